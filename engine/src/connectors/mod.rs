@@ -1,0 +1,158 @@
+//! The seams to the outside: sources, sinks, and the factories that the catalog finds by the
+//! option `'connector'`.
+//!
+//! ```text
+//!   WITH ('connector' = 'filesystem', …) ──ConnectorFactory──▶ Source ──open──▶ SourceReader (one a split, own thread)
+//!                                                          └─▶ SinkFactory ──▶ Sink (one a job, called between workers' steps)
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::data::{ChangelogMode, Delta};
+use crate::error::Result;
+
+/// Whether a source ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundedness {
+    /// The source ends: files listed once, a number of rows.
+    Bounded,
+    /// The source goes on until the job is stopped: a watched folder, a topic.
+    Unbounded,
+}
+
+/// A table's physical source. Opened anew by every job that reads it.
+pub trait Source: Send + Sync + Debug {
+    /// Schema of the rows, in the order of the table's physical columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Whether it ends.
+    fn boundedness(&self) -> Boundedness;
+
+    /// The kinds of rows it sends.
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::INSERT_ONLY
+    }
+
+    /// Opens the readers. Each is driven by a thread of its own; together they deliver every row
+    /// once. `parallelism` is how many are useful; one is always right.
+    ///
+    /// `projection` lists the columns that are needed, ascending; the readers give just these.
+    ///
+    /// # Errors
+    /// If the outside cannot be reached.
+    fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>>;
+}
+
+/// One split, or a share of the splits, of a source. Lives on a connector thread.
+pub trait SourceReader: Send {
+    /// Reads on. May block up to about 100 ms; gives batches of at most `max_rows`.
+    ///
+    /// # Errors
+    /// An error ends the job.
+    fn poll(&mut self, max_rows: usize) -> Result<SourcePoll>;
+
+    /// Where the reader stands after the last batch it gave, as something that a checkpoint can
+    /// keep. `Null` if the source cannot seek.
+    fn position(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Continues from a position that [`Self::position`] gave. Called before the first poll.
+    ///
+    /// # Errors
+    /// If the source cannot seek, or what the position names is gone.
+    fn seek(&mut self, _position: &serde_json::Value) -> Result<()> {
+        Err(crate::error::EngineError::unsupported(
+            "restoring this source from a position",
+        ))
+    }
+}
+
+/// What a reader has to say.
+#[derive(Debug)]
+pub enum SourcePoll {
+    /// Rows.
+    Rows(Delta),
+    /// Nothing now; look again after at most this long (the reader may be polled earlier).
+    Idle(Duration),
+    /// Nothing any more.
+    End,
+}
+
+/// A job's end of a table that is written to. One instance a job; never called concurrently.
+pub trait Sink: Send {
+    /// Takes changes. They are visible outside after [`Self::on_step_end`] at the earliest.
+    ///
+    /// # Errors
+    /// An error ends the job.
+    fn write(&mut self, delta: &Delta) -> Result<()>;
+
+    /// The step is over: flush what should be seen.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn on_step_end(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The job has ended by itself or was stopped: commit what is pending. Not called if it failed.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes a job's sink.
+pub trait SinkFactory: Send + Sync + Debug {
+    /// The kinds of rows that the sink understands.
+    fn changelog_mode(&self) -> ChangelogMode;
+
+    /// Opens the sink for one job.
+    ///
+    /// # Errors
+    /// If the outside cannot be reached.
+    fn create(&self) -> Result<Box<dyn Sink>>;
+}
+
+/// What a connector learns about the table that names it.
+#[derive(Debug, Clone)]
+pub struct ConnectorTable {
+    /// `catalog.database.table`, for messages.
+    pub name: String,
+    /// Physical columns only, with Flink's types in the fields' metadata (`data::types`).
+    pub schema: SchemaRef,
+    /// Column names of the primary key; empty without one.
+    pub primary_key: Vec<String>,
+    /// Partition columns; empty without any.
+    pub partition_keys: Vec<String>,
+    /// The options of WITH, all of them, hints merged in.
+    pub options: BTreeMap<String, String>,
+    /// The session's time zone, an IANA name.
+    pub time_zone: String,
+}
+
+/// A kind of table, found by the option `'connector'`.
+pub trait ConnectorFactory: Send + Sync + Debug {
+    /// The identifier in WITH.
+    fn identifier(&self) -> &'static str;
+
+    /// Reads the options for use as a source.
+    ///
+    /// # Errors
+    /// `Options` for unknown, missing or malformed ones, with the list of those that exist;
+    /// `Unsupported` if this connector is no source.
+    fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>>;
+
+    /// Reads the options for use as a sink.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>>;
+}

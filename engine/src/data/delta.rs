@@ -1,0 +1,152 @@
+//! A delta: a batch of changes to a table.
+//!
+//! It is an Arrow batch and, beside it, one [`RowKind`] a row; no kinds at all mean that every row
+//! is `+I`, so append-only edges cost nothing. Its meaning is a Z-set: each row counts with the
+//! sign of its kind, and a row that stands there twice counts twice.
+//!
+//! ```text
+//!   kinds │ province │ n          the table before      after
+//!    -U   │ 广东省   │ 1            广东省 1      ──▶    广东省 2
+//!    +U   │ 广东省   │ 2                                 河北省 1
+//!    +I   │ 河北省   │ 1
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::SchemaRef;
+
+use crate::data::RowKind;
+use crate::error::{EngineError, Result};
+
+/// A batch of changes.
+#[derive(Debug, Clone)]
+pub struct Delta {
+    batch: RecordBatch,
+    kinds: Option<Arc<[RowKind]>>,
+}
+
+impl Delta {
+    /// Every row of `batch` is inserted.
+    #[must_use]
+    pub fn insert_only(batch: RecordBatch) -> Self {
+        Self { batch, kinds: None }
+    }
+
+    /// Changes with one kind a row. Kinds that are all `+I` are dropped.
+    ///
+    /// # Errors
+    /// `Internal` if there are not as many kinds as rows.
+    pub fn try_new(batch: RecordBatch, kinds: Vec<RowKind>) -> Result<Self> {
+        if kinds.len() != batch.num_rows() {
+            return Err(EngineError::internal(format!(
+                "a delta of {} rows has {} row kinds",
+                batch.num_rows(),
+                kinds.len()
+            )));
+        }
+        let insert_only = kinds.iter().all(|&kind| kind == RowKind::Insert);
+        Ok(Self {
+            batch,
+            kinds: (!insert_only).then(|| kinds.into()),
+        })
+    }
+
+    /// The rows without their kinds.
+    #[must_use]
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The kinds, or `None` if every row is `+I`.
+    #[must_use]
+    pub fn kinds(&self) -> Option<&[RowKind]> {
+        self.kinds.as_deref()
+    }
+
+    /// The kind of row `row_idx`.
+    #[must_use]
+    pub fn kind(&self, row_idx: usize) -> RowKind {
+        self.kinds
+            .as_ref()
+            .and_then(|kinds| kinds.get(row_idx).copied())
+            .unwrap_or(RowKind::Insert)
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn num_rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// The schema of the rows.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.batch.schema()
+    }
+
+    /// The same changes with other columns: `batch` has as many rows, in the same order.
+    ///
+    /// # Errors
+    /// `Internal` if the number of rows differs.
+    pub fn with_batch(&self, batch: RecordBatch) -> Result<Self> {
+        if batch.num_rows() != self.num_rows() {
+            return Err(EngineError::internal(
+                "columns of a delta replaced by columns of another length",
+            ));
+        }
+        Ok(Self {
+            batch,
+            kinds: self.kinds.clone(),
+        })
+    }
+
+    /// The changes whose row is true in `mask`; NULL counts as false.
+    ///
+    /// # Errors
+    /// As `filter_record_batch`.
+    pub fn filter(&self, mask: &BooleanArray) -> Result<Self> {
+        let batch = filter_record_batch(&self.batch, mask)?;
+        let Some(kinds) = &self.kinds else {
+            return Ok(Self::insert_only(batch));
+        };
+        let kept = kinds
+            .iter()
+            .zip(mask.iter())
+            .filter(|(_, keep)| *keep == Some(true))
+            .map(|(kind, _)| *kind)
+            .collect();
+        Self::try_new(batch, kept)
+    }
+
+    /// The changes at `indices`, in that order.
+    ///
+    /// # Errors
+    /// As `take_record_batch`, and `Internal` if an index is out of range.
+    pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
+        let batch = take_record_batch(&self.batch, indices)?;
+        let Some(kinds) = &self.kinds else {
+            return Ok(Self::insert_only(batch));
+        };
+        let taken = indices
+            .values()
+            .iter()
+            .map(|&row_idx| kinds.get(row_idx as usize).copied())
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| EngineError::internal("row index out of range"))?;
+        Self::try_new(batch, taken)
+    }
+
+    /// Rows `offset .. offset + length` without copying them.
+    #[must_use]
+    pub fn slice(&self, offset: usize, length: usize) -> Self {
+        Self {
+            batch: self.batch.slice(offset, length),
+            kinds: self
+                .kinds
+                .as_ref()
+                .map(|kinds| kinds.iter().skip(offset).take(length).copied().collect()),
+        }
+    }
+}

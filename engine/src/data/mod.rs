@@ -1,0 +1,9 @@
+//! What flows: deltas, row kinds, changelogs and the types of their columns.
+pub mod delta;
+
+pub mod changelog;
+
+pub mod types;
+
+pub use changelog::{ChangelogMode, RowKind};
+pub use delta::Delta;

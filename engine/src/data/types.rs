@@ -1,0 +1,1 @@
+//! Flink's logical types and how they lie in Arrow columns.

@@ -1,0 +1,2 @@
+//! Flink's functions, and the door for foreign ones.
+pub mod udf;

@@ -1,0 +1,106 @@
+//! The operators of the incremental dataflow, one per file.
+//!
+//! An operator is a function of (delta, its state, the step). It never blocks, never reads a
+//! clock, never logs. One instance lives on each worker and sees only the rows of its key groups.
+//! In each step the runtime calls, in this order:
+//!
+//! ```text
+//!   push(port, delta)*  →  on_watermark(w)?  →  on_step_end()  →  (last step) on_end()
+//! ```
+//!
+//! Whatever it hands to [`Output`] in any of these calls reaches the next operators in the same
+//! step. By the time `on_step_end` is called, the operator has seen all its input of the step.
+
+use std::fmt::Debug;
+
+use crate::data::Delta;
+use crate::error::Result;
+
+/// One instance of an operator, on one worker.
+pub trait Operator: Send {
+    /// Takes changes that came in at input `port`.
+    ///
+    /// # Errors
+    /// An error ends the job at the last step boundary.
+    fn push(
+        &mut self,
+        port: usize,
+        delta: Delta,
+        ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()>;
+
+    /// Event time has advanced to `watermark` (milliseconds since the epoch) on all inputs.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    fn on_watermark(
+        &mut self,
+        _watermark_ms: i64,
+        _ctx: &StepContext,
+        _out: &mut Output,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// All input of this step has been pushed: the place to emit net changes.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    fn on_step_end(&mut self, _ctx: &StepContext, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
+    /// All inputs have ended for good: the place to emit what waits for the end of bounded input.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    fn on_end(&mut self, _ctx: &StepContext, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
+    /// Bytes of state that this instance holds. Cheap: called after every step.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Makes the instances of one operator of a graph. What the planner builds.
+pub trait OperatorFactory: Send + Sync + Debug {
+    /// The instance for worker `worker_idx` of `n_workers`.
+    ///
+    /// # Errors
+    /// If the operator cannot be set up, e.g. a function cannot be opened.
+    fn create(&self, worker_idx: usize, n_workers: usize) -> Result<Box<dyn Operator>>;
+}
+
+/// What an operator may know about the step it works in.
+#[derive(Debug, Clone, Copy)]
+pub struct StepContext {
+    /// Number of the step, from 1.
+    pub step: u64,
+    /// The one processing time of the whole step, in milliseconds since the epoch: `PROCTIME()`.
+    pub processing_time_ms: i64,
+    /// Index of the worker that runs this instance.
+    pub worker_idx: usize,
+}
+
+/// Takes what an operator emits.
+#[derive(Debug, Default)]
+pub struct Output {
+    deltas: Vec<Delta>,
+}
+
+impl Output {
+    /// Hands `delta` to the next operators; a delta without rows is dropped.
+    pub fn emit(&mut self, delta: Delta) {
+        if delta.num_rows() > 0 {
+            self.deltas.push(delta);
+        }
+    }
+
+    /// Takes out what was emitted so far, in order.
+    pub fn drain(&mut self) -> Vec<Delta> {
+        std::mem::take(&mut self.deltas)
+    }
+}

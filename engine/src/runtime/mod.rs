@@ -1,0 +1,4 @@
+//! Runs a graph in synchronous steps on N workers.
+pub mod graph;
+
+pub use graph::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
