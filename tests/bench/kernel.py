@@ -1,0 +1,236 @@
+"""Kernels side by side, as a notebook's client sees them.
+
+    python tests/bench/kernel.py [KERNELSPEC ...]        (default: tidemill python3)
+
+The kernels take turns inside one run, so that both meet the same machine. Every figure is the
+median over the rounds. What is measured:
+
+start       from spawning the process until it answers ``kernel_info_request``, in ms
+execute     from sending the cell ``1`` until its reply, in ms
+print       from sending a cell that prints and goes on until the text arrives, in ms
+lines       100,000 printed lines until idle, in ms, and how many arrived by then
+updates     5,000 updates of one display until idle, in ms, and whether the last one arrived
+gil_live    a display driven at 20 Hz beside C code that holds the interpreter: updates a second
+gil_control a control request meanwhile, in ms
+rss         resident memory after all of it, in MB
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import statistics
+import sys
+import time
+from typing import Any
+
+import psutil
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+LINES = 100_000
+UPDATES = 5_000
+LIVE_PYTHON = """
+import threading, time
+from IPython.display import display
+handle = display({"text/plain": "live"}, raw=True, display_id=True)
+live = True
+def tick():
+    n = 0
+    while live:
+        n += 1
+        handle.update({"text/plain": str(n)}, raw=True)
+        time.sleep(0.05)
+threading.Thread(target=tick, daemon=True).start()
+"""
+LIVE_SQL = """%%sql --hz 20 --rows 1
+SELECT COUNT(*) AS n FROM ticks
+"""
+TICKS_SQL = """CREATE TEMPORARY TABLE ticks (n BIGINT)
+WITH ('connector' = 'datagen', 'rows-per-second' = '200')
+"""
+HOLD_INTERPRETER = "held = sum(range(150_000_000))"
+
+
+class Kernel:
+    """A running kernel and its client."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        started = time.perf_counter()
+        self.manager = KernelManager(kernel_name=name)
+        self.manager.start_kernel()
+        self.client: BlockingKernelClient = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self.start_ms = (time.perf_counter() - started) * 1000
+
+    def run(self, code: str) -> tuple[float, list[dict[str, Any]]]:
+        """Execute ``code``; the milliseconds until the reply, and all messages up to idle."""
+        started = time.perf_counter()
+        request = self.client.execute(code, allow_stdin=True)
+        reply = self.client.get_shell_msg(timeout=120)
+        while reply["parent_header"].get("msg_id") != request:
+            reply = self.client.get_shell_msg(timeout=120)
+        reply_ms = (time.perf_counter() - started) * 1000
+        if reply["content"]["status"] != "ok":
+            msg = f"{self.name}: {code[:60]!r} failed: {reply['content'].get('evalue')}"
+            raise RuntimeError(msg)
+        return reply_ms, self.messages(request)
+
+    def messages(self, request: str) -> list[dict[str, Any]]:
+        """Everything published for ``request`` up to and with its idle status."""
+        seen = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=120)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            seen.append(message)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return seen
+
+    def drain(self) -> int:
+        """Throw away what has been published; how many display updates were among it."""
+        updates = 0
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=0)
+            except queue.Empty:
+                return updates
+            updates += message["msg_type"] == "update_display_data"
+
+    def stop(self) -> None:
+        """Shut the kernel down."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel()
+
+
+def measure_execute(kernel: Kernel) -> dict[str, float]:
+    """The median of 300 tiny cells."""
+    for _ in range(30):
+        kernel.run("1")
+    return {"execute": statistics.median(kernel.run("1")[0] for _ in range(300))}
+
+
+def measure_print(kernel: Kernel) -> dict[str, float]:
+    """A line of a cell that goes on for a second."""
+    started = time.perf_counter()
+    request = kernel.client.execute("print('x')\nimport time; time.sleep(0.8)")
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        if message["msg_type"] == "stream":
+            break
+    elapsed = (time.perf_counter() - started) * 1000
+    kernel.messages(request)
+    kernel.client.get_shell_msg(timeout=30)
+    return {"print": elapsed}
+
+
+def measure_lines(kernel: Kernel) -> dict[str, float]:
+    """Many printed lines, until idle."""
+    started = time.perf_counter()
+    _, messages = kernel.run(f"for i in range({LINES}):\n    print('line', i)")
+    elapsed = (time.perf_counter() - started) * 1000
+    text = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+    return {"lines": elapsed, "lines_arrived": text.count("\n")}
+
+
+def measure_updates(kernel: Kernel) -> dict[str, float]:
+    """Many updates of one display, until idle."""
+    code = (
+        "from IPython.display import display\n"
+        "h = display({'text/plain': '-'}, raw=True, display_id=True)\n"
+        f"for i in range({UPDATES}):\n    h.update({{'text/plain': str(i)}}, raw=True)"
+    )
+    started = time.perf_counter()
+    _, messages = kernel.run(code)
+    elapsed = (time.perf_counter() - started) * 1000
+    updates = [m for m in messages if m["msg_type"] == "update_display_data"]
+    last = bool(updates) and updates[-1]["content"]["data"]["text/plain"] == str(UPDATES - 1)
+    return {"updates": elapsed, "updates_last": float(last)}
+
+
+def measure_gil(kernel: Kernel) -> dict[str, float]:
+    """A live display and the control channel while C code holds the interpreter.
+
+    In the kernel with an engine the display is a live query; in the other one a Python thread.
+    """
+    has_engine = kernel.name.startswith("tidemill")
+    if has_engine:
+        kernel.run(TICKS_SQL)
+        kernel.run(LIVE_SQL)
+    else:
+        kernel.run(LIVE_PYTHON)
+    time.sleep(1)
+    kernel.drain()
+    request = kernel.client.execute(HOLD_INTERPRETER)
+    time.sleep(0.3)
+    started = time.perf_counter()
+    message = kernel.client.session.msg("kernel_info_request", {})
+    kernel.client.control_channel.send(message)
+    kernel.client.control_channel.get_msg(timeout=60)
+    control_ms = (time.perf_counter() - started) * 1000
+    window = time.perf_counter()
+    kernel.drain()
+    updates = 0
+    while True:
+        try:
+            published = kernel.client.get_iopub_msg(timeout=60)
+        except queue.Empty:
+            break
+        if published["msg_type"] == "update_display_data":
+            updates += 1
+        if published["parent_header"].get("msg_id") == request and (
+            published["content"].get("execution_state") == "idle"
+        ):
+            break
+    seconds = time.perf_counter() - window
+    kernel.client.get_shell_msg(timeout=60)
+    kernel.run("stop_all = [job.stop() for job in jobs()]" if has_engine else "live = False")
+    return {"gil_live": updates / seconds, "gil_control": control_ms}
+
+
+def one_round(name: str) -> dict[str, float]:
+    """Start the kernel, measure everything once, stop it."""
+    kernel = Kernel(name)
+    try:
+        figures = {"start": kernel.start_ms}
+        for step in (
+            measure_execute,
+            measure_print,
+            measure_lines,
+            measure_updates,
+            measure_gil,
+        ):
+            kernel.drain()
+            figures |= step(kernel)
+        figures["rss"] = psutil.Process(kernel.manager.provisioner.pid).memory_info().rss / 1e6
+        return figures
+    finally:
+        kernel.stop()
+
+
+def main() -> None:
+    """Measure the kernels in turns and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kernels", nargs="*", default=["tidemill", "python3"])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.kernels}
+    for _ in range(options.rounds):
+        for name in options.kernels:
+            rounds[name].append(one_round(name))
+    medians = {
+        name: {key: statistics.median(r[key] for r in results) for key in results[0]}
+        for name, results in rounds.items()
+    }
+    sys.stdout.write("".join(f"{cell:>16}" for cell in ("", *options.kernels)) + "\n")
+    for key in next(iter(medians.values())):
+        cells = "".join(f"{medians[name][key]:>16.2f}" for name in options.kernels)
+        sys.stdout.write(f"{key:>16}{cells}\n")
+    sys.stdout.write(json.dumps(medians) + "\n")
+
+
+if __name__ == "__main__":
+    main()
