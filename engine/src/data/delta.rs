@@ -13,12 +13,25 @@
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use crate::data::RowKind;
 use crate::error::{EngineError, Result};
+
+/// The rows of `batch` at `indices`; right also for a batch without columns.
+pub(crate) fn take_rows(batch: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch> {
+    if batch.num_columns() == 0 {
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+        return Ok(RecordBatch::try_new_with_options(
+            batch.schema(),
+            Vec::new(),
+            &options,
+        )?);
+    }
+    Ok(take_record_batch(batch, indices)?)
+}
 
 /// A batch of changes.
 #[derive(Debug, Clone)]
@@ -125,7 +138,7 @@ impl Delta {
     /// # Errors
     /// As `take_record_batch`, and `Internal` if an index is out of range.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
-        let batch = take_record_batch(&self.batch, indices)?;
+        let batch = take_rows(&self.batch, indices)?;
         let Some(kinds) = &self.kinds else {
             return Ok(Self::insert_only(batch));
         };

@@ -11,7 +11,20 @@
 //! Whatever it hands to [`Output`] in any of these calls reaches the next operators in the same
 //! step. By the time `on_step_end` is called, the operator has seen all its input of the step.
 
+pub mod calc;
+
+pub mod group_aggregate;
+
+pub mod limit;
+
+pub mod sort_limit;
+
 use std::fmt::Debug;
+
+pub use calc::CalcSpec;
+pub use group_aggregate::{AggregateCall, AggregateFunction, Emission, GroupAggregateSpec};
+pub use limit::LimitSpec;
+pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 
 use crate::data::Delta;
 use crate::error::Result;

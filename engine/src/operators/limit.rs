@@ -1,0 +1,51 @@
+//! LIMIT and OFFSET without an order, over append-only input: the first rows that come.
+
+use super::{Operator, OperatorFactory, Output, StepContext};
+use crate::data::Delta;
+use crate::error::{EngineError, Result};
+
+/// `LIMIT fetch OFFSET offset` over append-only rows. The edge into it is `Single`.
+#[derive(Debug, Clone)]
+pub struct LimitSpec {
+    /// Rows that are left out first.
+    pub offset: usize,
+    /// Rows that pass then; none for all.
+    pub fetch: Option<usize>,
+}
+
+impl OperatorFactory for LimitSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Limit {
+            to_skip: self.offset,
+            to_pass: self.fetch.unwrap_or(usize::MAX),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Limit {
+    to_skip: usize,
+    to_pass: usize,
+}
+
+impl Operator for Limit {
+    fn push(
+        &mut self,
+        _port: usize,
+        delta: Delta,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        if delta.kinds().is_some() {
+            return Err(EngineError::internal(
+                "a LIMIT without ORDER BY got changes that are not insertions",
+            ));
+        }
+        let skipped = self.to_skip.min(delta.num_rows());
+        let passed = self.to_pass.min(delta.num_rows() - skipped);
+        self.to_skip -= skipped;
+        self.to_pass -= passed;
+        out.emit(delta.slice(skipped, passed));
+        Ok(())
+    }
+}
