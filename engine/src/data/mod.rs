@@ -5,5 +5,10 @@ pub mod changelog;
 
 pub mod types;
 
+pub mod type_parser;
+
+#[cfg(test)]
+mod types_tests;
+
 pub use changelog::{ChangelogMode, RowKind};
 pub use delta::Delta;
