@@ -46,6 +46,8 @@ mod shutdown;
 mod streams;
 mod wire;
 
+pub mod display;
+
 pub use cell::{CellKind, classify};
 pub use comm::{Comm, CommKind, CommMessage, CommRegistry, CommTarget};
 pub use error::KernelError;

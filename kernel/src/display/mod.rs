@@ -1,0 +1,21 @@
+//! What a notebook shows of tables and jobs. All of it is written in Rust from Arrow, so that a
+//! live table goes on changing while Python computes.
+//!
+//! ```text
+//!   MaterializedView ─┐
+//!   JobHandle ────────┴─ live (one ticker) ──▶ table + status ──▶ MimeBundle ──▶ Publisher
+//! ```
+//!
+//! Modules stand in suggested reading order.
+pub mod format;
+
+pub mod html;
+
+pub mod grid;
+
+pub mod table;
+
+pub mod status;
+
+#[cfg(test)]
+mod tests;
