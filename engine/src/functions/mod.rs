@@ -1,2 +1,17 @@
 //! Flink's functions, and the door for foreign ones.
+//!
+//! A name is looked up in this order: functions registered by the user, then Flink's own. What
+//! DataFusion has and Flink does not have cannot be called.
 pub mod udf;
+
+pub mod aggregates;
+
+pub mod arithmetic;
+
+pub mod cast;
+
+pub mod foreign;
+
+pub mod registry;
+
+pub use registry::{FunctionKind, FunctionRegistry};

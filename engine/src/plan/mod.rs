@@ -1,1 +1,30 @@
-//! See the crate page.
+//! From a query's syntax tree to a graph of operators.
+//!
+//! ```text
+//!   Query ──normalize──▶ Query ──bind──▶ LogicalPlan ──rules──▶ LogicalPlan ──build──▶ Graph
+//!   (Flink's syntax)    (plain SQL)     (DataFusion's)                       (+ changelog modes)
+//! ```
+//!
+//! The front half is DataFusion's, with our tables, functions and types; from the optimized
+//! logical plan on everything is ours, because a changing table is not a query that ends.
+pub mod interval;
+
+pub mod normalize;
+
+pub mod context;
+
+pub mod errors;
+
+pub mod bind;
+
+pub mod rules;
+
+pub mod text;
+
+pub mod constant;
+
+pub mod build;
+
+pub mod changes;
+
+pub mod explain;

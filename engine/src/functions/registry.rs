@@ -1,0 +1,433 @@
+//! Which functions exist, by name.
+//!
+//! The table below is Flink's catalogue. A function is either our own, or DataFusion's where both
+//! mean the same, or known and not running yet: then a query that calls it is told so, instead of
+//! that the name is unknown.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use parking_lot::RwLock;
+
+use crate::error::{EngineError, Result};
+use crate::functions::arithmetic::{self, Operation};
+use crate::functions::cast::{self, OnFailure};
+use crate::functions::udf::UdfSpec;
+use crate::functions::{aggregates, foreign};
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    /// Registered by the user.
+    User,
+    /// Flink's own, and it runs.
+    BuiltIn,
+    /// Flink's own, and it does not run yet.
+    NotYet,
+    /// No such function.
+    Unknown,
+}
+
+/// The functions of one session.
+#[derive(Debug, Default)]
+pub struct FunctionRegistry {
+    /// By lower-case name; read on every call of the binder, hence not behind the catalog's lock.
+    user: RwLock<BTreeMap<String, Registered>>,
+}
+
+#[derive(Debug, Clone)]
+struct Registered {
+    spec: Arc<UdfSpec>,
+    function: Arc<ScalarUDF>,
+}
+
+impl FunctionRegistry {
+    /// Makes a function callable by its name, in any case.
+    ///
+    /// # Errors
+    /// `Options` if the name is taken by another function of the user and `replace` is not set.
+    pub fn register(&self, spec: UdfSpec, replace: bool) -> Result<()> {
+        let mut user = self.user.write();
+        let key = spec.name.to_lowercase();
+        if !replace && user.contains_key(&key) {
+            return Err(EngineError::Options {
+                message: format!("function '{}' exists already", spec.name),
+            });
+        }
+        let spec = Arc::new(spec);
+        let function = foreign::scalar(&spec);
+        user.insert(key, Registered { spec, function });
+        Ok(())
+    }
+
+    /// Forgets a function of the user; whether there was one.
+    pub fn drop(&self, name: &str) -> bool {
+        self.user.write().remove(&name.to_lowercase()).is_some()
+    }
+
+    /// The user's function of this name.
+    #[must_use]
+    pub fn user_function(&self, name: &str) -> Option<Arc<UdfSpec>> {
+        let user = self.user.read();
+        user.get(&name.to_lowercase())
+            .map(|registered| Arc::clone(&registered.spec))
+    }
+
+    /// What `name` stands for.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> FunctionKind {
+        let key = name.to_lowercase();
+        if self.user.read().contains_key(&key) {
+            FunctionKind::User
+        } else if builtin_scalar(&key).is_some()
+            || aggregates::find(&key).is_some()
+            || WINDOW.contains_key(key.as_str())
+            || SYNTAX.contains(&key.as_str())
+        {
+            FunctionKind::BuiltIn
+        } else if NOT_YET.contains(&key.as_str()) {
+            FunctionKind::NotYet
+        } else {
+            FunctionKind::Unknown
+        }
+    }
+
+    /// The scalar function of this name.
+    #[must_use]
+    pub fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let key = name.to_lowercase();
+        if let Some(registered) = self.user.read().get(&key) {
+            return Some(Arc::clone(&registered.function));
+        }
+        builtin_scalar(&key)
+    }
+
+    /// The aggregate function of this name.
+    #[must_use]
+    pub fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        aggregates::find(&name.to_lowercase())
+    }
+
+    /// The window function of this name.
+    #[must_use]
+    pub fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        WINDOW.get(name.to_lowercase().as_str()).map(Arc::clone)
+    }
+
+    /// The user's functions, in the order of their names.
+    #[must_use]
+    pub fn user_names(&self) -> Vec<String> {
+        let user = self.user.read();
+        user.values()
+            .map(|registered| registered.spec.name.clone())
+            .collect()
+    }
+
+    /// Every name that can be called, upper case for Flink's own, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = SCALAR
+            .keys()
+            .chain(WINDOW.keys())
+            .chain(SYNTAX)
+            .chain(&["count", "sum", "avg", "min", "max"])
+            .filter(|name| !name.starts_with("__"))
+            .map(|name| name.to_uppercase())
+            .chain(self.user_names())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
+    SCALAR.get(key).map(Arc::clone)
+}
+
+/// Functions that mean the same in DataFusion: Flink's name, DataFusion's name.
+const SHARED: &[(&str, &str)] = &[
+    ("abs", "abs"),
+    ("acos", "acos"),
+    ("ascii", "ascii"),
+    ("asin", "asin"),
+    ("atan", "atan"),
+    ("atan2", "atan2"),
+    ("btrim", "btrim"),
+    ("ceil", "ceil"),
+    ("ceiling", "ceil"),
+    ("char_length", "character_length"),
+    ("character_length", "character_length"),
+    ("coalesce", "coalesce"),
+    ("concat", "concat"),
+    ("concat_ws", "concat_ws"),
+    ("cos", "cos"),
+    ("cosh", "cosh"),
+    ("cot", "cot"),
+    ("degrees", "degrees"),
+    ("endswith", "ends_with"),
+    ("exp", "exp"),
+    ("floor", "floor"),
+    ("greatest", "greatest"),
+    ("ifnull", "nvl"),
+    ("initcap", "initcap"),
+    ("least", "least"),
+    ("left", "left"),
+    ("ln", "ln"),
+    ("log10", "log10"),
+    ("log2", "log2"),
+    ("lower", "lower"),
+    ("lpad", "lpad"),
+    ("ltrim", "ltrim"),
+    ("nullif", "nullif"),
+    ("overlay", "overlay"),
+    ("pi", "pi"),
+    ("power", "power"),
+    ("radians", "radians"),
+    ("repeat", "repeat"),
+    ("replace", "replace"),
+    ("reverse", "reverse"),
+    ("right", "right"),
+    ("round", "round"),
+    ("rpad", "rpad"),
+    ("rtrim", "rtrim"),
+    ("sign", "signum"),
+    ("sin", "sin"),
+    ("sinh", "sinh"),
+    ("sqrt", "sqrt"),
+    ("startswith", "starts_with"),
+    ("substr", "substr"),
+    ("substring", "substr"),
+    ("tan", "tan"),
+    ("tanh", "tanh"),
+    ("upper", "upper"),
+    ("array", "make_array"),
+    ("cardinality", "cardinality"),
+];
+
+/// DataFusion's window functions under the same names; they run in batch mode.
+static WINDOW: LazyLock<BTreeMap<&'static str, Arc<WindowUDF>>> = LazyLock::new(|| {
+    const NAMES: &[&str] = &[
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+    ];
+    let all: HashMap<String, Arc<WindowUDF>> =
+        datafusion::functions_window::all_default_window_functions()
+            .into_iter()
+            .map(|function| (function.name().to_owned(), function))
+            .collect();
+    NAMES
+        .iter()
+        .filter_map(|name| all.get(*name).map(|function| (*name, Arc::clone(function))))
+        .collect()
+});
+
+static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
+    let datafusion: HashMap<String, Arc<ScalarUDF>> =
+        datafusion::functions::all_default_functions()
+            .into_iter()
+            .chain(datafusion::functions_nested::all_default_nested_functions())
+            .map(|function| (function.name().to_owned(), function))
+            .collect();
+    let mut functions: BTreeMap<&'static str, Arc<ScalarUDF>> = SHARED
+        .iter()
+        .filter_map(|(flink, theirs)| {
+            datafusion
+                .get(*theirs)
+                .map(|function| (*flink, Arc::clone(function)))
+        })
+        .collect();
+    for (name, operation) in [
+        ("__decimal_plus", Operation::Plus),
+        ("__decimal_minus", Operation::Minus),
+        ("__decimal_times", Operation::Multiply),
+        ("__decimal_divide", Operation::Divide),
+        ("__decimal_mod", Operation::Modulo),
+    ] {
+        functions.insert(name, arithmetic::decimal_function(operation));
+    }
+    functions.insert("__cast", cast::function(OnFailure::Fail));
+    functions.insert("__try_cast", cast::function(OnFailure::Null));
+    functions
+});
+
+/// Functions that are special syntax to the parser, or to the normalizer.
+const SYNTAX: &[&str] = &["case", "cast", "try_cast"];
+
+/// Functions of Flink that do not run yet.
+const NOT_YET: &[&str] = &[
+    "approx_count_distinct",
+    "array_agg",
+    "array_append",
+    "array_concat",
+    "array_contains",
+    "array_distinct",
+    "array_except",
+    "array_intersect",
+    "array_join",
+    "array_max",
+    "array_min",
+    "array_position",
+    "array_prepend",
+    "array_remove",
+    "array_reverse",
+    "array_slice",
+    "array_sort",
+    "array_union",
+    "bin",
+    "chr",
+    "collect",
+    "convert_tz",
+    "cumulate",
+    "cume_dist",
+    "current_date",
+    "current_database",
+    "current_row_timestamp",
+    "current_time",
+    "current_timestamp",
+    "current_watermark",
+    "date_format",
+    "dayofmonth",
+    "dayofweek",
+    "dayofyear",
+    "decode",
+    "descriptor",
+    "dense_rank",
+    "e",
+    "element",
+    "elt",
+    "encode",
+    "extract",
+    "first_value",
+    "from_base64",
+    "from_unixtime",
+    "group_id",
+    "grouping",
+    "grouping_id",
+    "hex",
+    "hop",
+    "hop_end",
+    "hop_proctime",
+    "hop_rowtime",
+    "hop_start",
+    "hour",
+    "if",
+    "inet_aton",
+    "inet_ntoa",
+    "instr",
+    "is_alpha",
+    "is_decimal",
+    "is_digit",
+    "is_json",
+    "json",
+    "json_array",
+    "json_arrayagg",
+    "json_exists",
+    "json_object",
+    "json_objectagg",
+    "json_query",
+    "json_quote",
+    "json_string",
+    "json_unquote",
+    "json_value",
+    "last_value",
+    "listagg",
+    "localtime",
+    "localtimestamp",
+    "locate",
+    "log",
+    "map",
+    "map_entries",
+    "map_from_arrays",
+    "map_keys",
+    "map_union",
+    "map_values",
+    "md5",
+    "minute",
+    "mod",
+    "month",
+    "now",
+    "object_of",
+    "object_update",
+    "overlaps",
+    "parse_json",
+    "parse_url",
+    "percentile",
+    "position",
+    "printf",
+    "proctime",
+    "quarter",
+    "rand",
+    "rand_integer",
+    "regexp",
+    "regexp_count",
+    "regexp_extract",
+    "regexp_extract_all",
+    "regexp_instr",
+    "regexp_replace",
+    "regexp_substr",
+    "row",
+    "second",
+    "session",
+    "session_end",
+    "session_proctime",
+    "session_rowtime",
+    "session_start",
+    "sha1",
+    "sha2",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "similar",
+    "source_watermark",
+    "split",
+    "split_index",
+    "stddev_pop",
+    "stddev_samp",
+    "stddev",
+    "str_to_map",
+    "sum0",
+    "timestampadd",
+    "timestampdiff",
+    "to_base64",
+    "to_date",
+    "to_timestamp",
+    "to_timestamp_ltz",
+    "translate",
+    "translate3",
+    "truncate",
+    "try_parse_json",
+    "tumble",
+    "tumble_end",
+    "tumble_proctime",
+    "tumble_rowtime",
+    "tumble_start",
+    "typeof",
+    "unhex",
+    "unix_timestamp",
+    "url_decode",
+    "url_encode",
+    "uuid",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "week",
+    "year",
+    "ml_predict",
+    "ml_evaluate",
+    "vector_search",
+    "to_changelog",
+    "from_changelog",
+    "default",
+    "assignment",
+];

@@ -1,0 +1,909 @@
+//! From an optimized logical plan to the graph that the runtime runs.
+//!
+//! ```text
+//!   TableScan                 ──▶ Source
+//!   Projection over Filter    ──▶ Calc
+//!   Aggregate                 ──▶ [Calc of arguments] ──Hash(keys)──▶ GroupAggregate
+//!   Limit over Sort           ──▶ [Calc of keys] ──Single──▶ SortLimit [──▶ Calc that drops them]
+//!   Union                     ──▶ Union
+//!   Values, EmptyRelation     ──▶ Source of constants
+//! ```
+//!
+//! A sub-plan that stands in a query twice, or in several inserts of a statement set, becomes one
+//! node with several readers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::logical_plan::{
+    Aggregate, Distinct, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan, Union, Values,
+};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, SortExpr};
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+
+use crate::connectors::{Boundedness, SinkFactory, Source};
+use crate::data::ChangelogMode;
+use crate::error::{EngineError, Result};
+use crate::functions::aggregates;
+use crate::operators::{
+    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, LimitSpec, OperatorFactory, SortKey,
+    SortLimitSpec, SortOutput,
+};
+use crate::plan::changes;
+use crate::plan::context::PhysicalTable;
+use crate::plan::errors::from_planner;
+use crate::plan::text;
+use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
+
+/// How the result of a graph will be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// When aggregates send changes on.
+    pub emission: Emission,
+    /// How the first rows of an order are sent on.
+    pub sort_output: SortOutput,
+    /// Whether only the final rows count: a global aggregate over no rows then has a row.
+    pub final_rows_only: bool,
+}
+
+impl BuildOptions {
+    /// Flink's row-by-row changelog is the result: `collect`, `print`.
+    pub const CHANGELOG: Self = Self {
+        emission: Emission::RowByRow,
+        sort_output: SortOutput::Changes,
+        final_rows_only: false,
+    };
+    /// The state of the table is the result: views, upsert sinks, mini-batch.
+    pub const STATE: Self = Self {
+        emission: Emission::NetPerStep,
+        sort_output: SortOutput::InOrder,
+        final_rows_only: false,
+    };
+}
+
+/// What is known about the rows that leave a node.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The node.
+    pub id: NodeId,
+    /// Its rows.
+    pub schema: SchemaRef,
+    /// Their kinds.
+    pub mode: ChangelogMode,
+    /// Whether its sources all end.
+    pub bounded: bool,
+}
+
+/// Builds one graph out of one or several queries and their sinks.
+#[derive(Debug)]
+pub struct GraphBuilder {
+    graph: Graph,
+    options: BuildOptions,
+    built: HashMap<LogicalPlan, Built>,
+}
+
+impl GraphBuilder {
+    /// An empty graph.
+    #[must_use]
+    pub fn new(options: BuildOptions) -> Self {
+        Self {
+            graph: Graph::default(),
+            options,
+            built: HashMap::new(),
+        }
+    }
+
+    /// The graph built so far.
+    #[must_use]
+    pub fn finish(self) -> Graph {
+        self.graph
+    }
+
+    /// The graph built so far, to look at.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Adds the nodes of `plan`.
+    ///
+    /// # Errors
+    /// `Unsupported` for relations that do not run on changing tables yet.
+    pub fn query(&mut self, plan: &LogicalPlan) -> Result<Built> {
+        if let Some(built) = self.built.get(plan) {
+            return Ok(built.clone());
+        }
+        let built = self.build(plan)?;
+        self.built.insert(plan.clone(), built.clone());
+        Ok(built)
+    }
+
+    /// Ends a query in a sink; `name` is the sink's node in EXPLAIN.
+    ///
+    /// # Errors
+    /// A planning error if the sink does not take the kinds of changes that come.
+    pub fn sink(
+        &mut self,
+        input: &Built,
+        name: String,
+        table: &str,
+        sink: Arc<dyn SinkFactory>,
+    ) -> Result<()> {
+        changes::check_sink(&self.graph, input, table, sink.changelog_mode())?;
+        let exchange = Exchange::Forward;
+        self.add(
+            name,
+            NodeKind::Sink(sink),
+            vec![(input.clone(), exchange)],
+            Arc::clone(&input.schema),
+            input.mode,
+        );
+        Ok(())
+    }
+
+    /// Computes `projection` of the rows of `input` for which `filter` is true.
+    pub fn calc(
+        &mut self,
+        input: &Built,
+        name: String,
+        filter: Option<Arc<dyn PhysicalExpr>>,
+        projection: Vec<Arc<dyn PhysicalExpr>>,
+        schema: SchemaRef,
+    ) -> Built {
+        let spec = CalcSpec {
+            filter,
+            projection,
+            schema: Arc::clone(&schema),
+        };
+        self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input.clone(), Exchange::Forward)],
+            schema,
+            input.mode,
+        )
+    }
+
+    fn build(&mut self, plan: &LogicalPlan) -> Result<Built> {
+        match plan {
+            LogicalPlan::SubqueryAlias(alias) => self.query(&alias.input),
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+                LogicalPlan::Filter(filter) => self.project(
+                    &filter.input,
+                    Some(&filter.predicate),
+                    &projection.expr,
+                    &projection.schema,
+                ),
+                input => self.project(input, None, &projection.expr, &projection.schema),
+            },
+            LogicalPlan::Filter(filter) => self.filter(&filter.input, &filter.predicate),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Sort(sort) => self.sort(sort, 0, sort.fetch),
+            LogicalPlan::Values(values) => self.values(values),
+            LogicalPlan::EmptyRelation(empty) => {
+                let rows = usize::from(empty.produce_one_row);
+                let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                let schema = Arc::clone(empty.schema.inner());
+                let columns = schema
+                    .fields()
+                    .iter()
+                    .map(|field| arrow::array::new_null_array(field.data_type(), rows))
+                    .collect();
+                let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
+                self.constant(batch)
+            }
+            other => Err(EngineError::unsupported(feature(other))),
+        }
+    }
+
+    // --- leaves -------------------------------------------------------------------------
+
+    fn scan(&mut self, scan: &TableScan) -> Result<Built> {
+        let Some(table) = scan.source.downcast_ref::<PhysicalTable>() else {
+            return Err(EngineError::internal(format!(
+                "table '{}' is neither a connector's nor a view",
+                scan.table_name
+            )));
+        };
+        let full = table.source.schema();
+        let projection = match &scan.projection {
+            Some(projection) => projection.clone(),
+            None => (0..full.fields().len()).collect(),
+        };
+        // COUNT(*) needs no column, but rows need one to be counted by.
+        let read = if projection.is_empty() && !full.fields().is_empty() {
+            vec![0]
+        } else {
+            let mut sorted = projection.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            sorted
+        };
+        let schema = Arc::new(full.project(&read)?);
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let path = table.name.replace('.', ", ");
+        let name = format!(
+            "TableSourceScan(table=[[{path}]], fields=[{}])",
+            fields.join(", ")
+        );
+        let source = self.source(Arc::clone(&table.source), read.clone(), name, schema);
+        if projection == read || projection.is_empty() {
+            return Ok(source);
+        }
+        let order: Vec<usize> = projection
+            .iter()
+            .filter_map(|column| read.iter().position(|sorted| sorted == column))
+            .collect();
+        self.pick(&source, &order)
+    }
+
+    fn source(
+        &mut self,
+        source: Arc<dyn Source>,
+        projection: Vec<usize>,
+        name: String,
+        schema: SchemaRef,
+    ) -> Built {
+        let bounded = source.boundedness() == Boundedness::Bounded;
+        let mode = source.changelog_mode();
+        let mut built = self.add(
+            name,
+            NodeKind::Source { source, projection },
+            vec![],
+            schema,
+            mode,
+        );
+        built.bounded = bounded;
+        built
+    }
+
+    fn values(&mut self, values: &Values) -> Result<Built> {
+        let schema = Arc::clone(values.schema.inner());
+        let mut columns: Vec<Vec<ScalarValue>> = vec![Vec::new(); schema.fields().len()];
+        for row in &values.values {
+            for (column, expr) in columns.iter_mut().zip(row) {
+                column.push(constant(expr)?);
+            }
+        }
+        let columns = columns
+            .into_iter()
+            .zip(schema.fields())
+            .map(|(column, field)| {
+                let column = column
+                    .into_iter()
+                    .map(|value| value.cast_to(field.data_type()))
+                    .collect::<datafusion::common::Result<Vec<_>>>()?;
+                Ok(ScalarValue::iter_to_array(column)?)
+            })
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        self.constant(RecordBatch::try_new(schema, columns)?)
+    }
+
+    fn constant(&mut self, batch: RecordBatch) -> Result<Built> {
+        let schema = batch.schema();
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!(
+            "Values(tuples=[{} rows], fields=[{}])",
+            batch.num_rows(),
+            fields.join(", ")
+        );
+        let projection = (0..schema.fields().len()).collect();
+        let source = crate::plan::constant::source(batch);
+        Ok(self.source(source, projection, name, schema))
+    }
+
+    // --- row by row ---------------------------------------------------------------------
+
+    fn project(
+        &mut self,
+        input: &LogicalPlan,
+        filter: Option<&Expr>,
+        exprs: &[Expr],
+        schema: &DFSchema,
+    ) -> Result<Built> {
+        let built = self.query(input)?;
+        let select: Vec<_> = exprs
+            .iter()
+            .zip(schema.fields())
+            .map(|(expr, field)| text::selected(expr, field.name()))
+            .collect();
+        let name = calc_name(&select, filter);
+        let filter = filter
+            .map(|filter| physical(filter, input.schema()))
+            .transpose()?;
+        let projection = exprs
+            .iter()
+            .map(|expr| physical(expr, input.schema()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.calc(&built, name, filter, projection, Arc::clone(schema.inner())))
+    }
+
+    fn filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> Result<Built> {
+        let built = self.query(input)?;
+        let select: Vec<_> = built
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let name = calc_name(&select, Some(predicate));
+        let filter = physical(predicate, input.schema())?;
+        let schema = Arc::clone(&built.schema);
+        let projection = all_columns(&schema);
+        Ok(self.calc(&built, name, Some(filter), projection, schema))
+    }
+
+    /// The columns of `input` at `order`.
+    fn pick(&mut self, input: &Built, order: &[usize]) -> Result<Built> {
+        let schema = Arc::new(input.schema.project(order)?);
+        let projection = order
+            .iter()
+            .zip(schema.fields())
+            .map(|(&column, field)| -> Arc<dyn PhysicalExpr> {
+                Arc::new(PhysicalColumn::new(field.name(), column))
+            })
+            .collect();
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        Ok(self.calc(input, calc_name(&names, None), None, projection, schema))
+    }
+
+    // --- aggregates ---------------------------------------------------------------------
+
+    fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Built> {
+        if aggregate
+            .group_expr
+            .iter()
+            .any(|expr| matches!(expr, Expr::GroupingSet(_)))
+        {
+            return Err(EngineError::unsupported("GROUPING SETS, ROLLUP and CUBE"));
+        }
+        let input_plan = aggregate.input.as_ref();
+        let input = self.query(input_plan)?;
+        let mut arguments = Arguments::new(&input, input_plan.schema());
+        let group_columns = aggregate
+            .group_expr
+            .iter()
+            .map(|expr| arguments.column(expr))
+            .collect::<Result<Vec<_>>>()?;
+        let fields = aggregate.schema.fields();
+        let calls = aggregate
+            .aggr_expr
+            .iter()
+            .zip(fields.iter().skip(group_columns.len()))
+            .map(|(expr, field)| call(expr, Arc::clone(field), &mut arguments))
+            .collect::<Result<Vec<_>>>()?;
+        let grouping: Vec<_> = aggregate
+            .group_expr
+            .iter()
+            .map(|expr| text::expression(expr))
+            .collect();
+        let select: Vec<_> = aggregate
+            .group_expr
+            .iter()
+            .chain(&aggregate.aggr_expr)
+            .zip(fields)
+            .map(|(expr, field)| text::selected(expr, &readable(field.name(), expr)))
+            .collect();
+        let name = aggregate_name(&grouping, &select);
+        let input = arguments.calc(self, &input, &group_columns);
+        Ok(self.group(
+            input,
+            name,
+            group_columns,
+            calls,
+            Arc::clone(aggregate.schema.inner()),
+        ))
+    }
+
+    fn distinct(&mut self, input: &LogicalPlan) -> Result<Built> {
+        let built = self.query(input)?;
+        let names: Vec<_> = built
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let name = aggregate_name(&names, &names);
+        let columns = (0..names.len()).collect();
+        let schema = Arc::clone(&built.schema);
+        Ok(self.group(built, name, columns, vec![], schema))
+    }
+
+    fn group(
+        &mut self,
+        input: Built,
+        name: String,
+        group_columns: Vec<usize>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+    ) -> Built {
+        let exchange = if group_columns.is_empty() {
+            Exchange::Single
+        } else {
+            Exchange::Hash(group_columns.clone())
+        };
+        let mode = changes::of_aggregate(input.mode, calls.is_empty());
+        let spec = GroupAggregateSpec {
+            input_schema: Arc::clone(&input.schema),
+            emit_on_empty: group_columns.is_empty() && self.options.final_rows_only,
+            group_columns,
+            calls,
+            input_retracts: !input.mode.is_insert_only(),
+            emission: self.options.emission,
+            update_before: true,
+            schema: Arc::clone(&schema),
+        };
+        self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            mode,
+        )
+    }
+
+    // --- sets and orders ----------------------------------------------------------------
+
+    fn union(&mut self, union: &Union) -> Result<Built> {
+        let schema = Arc::clone(union.schema.inner());
+        let mut inputs = Vec::with_capacity(union.inputs.len());
+        let mut mode = ChangelogMode::INSERT_ONLY;
+        for input in &union.inputs {
+            let built = self.query(input)?;
+            mode = mode.union(built.mode);
+            inputs.push((self.relabeled(built, &schema), Exchange::Forward));
+        }
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!("Union(all=[true], union=[{}])", names.join(", "));
+        Ok(self.add(name, NodeKind::Union, inputs, schema, mode))
+    }
+
+    /// `input` with exactly the fields of `schema`, which has the same types.
+    fn relabeled(&mut self, input: Built, schema: &SchemaRef) -> Built {
+        if input.schema == *schema {
+            return input;
+        }
+        let projection = all_columns(&input.schema);
+        let names: Vec<_> = input
+            .schema
+            .fields()
+            .iter()
+            .zip(schema.fields())
+            .map(|(from, to)| {
+                if from.name() == to.name() {
+                    to.name().clone()
+                } else {
+                    format!("{} AS {}", from.name(), to.name())
+                }
+            })
+            .collect();
+        self.calc(
+            &input,
+            calc_name(&names, None),
+            None,
+            projection,
+            Arc::clone(schema),
+        )
+    }
+
+    fn limit(&mut self, limit: &Limit) -> Result<Built> {
+        let constant = || EngineError::unsupported("a LIMIT or OFFSET that is no constant");
+        let SkipType::Literal(offset) = limit.get_skip_type().map_err(from_planner)? else {
+            return Err(constant());
+        };
+        let FetchType::Literal(fetch) = limit.get_fetch_type().map_err(from_planner)? else {
+            return Err(constant());
+        };
+        if let LogicalPlan::Sort(sort) = limit.input.as_ref() {
+            let fetch = match (sort.fetch, fetch) {
+                (Some(sorted), Some(limited)) => Some(
+                    sorted
+                        .min(limited.saturating_add(offset))
+                        .saturating_sub(offset),
+                ),
+                (sorted, limited) => limited.or(sorted.map(|sorted| sorted.saturating_sub(offset))),
+            };
+            return self.sort(sort, offset, fetch);
+        }
+        let input = self.query(&limit.input)?;
+        let schema = Arc::clone(&input.schema);
+        let fetch_text = fetch.map_or("unlimited".to_owned(), |fetch| fetch.to_string());
+        let name = format!("Limit(offset=[{offset}], fetch=[{fetch_text}])");
+        let operator: Arc<dyn OperatorFactory> = if input.mode.is_insert_only() {
+            Arc::new(LimitSpec { offset, fetch })
+        } else {
+            // Rows that go away make room for others: a top-n without an order.
+            Arc::new(SortLimitSpec {
+                schema: Arc::clone(&schema),
+                keys: vec![],
+                offset,
+                fetch,
+                output: SortOutput::Changes,
+            })
+        };
+        let mode = if input.mode.is_insert_only() {
+            ChangelogMode::INSERT_ONLY
+        } else {
+            ChangelogMode::ALL
+        };
+        Ok(self.add(
+            name,
+            NodeKind::Operator(operator),
+            vec![(input, Exchange::Single)],
+            schema,
+            mode,
+        ))
+    }
+
+    fn sort(&mut self, sort: &Sort, offset: usize, fetch: Option<usize>) -> Result<Built> {
+        let input_plan = sort.input.as_ref();
+        let input = self.query(input_plan)?;
+        if fetch.is_none() && !input.bounded {
+            return Err(changes::table_error(
+                "sort on a non-time-attribute field is not supported on an unbounded table",
+                Some("add LIMIT to keep the first rows up to date"),
+            ));
+        }
+        let n_columns = input.schema.fields().len();
+        let mut arguments = Arguments::new(&input, input_plan.schema());
+        let all: Vec<usize> = (0..n_columns)
+            .map(|column| arguments.existing(column))
+            .collect();
+        let keys = sort
+            .expr
+            .iter()
+            .map(|key| sort_key(key, &mut arguments))
+            .collect::<Result<Vec<_>>>()?;
+        let order: Vec<_> = sort.expr.iter().map(sort_text).collect();
+        let input = arguments.calc(self, &input, &all);
+        let name = match fetch {
+            Some(fetch) => format!(
+                "SortLimit(orderBy=[{}], offset=[{offset}], fetch=[{fetch}])",
+                order.join(", ")
+            ),
+            None => format!("Sort(orderBy=[{}])", order.join(", ")),
+        };
+        let mode = if fetch.is_none() {
+            ChangelogMode::INSERT_ONLY
+        } else {
+            ChangelogMode {
+                update_before: false,
+                update_after: false,
+                delete: true,
+            }
+        };
+        let schema = Arc::clone(&input.schema);
+        let spec = SortLimitSpec {
+            schema: Arc::clone(&schema),
+            keys,
+            offset,
+            fetch,
+            output: self.options.sort_output,
+        };
+        let sorted = self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Single)],
+            Arc::clone(&schema),
+            mode,
+        );
+        if schema.fields().len() == n_columns {
+            return Ok(sorted);
+        }
+        self.pick(&sorted, &all)
+    }
+
+    // --- nodes --------------------------------------------------------------------------
+
+    fn add(
+        &mut self,
+        name: String,
+        kind: NodeKind,
+        inputs: Vec<(Built, Exchange)>,
+        schema: SchemaRef,
+        changelog_mode: ChangelogMode,
+    ) -> Built {
+        let bounded = inputs.iter().all(|(input, _)| input.bounded);
+        let mut text = name.clone();
+        for (input, _) in &inputs {
+            if let Some(node) = self.graph.node(input.id) {
+                text.push('\n');
+                text.push_str(&node.operator_id);
+            }
+        }
+        let edges = inputs
+            .into_iter()
+            .map(|(input, exchange)| Edge {
+                from: input.id,
+                exchange,
+            })
+            .collect();
+        let id = self.graph.add(Node {
+            operator_id: stable_id(&text),
+            name,
+            kind,
+            inputs: edges,
+            schema: Arc::clone(&schema),
+            changelog_mode,
+        });
+        Built {
+            id,
+            schema,
+            mode: changelog_mode,
+            bounded,
+        }
+    }
+}
+
+/// The columns that an operator wants of its input; those that are more than a column of it are
+/// computed by a Calc in between.
+struct Arguments {
+    input_schema: Arc<DFSchema>,
+    /// Text and expression of each wanted column; equal ones are wanted once.
+    columns: Vec<(Expr, Arc<dyn PhysicalExpr>)>,
+    fields: Vec<arrow::datatypes::FieldRef>,
+    input_fields: SchemaRef,
+}
+
+impl Arguments {
+    fn new(input: &Built, schema: &Arc<DFSchema>) -> Self {
+        Self {
+            input_schema: Arc::clone(schema),
+            columns: Vec::new(),
+            fields: Vec::new(),
+            input_fields: Arc::clone(&input.schema),
+        }
+    }
+
+    /// The index of the column that holds `expr`.
+    fn column(&mut self, expr: &Expr) -> Result<usize> {
+        let expr = unaliased(expr);
+        if let Some(known) = self.columns.iter().position(|(known, _)| known == expr) {
+            return Ok(known);
+        }
+        let physical = physical(expr, &self.input_schema)?;
+        let name = text::expression(expr);
+        let field = physical
+            .return_field(&self.input_fields)
+            .map_err(from_planner)?
+            .as_ref()
+            .clone()
+            .with_name(name);
+        self.columns.push((expr.clone(), physical));
+        self.fields.push(Arc::new(field));
+        Ok(self.columns.len() - 1)
+    }
+
+    /// The index of the column that holds column `column` of the input.
+    fn existing(&mut self, column: usize) -> usize {
+        let field = Arc::clone(&self.input_fields.fields()[column]);
+        let expr = Expr::Column(self.input_schema.columns()[column].clone());
+        self.columns
+            .push((expr, Arc::new(PhysicalColumn::new(field.name(), column))));
+        self.fields.push(field);
+        self.columns.len() - 1
+    }
+
+    /// The node that has the columns: a new Calc, or `input` itself if it has just these.
+    fn calc(self, builder: &mut GraphBuilder, input: &Built, keys: &[usize]) -> Built {
+        let identity = self.columns.len() == input.schema.fields().len()
+            && self
+                .columns
+                .iter()
+                .enumerate()
+                .all(|(column_idx, (_, expr))| {
+                    expr.downcast_ref::<PhysicalColumn>()
+                        .is_some_and(|column| column.index() == column_idx)
+                });
+        if identity || (self.columns.is_empty() && keys.is_empty()) {
+            return input.clone();
+        }
+        let select: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(expr, _)| text::expression(expr))
+            .collect();
+        let schema = Arc::new(Schema::new(self.fields));
+        let projection = self.columns.into_iter().map(|(_, expr)| expr).collect();
+        builder.calc(input, calc_name(&select, None), None, projection, schema)
+    }
+}
+
+fn call(
+    expr: &Expr,
+    result: arrow::datatypes::FieldRef,
+    arguments: &mut Arguments,
+) -> Result<AggregateCall> {
+    let Expr::AggregateFunction(aggregate) = unaliased(expr) else {
+        return Err(EngineError::internal(format!("'{expr}' is no aggregate")));
+    };
+    let Some(function) = aggregates::of_udaf(&aggregate.func) else {
+        return Err(EngineError::unsupported(format!(
+            "aggregate function {} on a changing table",
+            aggregate.func.name().to_uppercase()
+        )));
+    };
+    if !aggregate.params.order_by.is_empty() {
+        return Err(EngineError::unsupported("ORDER BY inside an aggregate"));
+    }
+    let argument = match aggregate.params.args.as_slice() {
+        [] => None,
+        // COUNT of a constant counts rows.
+        [Expr::Literal(value, _)]
+            if function == crate::operators::AggregateFunction::Count && !value.is_null() =>
+        {
+            None
+        }
+        [argument] => Some(arguments.column(argument)?),
+        _ => {
+            return Err(EngineError::unsupported(format!(
+                "{} of several columns",
+                function.name()
+            )));
+        }
+    };
+    let filter = aggregate
+        .params
+        .filter
+        .as_ref()
+        .map(|filter| arguments.column(filter))
+        .transpose()?;
+    Ok(AggregateCall {
+        function,
+        argument,
+        filter,
+        distinct: aggregate.params.distinct,
+        result,
+    })
+}
+
+fn sort_key(key: &SortExpr, arguments: &mut Arguments) -> Result<SortKey> {
+    Ok(SortKey {
+        column: arguments.column(&key.expr)?,
+        descending: !key.asc,
+        nulls_first: key.nulls_first,
+    })
+}
+
+fn sort_text(key: &SortExpr) -> String {
+    let direction = if key.asc { "ASC" } else { "DESC" };
+    // NULL is the lowest value unless the query says otherwise.
+    let nulls = match (key.asc, key.nulls_first) {
+        (true, false) => " NULLS LAST",
+        (false, true) => " NULLS FIRST",
+        _ => "",
+    };
+    format!("{} {direction}{nulls}", text::expression(&key.expr))
+}
+
+/// The name under which an aggregate's column is shown: binders name it by its whole text.
+fn readable(name: &str, expr: &Expr) -> String {
+    match expr {
+        Expr::Alias(alias) => alias.name.clone(),
+        Expr::AggregateFunction(aggregate) => text::aggregate(aggregate),
+        _ => name.to_owned(),
+    }
+}
+
+fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unaliased(&alias.expr),
+        other => other,
+    }
+}
+
+fn calc_name(select: &[String], filter: Option<&Expr>) -> String {
+    match filter {
+        Some(filter) => format!(
+            "Calc(select=[{}], where=[{}])",
+            select.join(", "),
+            text::expression(filter)
+        ),
+        None => format!("Calc(select=[{}])", select.join(", ")),
+    }
+}
+
+fn aggregate_name(grouping: &[String], select: &[String]) -> String {
+    if grouping.is_empty() {
+        return format!("GroupAggregate(select=[{}])", select.join(", "));
+    }
+    format!(
+        "GroupAggregate(groupBy=[{}], select=[{}])",
+        grouping.join(", "),
+        select.join(", ")
+    )
+}
+
+fn all_columns(schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {
+    schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(column_idx, field)| -> Arc<dyn PhysicalExpr> {
+            Arc::new(PhysicalColumn::new(field.name(), column_idx))
+        })
+        .collect()
+}
+
+/// `expr` over the columns of `schema`, ready to be evaluated on batches.
+///
+/// # Errors
+/// If the expression cannot be evaluated by itself, e.g. an aggregate.
+pub fn physical(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
+    create_physical_expr(
+        expr,
+        schema,
+        &ExecutionProps::new(),
+        &PhysicalPlanningContext::default(),
+    )
+    .map_err(from_planner)
+}
+
+/// The value of an expression without columns.
+fn constant(expr: &Expr) -> Result<ScalarValue> {
+    if let Expr::Literal(value, _) = expr {
+        return Ok(value.clone());
+    }
+    let physical = physical(expr, &DFSchema::empty())?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
+    let value = physical.evaluate(&batch)?.into_array(1)?;
+    Ok(ScalarValue::try_from_array(&value, 0)?)
+}
+
+/// What a relation that does not run yet is called.
+fn feature(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Join(join) => format!("{} JOIN on a changing table", join.join_type),
+        LogicalPlan::Window(_) => "OVER on a changing table".to_owned(),
+        LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
+        LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
+        LogicalPlan::Subquery(_) => "this subquery".to_owned(),
+        LogicalPlan::Distinct(_) => "DISTINCT ON".to_owned(),
+        other => format!("the relation {}", other.display()),
+    }
+}
+
+/// A name for `text` that is the same in every process: FNV-1a, 64 bits.
+///
+/// Source: <http://www.isthe.com/chongo/tech/comp/fnv/>.
+fn stable_id(text: &str) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in text.bytes() {
+        hash ^= u64::from(byte);
+        hash = hash.wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}
+
+/// The type of a column, as a sink's check shows it.
+#[must_use]
+pub fn is_null_type(data_type: &DataType) -> bool {
+    *data_type == DataType::Null
+}

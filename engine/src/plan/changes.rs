@@ -1,0 +1,84 @@
+//! Which kinds of changes flow where, and who refuses them.
+
+use std::sync::Arc;
+
+use crate::data::ChangelogMode;
+use crate::error::{EngineError, Result};
+use crate::plan::build::Built;
+use crate::runtime::{Graph, NodeId};
+use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+
+/// What leaves a GROUP BY whose input sends `input`. Without aggregates (DISTINCT) a group is
+/// there or not, it never changes.
+#[must_use]
+pub fn of_aggregate(input: ChangelogMode, is_distinct: bool) -> ChangelogMode {
+    let may_vanish = !input.is_insert_only();
+    ChangelogMode {
+        update_before: !is_distinct,
+        update_after: !is_distinct,
+        delete: may_vanish,
+    }
+}
+
+/// Refuses a sink that does not take what `input` sends.
+///
+/// # Errors
+/// Flink's sentence with the node that makes the changes.
+pub fn check_sink(
+    graph: &Graph,
+    input: &Built,
+    table: &str,
+    accepted: ChangelogMode,
+) -> Result<()> {
+    let updates = input.mode.update_after && !accepted.update_after;
+    let deletes = input.mode.delete && !accepted.delete;
+    let kinds = match (updates, deletes) {
+        (false, false) => return Ok(()),
+        (true, false) => "update changes",
+        (false, true) => "delete changes",
+        (true, true) => "update and delete changes",
+    };
+    let producer = producer(graph, input.id, updates);
+    Err(table_error(
+        &format!(
+            "Table sink '{table}' doesn't support consuming {kinds} which is produced by node {producer}"
+        ),
+        None,
+    ))
+}
+
+/// The lowest node on the way up from `id` that makes updates (or deletions) out of a stream
+/// without them.
+fn producer(graph: &Graph, id: NodeId, updates: bool) -> String {
+    let Some(node) = graph.node(id) else {
+        return String::new();
+    };
+    let sends = |mode: ChangelogMode| {
+        if updates {
+            mode.update_after
+        } else {
+            mode.delete
+        }
+    };
+    let from = node.inputs.iter().find(|edge| {
+        graph
+            .node(edge.from)
+            .is_some_and(|input| sends(input.changelog_mode))
+    });
+    match from {
+        Some(edge) => producer(graph, edge.from, updates),
+        None => node.name.clone(),
+    }
+}
+
+/// A statement that cannot be planned.
+pub(crate) fn table_error(message: &str, hint: Option<&str>) -> EngineError {
+    EngineError::from(Arc::new(SqlDiagnostic {
+        kind: SqlErrorKind::Table,
+        message: message.to_owned(),
+        position: None,
+        length: 1,
+        source: String::new(),
+        hint: hint.map(ToOwned::to_owned),
+    }))
+}

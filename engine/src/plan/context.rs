@@ -1,0 +1,331 @@
+//! What DataFusion's binder asks us: tables, functions, types, and how operators are typed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, Result as DfResult, TableReference};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, TypePlanner,
+};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource,
+    WindowUDF, lit,
+};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlDataType};
+
+use crate::connectors::Source;
+use crate::data::types::FlinkType;
+use crate::error::{EngineError, Result};
+use crate::functions::FunctionRegistry;
+use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
+use crate::plan::normalize::type_text;
+use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+
+/// Finds tables for the binder. Names come as the user wrote them: one to three parts.
+pub trait TableResolver {
+    /// What can be read under this name.
+    ///
+    /// # Errors
+    /// A validation error with the names that come close, if there is no such table.
+    fn resolve(&self, name: &TableReference) -> Result<Arc<dyn TableSource>>;
+}
+
+/// A leaf of a logical plan: a connector's source under the full name of its table.
+pub struct PhysicalTable {
+    /// `catalog.database.table`.
+    pub name: String,
+    /// Where its rows come from.
+    pub source: Arc<dyn Source>,
+}
+
+impl fmt::Debug for PhysicalTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PhysicalTable({})", self.name)
+    }
+}
+
+impl TableSource for PhysicalTable {
+    fn schema(&self) -> SchemaRef {
+        self.source.schema()
+    }
+}
+
+/// A name that stands for a plan: a view, or a table with computed columns. The binder puts the
+/// plan where the name stood.
+pub struct NamedPlan {
+    plan: LogicalPlan,
+    schema: SchemaRef,
+}
+
+impl NamedPlan {
+    /// `plan` under a name.
+    #[must_use]
+    pub fn new(plan: LogicalPlan) -> Self {
+        let schema = Arc::clone(plan.schema().inner());
+        Self { plan, schema }
+    }
+}
+
+impl TableSource for NamedPlan {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn get_logical_plan(&self) -> Option<std::borrow::Cow<'_, LogicalPlan>> {
+        Some(std::borrow::Cow::Borrowed(&self.plan))
+    }
+}
+
+/// The settings under which Flink's names, literals and orders are read.
+#[must_use]
+pub fn config_options() -> ConfigOptions {
+    let mut options = ConfigOptions::new();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+    options
+        .optimizer
+        .enable_physical_uncorrelated_scalar_subquery = false;
+    options.optimizer.filter_null_join_keys = true;
+    options
+}
+
+/// The binder's view of a session.
+pub struct BindContext<'a> {
+    tables: &'a dyn TableResolver,
+    functions: &'a FunctionRegistry,
+    options: ConfigOptions,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl<'a> BindContext<'a> {
+    /// The view of these tables and functions.
+    #[must_use]
+    pub fn new(tables: &'a dyn TableResolver, functions: &'a FunctionRegistry) -> Self {
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(FlinkExpressions)];
+        // Theirs come after ours: field access, arrays, maps.
+        expr_planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
+        Self {
+            tables,
+            functions,
+            options: config_options(),
+            expr_planners,
+        }
+    }
+}
+
+impl ContextProvider for BindContext<'_> {
+    fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
+        Ok(self.tables.resolve(&name)?)
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.expr_planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(FlinkTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.functions.scalar(name)
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.functions.aggregate(name)
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.functions.window(name)
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.functions.names()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Reads type names by Flink's rules.
+#[derive(Debug)]
+struct FlinkTypes;
+
+impl TypePlanner for FlinkTypes {
+    fn plan_type_field(&self, sql_type: &SqlDataType) -> DfResult<Option<FieldRef>> {
+        let flink_type = FlinkType::parse(&type_text(sql_type))?;
+        Ok(Some(Arc::new(flink_type.to_arrow_field(""))))
+    }
+}
+
+/// Types operators by Flink's rules.
+#[derive(Debug)]
+struct FlinkExpressions;
+
+impl ExprPlanner for FlinkExpressions {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> DfResult<PlannerResult<RawBinaryExpr>> {
+        // Unknown columns are reported by the binder, with their place.
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema))
+        else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        if is_comparison(&expr.op) {
+            refuse_mixed_comparison(&left, &right)?;
+        }
+        if let Some(operation) = arithmetic(&expr.op) {
+            return plan_arithmetic(expr, operation, &left, &right);
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+
+    /// `COUNT(*)` counts a constant.
+    fn plan_aggregate(&self, expr: RawAggregateExpr) -> DfResult<PlannerResult<RawAggregateExpr>> {
+        #[allow(deprecated, reason = "the binder still hands over `*` as a wildcard")]
+        let counts_rows = expr.func.name() == "count"
+            && match expr.args.as_slice() {
+                [] => true,
+                [argument] => matches!(argument, Expr::Wildcard { .. }),
+                _ => false,
+            };
+        if !counts_rows {
+            return Ok(PlannerResult::Original(expr));
+        }
+        Ok(PlannerResult::Original(RawAggregateExpr {
+            args: vec![lit(1_i64)],
+            ..expr
+        }))
+    }
+}
+
+fn arithmetic(op: &BinaryOperator) -> Option<Operation> {
+    Some(match op {
+        BinaryOperator::Plus => Operation::Plus,
+        BinaryOperator::Minus => Operation::Minus,
+        BinaryOperator::Multiply => Operation::Multiply,
+        BinaryOperator::Divide => Operation::Divide,
+        BinaryOperator::Modulo => Operation::Modulo,
+        _ => return None,
+    })
+}
+
+fn plan_arithmetic(
+    expr: RawBinaryExpr,
+    operation: Operation,
+    left: &DataType,
+    right: &DataType,
+) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
+    let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Boolean);
+    if is_text(left) || is_text(right) {
+        return Err(validation(format!(
+            "operator '{}' does not take {} and {}",
+            expr.op,
+            type_name(left),
+            type_name(right)
+        ))
+        .into());
+    }
+    if !is_decimal(left) && !is_decimal(right) {
+        return Ok(PlannerResult::Original(expr));
+    }
+    if decimal_shape(left).is_some() && decimal_shape(right).is_some() {
+        return Ok(PlannerResult::Planned(
+            decimal_function(operation).call(vec![expr.left, expr.right]),
+        ));
+    }
+    if left.is_floating() || right.is_floating() {
+        let double = |operand: Expr, is_double: bool| {
+            if is_double {
+                operand
+            } else {
+                datafusion::logical_expr::cast(operand, DataType::Float64)
+            }
+        };
+        return Ok(PlannerResult::Original(RawBinaryExpr {
+            op: expr.op,
+            left: double(expr.left, *left == DataType::Float64),
+            right: double(expr.right, *right == DataType::Float64),
+        }));
+    }
+    Ok(PlannerResult::Original(expr))
+}
+
+const fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
+}
+
+/// Flink does not guess whether `'1' = 1` compares texts or numbers.
+fn refuse_mixed_comparison(left: &DataType, right: &DataType) -> Result<()> {
+    let (text, number) = match (left, right) {
+        (DataType::Utf8, number) | (number, DataType::Utf8) => (DataType::Utf8, number),
+        _ => return Ok(()),
+    };
+    if !number.is_numeric() && *number != DataType::Boolean {
+        return Ok(());
+    }
+    Err(validation(format!(
+        "implicit type conversion between {} and {} is not supported now",
+        type_name(&text),
+        type_name(number)
+    )))
+}
+
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => "VARCHAR".to_owned(),
+        DataType::Int32 => "INTEGER".to_owned(),
+        other => {
+            let field = arrow::datatypes::Field::new("", other.clone(), true);
+            FlinkType::from_field(&field).root_text()
+        }
+    }
+}
+
+/// A validation error whose place is not known yet.
+pub(crate) fn validation(message: String) -> EngineError {
+    EngineError::from(Arc::new(SqlDiagnostic {
+        kind: SqlErrorKind::Validation,
+        message,
+        position: None,
+        length: 1,
+        source: String::new(),
+        hint: None,
+    }))
+}

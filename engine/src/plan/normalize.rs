@@ -1,0 +1,582 @@
+//! Flink's syntax tree, rewritten to what the binder understands, before any name is resolved.
+//!
+//! Many things that Flink types in its own way are special syntax: `CAST`, literals, `EXTRACT`,
+//! `CEIL(x TO DAY)`, intervals. Here each becomes an ordinary call of one of our functions, so that
+//! its type and meaning are decided in one place, `functions`. What is left is plain SQL.
+//!
+//! ```text
+//!   1                      a literal of type INT          (not BIGINT)
+//!   1e0                    a literal of type DOUBLE       (not DECIMAL)
+//!   CAST(x AS t)           __cast(x, 't')
+//!   DATE '2024-01-01'      __cast('2024-01-01', 'DATE NOT NULL')
+//!   INTERVAL '5' MINUTE    __interval_millis(300000)
+//!   EXTRACT(YEAR FROM x)   extract('YEAR', x)
+//!   SELECT a + 1, a, a     SELECT a + 1 AS `EXPR$0`, a, a AS a0
+//! ```
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr, Fetch, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval,
+    LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor,
+    TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    WindowFrameBound, WindowType,
+};
+
+use crate::error::{EngineError, Result};
+use crate::plan::interval;
+
+/// Rewrites `query` in place, subqueries included.
+///
+/// # Errors
+/// `Unsupported` for syntax of Flink that does not run yet; a validation error for a malformed
+/// literal.
+pub fn normalize_query(query: &mut Query) -> Result<()> {
+    run(|normalizer| VisitMut::visit(query, normalizer))
+}
+
+/// Rewrites a lone expression in place: a computed column, a watermark.
+///
+/// # Errors
+/// As [`normalize_query`].
+pub fn normalize_expr(expr: &mut Expr) -> Result<()> {
+    run(|normalizer| VisitMut::visit(expr, normalizer))
+}
+
+fn run(visit: impl FnOnce(&mut Normalizer) -> ControlFlow<EngineError>) -> Result<()> {
+    match visit(&mut Normalizer::default()) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Parts of a query that are put aside while its expressions are rewritten: the binder wants plain
+/// numbers there.
+struct Aside {
+    limit: Option<LimitClause>,
+    fetch: Option<Fetch>,
+}
+
+#[derive(Default)]
+struct Normalizer {
+    aside: Vec<Aside>,
+}
+
+impl VisitorMut for Normalizer {
+    type Break = EngineError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        self.aside.push(Aside {
+            limit: query.limit_clause.take(),
+            fetch: query.fetch.take(),
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        if let Some(aside) = self.aside.pop() {
+            query.limit_clause = aside.limit;
+            query.fetch = aside.fetch;
+        }
+        if let Err(error) = fetch_to_limit(query) {
+            return ControlFlow::Break(error);
+        }
+        if let Some(OrderBy {
+            kind: OrderByKind::Expressions(keys),
+            ..
+        }) = &mut query.order_by
+        {
+            // A bare number there is the position of a column.
+            for key in keys {
+                to_plain_number(&mut key.expr);
+            }
+        }
+        name_columns(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
+        match unsupported_relation(table) {
+            Some(feature) => ControlFlow::Break(EngineError::unsupported(feature)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        match rewrite(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// One expression whose operands have been rewritten already.
+fn rewrite(expr: &mut Expr) -> Result<()> {
+    match expr {
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(text, _),
+            ..
+        }) => {
+            let text = text.clone();
+            *expr = number(&text);
+        }
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: inner,
+        } => {
+            if let Some(text) = number_text(inner) {
+                // One literal, so that the smallest INT is an INT.
+                *expr = number(&format!("-{text}"));
+            }
+        }
+        // `::` is not Flink's; it marks the literals that `number` made.
+        Expr::Cast {
+            kind: kind @ (CastKind::Cast | CastKind::TryCast | CastKind::SafeCast),
+            expr: inner,
+            data_type,
+            ..
+        } => {
+            let name = if *kind == CastKind::Cast {
+                "__cast"
+            } else {
+                "__try_cast"
+            };
+            *expr = call(name, vec![take(inner), string(&type_text(data_type))]);
+        }
+        Expr::TypedString(literal) => *expr = typed_literal(literal)?,
+        Expr::Interval(interval) => *expr = interval_literal(interval)?,
+        Expr::Extract {
+            field, expr: inner, ..
+        } => {
+            let field = string(&field.to_string().to_uppercase());
+            *expr = call("extract", vec![field, take(inner)]);
+        }
+        Expr::Ceil { expr: inner, field } => *expr = rounding("ceil", inner, field),
+        Expr::Floor { expr: inner, field } => *expr = rounding("floor", inner, field),
+        Expr::Position {
+            expr: inner,
+            r#in: text,
+        } => *expr = call("position", vec![take(inner), take(text)]),
+        Expr::Substring {
+            expr: inner,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let mut arguments = vec![take(inner)];
+            arguments.extend(substring_from.iter_mut().map(|from| take(from)));
+            arguments.extend(substring_for.iter_mut().map(|length| take(length)));
+            *expr = call("substring", arguments);
+        }
+        Expr::Trim {
+            expr: inner,
+            trim_where,
+            trim_what,
+            ..
+        } => {
+            let name = match trim_where {
+                None | Some(TrimWhereField::Both) => "btrim",
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+            };
+            let mut arguments = vec![take(inner)];
+            arguments.extend(trim_what.iter_mut().map(|what| take(what)));
+            *expr = call(name, arguments);
+        }
+        Expr::Overlay {
+            expr: inner,
+            overlay_what,
+            overlay_from,
+            overlay_for,
+        } => {
+            let mut arguments = vec![take(inner), take(overlay_what), take(overlay_from)];
+            arguments.extend(overlay_for.iter_mut().map(|length| take(length)));
+            *expr = call("overlay", arguments);
+        }
+        Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
+        Expr::Function(function) => restore_plain_numbers(function),
+        _ => {}
+    }
+    Ok(())
+}
+
+// --- literals -------------------------------------------------------------------------------
+
+/// The literal as Flink types it: INT, BIGINT or DECIMAL by its size, DOUBLE with an exponent.
+fn number(text: &str) -> Expr {
+    let plain = Expr::Value(Value::Number(text.trim_start_matches('-').to_owned(), false).into());
+    let signed = if text.starts_with('-') {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(plain),
+        }
+    } else {
+        plain
+    };
+    if text.contains(['e', 'E']) {
+        return typed(
+            string(text),
+            DataType::Double(datafusion::sql::sqlparser::ast::ExactNumberInfo::None),
+        );
+    }
+    if text.parse::<i32>().is_ok() {
+        return typed(signed, DataType::Int(None));
+    }
+    if text.parse::<i64>().is_ok() {
+        return typed(signed, DataType::BigInt(None));
+    }
+    if let Some((precision, scale)) = decimal_shape(text) {
+        let info =
+            datafusion::sql::sqlparser::ast::ExactNumberInfo::PrecisionAndScale(precision, scale);
+        return typed(string(text), DataType::Decimal(info));
+    }
+    signed
+}
+
+/// Precision and scale of a decimal literal by its digits, as Calcite counts them: `0.50` is (3, 2).
+fn decimal_shape(text: &str) -> Option<(u64, i64)> {
+    let digits = text.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !whole
+        .chars()
+        .chain(fraction.chars())
+        .all(|c| c.is_ascii_digit())
+    {
+        return None;
+    }
+    let precision = (whole.len() + fraction.len()).max(1);
+    (precision <= 38).then_some((precision as u64, i64::try_from(fraction.len()).ok()?))
+}
+
+fn typed(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+/// The text of a literal that [`number`] made.
+fn number_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            data_type,
+            ..
+        } => number_text_of_cast(expr, data_type),
+        Expr::Nested(inner) => number_text(inner),
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(text, _),
+            ..
+        }) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The text inside a typed literal; `None` if the cast was written by the user.
+fn number_text_of_cast(inner: &Expr, data_type: &DataType) -> Option<String> {
+    let text = match (inner, data_type) {
+        (
+            Expr::Value(ValueWithSpan {
+                value: Value::Number(text, _),
+                ..
+            }),
+            DataType::Int(None) | DataType::BigInt(None),
+        ) => text.clone(),
+        (
+            Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(text),
+                ..
+            }),
+            DataType::Double(_) | DataType::Decimal(_),
+        ) => text.clone(),
+        (
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            },
+            DataType::Int(None) | DataType::BigInt(None),
+        ) => format!("-{}", number_text(expr)?),
+        _ => return None,
+    };
+    Some(text)
+}
+
+/// Undoes [`number`] where the binder wants a plain number.
+fn to_plain_number(expr: &mut Expr) {
+    if let Some(text) = number_text(expr) {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits.to_owned()),
+            None => (false, text),
+        };
+        let plain = Expr::Value(Value::Number(digits, false).into());
+        *expr = if negative {
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: Box::new(plain),
+            }
+        } else {
+            plain
+        };
+    }
+}
+
+/// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`: the precision is the number of fraction digits.
+fn typed_literal(literal: &TypedString) -> Result<Expr> {
+    let Some(text) = literal.value.clone().into_string() else {
+        return Err(EngineError::unsupported(
+            "a typed literal that is no string",
+        ));
+    };
+    let digits = text
+        .rsplit_once('.')
+        .map_or(0, |(_, fraction)| fraction.trim_end().len().min(9));
+    let name = literal.data_type.to_string().to_uppercase();
+    let target = match name.as_str() {
+        "DATE" => "DATE NOT NULL".to_owned(),
+        "TIME" => format!("TIME({}) NOT NULL", digits.min(3)),
+        "TIMESTAMP" | "DATETIME" => format!("TIMESTAMP({digits}) NOT NULL"),
+        other => format!("{other} NOT NULL"),
+    };
+    Ok(call("__cast", vec![string(&text), string(&target)]))
+}
+
+/// `INTERVAL '5' MINUTE` as a number of milliseconds or months.
+fn interval_literal(literal: &Interval) -> Result<Expr> {
+    let Expr::Value(ValueWithSpan { value, .. }) = literal.value.as_ref() else {
+        return Err(EngineError::unsupported(
+            "an interval whose value is no literal",
+        ));
+    };
+    let text = match value {
+        Value::SingleQuotedString(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let amount = interval::parse(
+        &text,
+        literal
+            .leading_field
+            .as_ref()
+            .unwrap_or(&DateTimeField::Second),
+        literal.last_field.as_ref(),
+    )?;
+    let (name, amount) = match amount {
+        interval::Amount::Months(months) => ("__interval_months", i64::from(months)),
+        interval::Amount::Millis(millis) => ("__interval_millis", millis),
+    };
+    let mut argument = Expr::Value(Value::Number(amount.unsigned_abs().to_string(), false).into());
+    if amount < 0 {
+        argument = Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(argument),
+        };
+    }
+    Ok(call(name, vec![argument]))
+}
+
+// --- calls ----------------------------------------------------------------------------------
+
+fn rounding(name: &str, inner: &mut Expr, field: &CeilFloorKind) -> Expr {
+    match field {
+        CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => call(name, vec![take(inner)]),
+        CeilFloorKind::DateTimeField(unit) => call(
+            &format!("__{name}_to"),
+            vec![take(inner), string(&unit.to_string().to_uppercase())],
+        ),
+        CeilFloorKind::Scale(scale) => call(
+            name,
+            vec![
+                take(inner),
+                Expr::Value(ValueWithSpan::clone(&scale.clone().into())),
+            ],
+        ),
+    }
+}
+
+/// Functions whose result type hangs on the value of an integer argument need it as a plain
+/// literal; window frames cannot carry anything else.
+fn restore_plain_numbers(function: &mut Function) {
+    let name = function.name.to_string().to_lowercase();
+    if matches!(
+        name.as_str(),
+        "round" | "truncate" | "to_timestamp_ltz" | "current_timestamp"
+    ) && let FunctionArguments::List(list) = &mut function.args
+    {
+        for argument in list.args.iter_mut().skip(1) {
+            if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
+                to_plain_number(expr);
+            }
+        }
+    }
+    if let Some(WindowType::WindowSpec(window)) = &mut function.over
+        && let Some(frame) = &mut window.window_frame
+    {
+        for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.iter_mut()) {
+            if let WindowFrameBound::Preceding(Some(expr))
+            | WindowFrameBound::Following(Some(expr)) = bound
+            {
+                to_plain_number(expr);
+            }
+        }
+    }
+}
+
+/// A call of `name`; also used by whoever else builds syntax.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None::<DuplicateTreatment>,
+            args: arguments
+                .into_iter()
+                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
+                .collect(),
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// A string literal.
+pub(crate) fn string(text: &str) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text.to_owned()).into())
+}
+
+fn take(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, Expr::Value(Value::Null.into()))
+}
+
+/// The type as Flink's type parser reads it. The dialect hands over what it has parsed itself as a
+/// custom type whose only argument is the text.
+pub(crate) fn type_text(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Custom(name, arguments) if name.to_string() == "__FLINK" => {
+            arguments.first().cloned().unwrap_or_default()
+        }
+        other => other.to_string(),
+    }
+}
+
+// --- names and shapes -----------------------------------------------------------------------
+
+/// Gives every column of a SELECT list a name of its own, as Calcite does.
+fn name_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => name_select(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left);
+            name_columns(right);
+        }
+        _ => {}
+    }
+}
+
+fn name_select(select: &mut Select) {
+    let mut taken = BTreeSet::new();
+    for (column_idx, item) in select.projection.iter_mut().enumerate() {
+        let (name, named) = match item {
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) => (ident.value.clone(), true),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+                let Some(last) = parts.last() else { continue };
+                (last.value.clone(), true)
+            }
+            SelectItem::UnnamedExpr(_) => (format!("EXPR${column_idx}"), false),
+            SelectItem::ExprWithAlias { alias, .. } => (alias.value.clone(), true),
+            _ => continue,
+        };
+        let mut unique = name.clone();
+        let mut suffix = 0;
+        while !taken.insert(unique.clone()) {
+            unique = format!("{name}{suffix}");
+            suffix += 1;
+        }
+        if named && unique == name {
+            continue;
+        }
+        let placeholder = SelectItem::UnnamedExpr(Expr::Value(Value::Null.into()));
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } =
+            std::mem::replace(item, placeholder)
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr,
+                alias: Ident::with_quote('`', unique),
+            };
+        }
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n.
+fn fetch_to_limit(query: &mut Query) -> Result<()> {
+    let Some(fetch) = query.fetch.take() else {
+        return Ok(());
+    };
+    if fetch.with_ties || fetch.percent {
+        return Err(EngineError::unsupported("FETCH WITH TIES or PERCENT"));
+    }
+    let quantity = fetch
+        .quantity
+        .unwrap_or_else(|| Expr::Value(Value::Number("1".to_owned(), false).into()));
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { offset, .. }) => offset,
+        _ => None,
+    };
+    query.limit_clause = Some(LimitClause::LimitOffset {
+        limit: Some(quantity),
+        offset,
+        limit_by: vec![],
+    });
+    Ok(())
+}
+
+/// The relations of Flink that parse and do not run yet, in the user's words.
+fn unsupported_relation(table: &TableFactor) -> Option<String> {
+    let feature = match table {
+        TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE".to_owned(),
+        TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => "PIVOT".to_owned(),
+        TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
+            "JSON_TABLE".to_owned()
+        }
+        TableFactor::TableFunction { expr, .. } => relation_function(&expr.to_string()),
+        TableFactor::Function { name, lateral, .. } => {
+            if *lateral {
+                "LATERAL TABLE(…)".to_owned()
+            } else {
+                relation_function(&name.to_string())
+            }
+        }
+        TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        } => relation_function(&name.to_string()),
+        TableFactor::Table {
+            version: Some(_), ..
+        } => "FOR SYSTEM_TIME AS OF (temporal and lookup joins)".to_owned(),
+        TableFactor::Table {
+            sample: Some(_), ..
+        } => "TABLESAMPLE".to_owned(),
+        TableFactor::UNNEST { .. } => "UNNEST".to_owned(),
+        _ => return None,
+    };
+    Some(feature)
+}
+
+fn relation_function(text: &str) -> String {
+    let name = text.split('(').next().unwrap_or(text).trim().to_uppercase();
+    match name.as_str() {
+        "TUMBLE" | "HOP" | "CUMULATE" | "SESSION" => {
+            format!("the window table function {name}")
+        }
+        _ => format!("the table function {name}"),
+    }
+}
