@@ -116,7 +116,7 @@ pub fn date_of_days(days: i32) -> Result<NaiveDate> {
 /// Days after 1970-01-01.
 #[must_use]
 pub fn days_of_date(date: NaiveDate) -> i32 {
-    let epoch = NaiveDateTime::UNIX_EPOCH.date();
+    let epoch = DateTime::UNIX_EPOCH.date_naive();
     i32::try_from((date - epoch).num_days()).unwrap_or(i32::MAX)
 }
 
@@ -165,7 +165,7 @@ pub(super) fn convert(
             }
             TypeRoot::Time(_) => {
                 let millis = array.as_primitive::<Time32MillisecondType>().value(row_idx);
-                NaiveDateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis.into())
+                DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::milliseconds(millis.into())
             }
             TypeRoot::TimestampLtz(_) => to_local(datetime(array, row_idx)?, caster.zone),
             _ => datetime(array, row_idx)?,
