@@ -1,0 +1,3 @@
+"""Types of the extension module."""
+
+from tidemill._native import engine as engine
