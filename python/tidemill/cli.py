@@ -104,6 +104,7 @@ def lab(arguments: list[str]) -> int:
         print("JupyterLab is not installed here: pip install 'tidemill[lab]'", file=sys.stderr)  # noqa: T201
         return 1
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])  # noqa: S606
+    return 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Comms:
         """Become the comm implementation of this process."""
         origin = self._origin
 
-        class Comm(BaseComm):  # type: ignore[misc]
+        class Comm(BaseComm):
             """A comm that sends through the kernel."""
 
             def publish_msg(

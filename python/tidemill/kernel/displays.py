@@ -63,7 +63,7 @@ class Displays(DisplayPublisher):
     origin: Origin
     _thread_local = threading.local()
 
-    def publish(  # type: ignore[override]
+    def publish(
         self,
         data: dict[str, Any],
         metadata: dict[str, Any] | None = None,

@@ -8,6 +8,7 @@ in one context: a context variable that a cell sets is there in the next one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import os
@@ -50,8 +51,8 @@ class KernelLoop:
 
         origin = Origin(native)
         origin.follow_threads()
-        sys.stdout = OutputStream(origin, 1)  # type: ignore[assignment]
-        sys.stderr = OutputStream(origin, 2)  # type: ignore[assignment]
+        sys.stdout = OutputStream(origin, 1)
+        sys.stderr = OutputStream(origin, 2)
         Questions(origin).install()
         comms = Comms(origin)
         comms.install()
@@ -74,11 +75,9 @@ class KernelLoop:
         self._loop.add_reader(reading, self._on_wake, reading)
         self._native.attach(writing, self._subshells.run)
         while not self._leaving:
-            try:
+            # An interrupt that hit a task of the user comes out here; its cell has been told.
+            with contextlib.suppress(KeyboardInterrupt):
                 self._loop.run_forever()
-            except KeyboardInterrupt:
-                # A task of the user was interrupted; its cell has been told.
-                continue
 
     def _on_wake(self, reading: int) -> None:
         os.read(reading, 1)

@@ -57,7 +57,7 @@ class Origin:
                 thread.run = run_in_cell  # type: ignore[method-assign]
             start(thread)
 
-        threading.Thread.start = start_in_cell  # type: ignore[method-assign]
+        threading.Thread.start = start_in_cell  # type: ignore[assignment,method-assign]
 
     def _after_fork(self) -> None:
         self.forked = True

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tidemill.kernel.signals import Interrupts
 
 
-class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
+class ZMQInteractiveShell(InteractiveShell):
     """The shell in which cells run."""
 
     displayhook_class = ResultHook

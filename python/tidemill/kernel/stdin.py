@@ -32,7 +32,7 @@ class Questions:
     def install(self) -> None:
         """Replace ``input`` and ``getpass`` for all code of this process."""
         builtins.input = self.input
-        getpass.getpass = self.getpass  # type: ignore[assignment]
+        getpass.getpass = self.getpass
 
     def input(self, prompt: object = "", /) -> str:
         """Ask the user for a line."""
