@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Array, Decimal128Array, DurationMillisecondArray,
-    IntervalYearMonthArray, ListArray, MapArray, NullArray, PrimitiveBuilder, StringBuilder,
-    StructArray, Time32MillisecondArray, make_array,
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Array, Decimal128Array,
+    DurationMillisecondArray, IntervalYearMonthArray, ListArray, MapArray, NullArray,
+    PrimitiveBuilder, StringBuilder, StructArray, Time32MillisecondArray, make_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -140,10 +140,7 @@ impl ColumnBuilder {
                     values: child(&value, n_rows)?,
                     lengths: Vec::with_capacity(n_rows),
                     valid: Vec::with_capacity(n_rows),
-                    is_multiset: matches!(
-                        FlinkType::from_field(field).root,
-                        TypeRoot::Multiset(_)
-                    ),
+                    is_multiset: matches!(FlinkType::from_field(field).root, TypeRoot::Multiset(_)),
                 }
             }
             DataType::Struct(fields) => Values::Row {
@@ -327,10 +324,14 @@ impl ColumnBuilder {
                 ..
             } => {
                 let DataType::Map(entries, ordered) = self.field.data_type() else {
-                    return Err(tidemill_engine::EngineError::internal("a map without entries"));
+                    return Err(tidemill_engine::EngineError::internal(
+                        "a map without entries",
+                    ));
                 };
                 let DataType::Struct(fields) = entries.data_type() else {
-                    return Err(tidemill_engine::EngineError::internal("map entries are no rows"));
+                    return Err(tidemill_engine::EngineError::internal(
+                        "map entries are no rows",
+                    ));
                 };
                 let columns = vec![keys.finish()?, values.finish()?];
                 let structs = StructArray::try_new(fields.clone(), columns, None)?;

@@ -62,7 +62,12 @@ pub(super) fn days(year: i32, month: u8, day: u8) -> Option<i32> {
 }
 
 /// Units from the epoch to a date and time; what is finer than the unit is cut off.
-pub(super) fn units(days: i32, second_of_day: u32, microsecond: u32, unit: TimeUnit) -> Option<i64> {
+pub(super) fn units(
+    days: i32,
+    second_of_day: u32,
+    microsecond: u32,
+    unit: TimeUnit,
+) -> Option<i64> {
     let seconds = i64::from(days) * 86_400 + i64::from(second_of_day);
     let per_second = per_second(unit);
     let fraction = i64::from(microsecond) * 1000 / (1_000_000_000 / per_second);

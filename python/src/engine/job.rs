@@ -91,7 +91,12 @@ impl PyJob {
     }
 
     fn __repr__(&self) -> String {
-        format!("Job({}, {}, {})", self.handle.id(), self.handle.name(), self.status())
+        format!(
+            "Job({}, {}, {})",
+            self.handle.id(),
+            self.handle.name(),
+            self.status()
+        )
     }
 }
 

@@ -63,7 +63,10 @@ fn call_function(
         time_zone: "UTC".to_owned(),
         callable: PyOnceLock::new(),
     };
-    let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| column.into_inner().0).collect();
+    let arrays: Vec<ArrayRef> = columns
+        .into_iter()
+        .map(|column| column.into_inner().0)
+        .collect();
     let results = py
         .detach(|| function.call(&arrays, n_rows))
         .map_err(|error| errors::to_exception(&error))?;

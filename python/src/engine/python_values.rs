@@ -86,7 +86,11 @@ fn unscaled(text: &str, precision: u8, scale: i8) -> Option<i128> {
     let kept: String = fraction.chars().take(scale).collect();
     let padded = format!("{whole}{kept:0<scale$}");
     let mut number: i128 = padded.parse().ok()?;
-    if fraction.chars().nth(scale).is_some_and(|digit| digit >= '5') {
+    if fraction
+        .chars()
+        .nth(scale)
+        .is_some_and(|digit| digit >= '5')
+    {
         number += 1;
     }
     let limit = 10_i128.checked_pow(u32::from(precision))?;
@@ -133,12 +137,19 @@ pub(super) fn timestamp(
     let instant = aware
         .call_method1(intern!(py, "astimezone"), (&*utc,))
         .map_err(|_| Refusal::Here)?;
-    wall_clock(instant.cast::<PyDateTime>().map_err(|_| Refusal::Here)?, unit)
+    wall_clock(
+        instant.cast::<PyDateTime>().map_err(|_| Refusal::Here)?,
+        unit,
+    )
 }
 
 fn wall_clock(datetime: &Bound<'_, PyDateTime>, unit: TimeUnit) -> Result<i64, Refusal> {
-    let days = calendar::days(datetime.get_year(), datetime.get_month(), datetime.get_day())
-        .ok_or(Refusal::Here)?;
+    let days = calendar::days(
+        datetime.get_year(),
+        datetime.get_month(),
+        datetime.get_day(),
+    )
+    .ok_or(Refusal::Here)?;
     let seconds = (u32::from(datetime.get_hour()) * 60 + u32::from(datetime.get_minute())) * 60
         + u32::from(datetime.get_second());
     calendar::units(days, seconds, datetime.get_microsecond(), unit).ok_or(Refusal::Here)
@@ -188,7 +199,9 @@ fn counted<'py>(
     for item in items(value)? {
         let count = || -> PyResult<()> {
             let item = item?;
-            let n_before = counts.get_item(&item)?.map_or(Ok(0), |n| n.extract::<i32>())?;
+            let n_before = counts
+                .get_item(&item)?
+                .map_or(Ok(0), |n| n.extract::<i32>())?;
             counts.set_item(item, n_before + 1)
         };
         count().map_err(|_| Refusal::Here)?;

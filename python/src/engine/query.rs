@@ -67,7 +67,12 @@ impl PyQuery {
         let result = py
             .detach(|| self.query.collect())
             .map_err(|error| errors::to_exception(&error))?;
-        Ok(PyTableResult::new(result, self.time_zone.clone(), false, self.is_batch))
+        Ok(PyTableResult::new(
+            result,
+            self.time_zone.clone(),
+            false,
+            self.is_batch,
+        ))
     }
 
     /// Runs the query to its end and gives the table that results, through the Arrow interface.

@@ -41,11 +41,17 @@ enum Content {
 impl PyTableResult {
     /// Wraps a result. `is_raw`: printed without a table around it; `is_batch`: a query's rows
     /// without their kinds.
-    pub(super) fn new(result: TableResult, time_zone: String, is_raw: bool, is_batch: bool) -> Self {
+    pub(super) fn new(
+        result: TableResult,
+        time_zone: String,
+        is_raw: bool,
+        is_batch: bool,
+    ) -> Self {
         let (content, is_query) = match result.content {
-            ResultContent::Rows(batches) => {
-                (Content::Rows(batches.into_iter().map(Delta::insert_only).collect()), false)
-            }
+            ResultContent::Rows(batches) => (
+                Content::Rows(batches.into_iter().map(Delta::insert_only).collect()),
+                false,
+            ),
             ResultContent::Changes(stream) => (Content::Changes(stream), true),
         };
         Self {
@@ -64,9 +70,9 @@ impl PyTableResult {
     fn next_delta(&self, py: Python<'_>) -> PyResult<Option<Delta>> {
         loop {
             let event = py.detach(|| match &mut *self.content.lock() {
-                Content::Rows(deltas) => {
-                    Ok(deltas.pop_front().map_or(ChangeEvent::End, ChangeEvent::Delta))
-                }
+                Content::Rows(deltas) => Ok(deltas
+                    .pop_front()
+                    .map_or(ChangeEvent::End, ChangeEvent::Delta)),
                 Content::Changes(stream) => stream.next(POLL),
                 Content::Ended => Ok(ChangeEvent::End),
             });

@@ -53,7 +53,11 @@ impl PySession {
     }
 
     /// Runs something of the engine without holding the interpreter.
-    fn run<T: Send>(&self, py: Python<'_>, work: impl Send + FnOnce(&Session) -> Result<T>) -> PyResult<T> {
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl Send + FnOnce(&Session) -> Result<T>,
+    ) -> PyResult<T> {
         py.detach(|| work(&self.session))
             .map_err(|error| errors::to_exception(&error))
     }
@@ -73,7 +77,12 @@ impl PySession {
     fn execute(&self, py: Python<'_>, sql: &str) -> PyResult<PyTableResult> {
         let result = self.run(py, |session| session.execute(sql))?;
         let is_raw = is_raw(sql, &result);
-        Ok(PyTableResult::new(result, self.time_zone(), is_raw, self.is_batch()))
+        Ok(PyTableResult::new(
+            result,
+            self.time_zone(),
+            is_raw,
+            self.is_batch(),
+        ))
     }
 
     fn query(&self, py: Python<'_>, sql: &str) -> PyResult<PyQuery> {
@@ -141,7 +150,10 @@ impl PySession {
         self.run(py, |session| session.drop_temporary_table(name))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one for each property of a function")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one for each property of a function"
+    )]
     #[allow(clippy::fn_params_excessive_bools, reason = "Python names them")]
     fn register_function(
         &self,
@@ -256,7 +268,9 @@ impl PySession {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
     ) -> PyResult<()> {
-        let source = Arc::new(tidemill_engine::connectors::values::ValuesSource::new(schema, batches));
+        let source = Arc::new(tidemill_engine::connectors::values::ValuesSource::new(
+            schema, batches,
+        ));
         self.run(py, |session| session.register_source(name, source))
     }
 }
@@ -291,9 +305,10 @@ fn flink_schema(schema: &Schema) -> SchemaRef {
         .iter()
         .map(|field| {
             let value_field = match field.data_type() {
-                arrow::datatypes::DataType::Dictionary(_, value) => {
-                    field.as_ref().clone().with_data_type(value.as_ref().clone())
-                }
+                arrow::datatypes::DataType::Dictionary(_, value) => field
+                    .as_ref()
+                    .clone()
+                    .with_data_type(value.as_ref().clone()),
                 _ => field.as_ref().clone(),
             };
             FlinkType::from_field(&value_field).to_arrow_field(field.name())
@@ -319,7 +334,11 @@ fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .map(|(column, field)| Ok(arrow::compute::cast(column, field.data_type())?))
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
 }
 
 /// Some rows of a list of sequences as a batch.
@@ -339,11 +358,13 @@ fn batch_of(
     for row_idx in range {
         let row = rows.get_item(row_idx)?;
         for (column_idx, builder) in builders.iter_mut().enumerate() {
-            builder.append(&row.get_item(column_idx)?).map_err(|mismatch| {
-                let name = schema.field(column_idx).name();
-                let message = format!("column '{name}', row {row_idx}: {mismatch}");
-                pyo3::exceptions::PyTypeError::new_err(message)
-            })?;
+            builder
+                .append(&row.get_item(column_idx)?)
+                .map_err(|mismatch| {
+                    let name = schema.field(column_idx).name();
+                    let message = format!("column '{name}', row {row_idx}: {mismatch}");
+                    pyo3::exceptions::PyTypeError::new_err(message)
+                })?;
         }
     }
     let columns = builders

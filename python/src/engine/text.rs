@@ -90,9 +90,12 @@ fn write_value(
             let sign = if months < 0 { '-' } else { '+' };
             write!(out, "{sign}{}-{:02}", months.abs() / 12, months.abs() % 12)
         }
-        DataType::Duration(_) => {
-            write_duration(out, array.as_primitive::<DurationMillisecondType>().value(row_idx))
-        }
+        DataType::Duration(_) => write_duration(
+            out,
+            array
+                .as_primitive::<DurationMillisecondType>()
+                .value(row_idx),
+        ),
         DataType::List(item) => {
             let list = array.as_list::<i32>();
             let (start, end) = range(list.value_offsets(), row_idx);
@@ -150,7 +153,9 @@ fn write_time(
     write!(out, "{}", time.format(format))?;
     if precision > 0 {
         let digits = format!("{:09}", time.nanosecond());
-        let shown = digits.get(..usize::from(precision.min(9))).unwrap_or(&digits);
+        let shown = digits
+            .get(..usize::from(precision.min(9)))
+            .unwrap_or(&digits);
         write!(out, ".{shown}")?;
     }
     Ok(())
@@ -163,7 +168,10 @@ fn write_duration(out: &mut String, millis: i64) -> std::fmt::Result {
     let (minutes, second) = (seconds / 60, seconds % 60);
     let (hours, minute) = (minutes / 60, minutes % 60);
     let (days, hour) = (hours / 24, hours % 24);
-    write!(out, "{sign}{days} {hour:02}:{minute:02}:{second:02}.{fraction:03}")
+    write!(
+        out,
+        "{sign}{days} {hour:02}:{minute:02}:{second:02}.{fraction:03}"
+    )
 }
 
 fn write_bytes(out: &mut String, bytes: &[u8]) -> std::fmt::Result {
@@ -202,7 +210,11 @@ fn java_float(scientific: String, value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
         let plain = plain_notation(&scientific);
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+        return if plain.contains('.') {
+            plain
+        } else {
+            format!("{plain}.0")
+        };
     }
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let point = if mantissa.contains('.') { "" } else { ".0" };

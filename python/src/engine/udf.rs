@@ -89,7 +89,11 @@ impl PythonFunction {
             let DistinctRows { columns, indices } = distinct;
             let n_distinct = columns.first().map_or(0, Array::len);
             let results = self.call_rows(py, &columns, n_distinct)?;
-            return Ok(arrow::compute::take(&results, &UInt32Array::from(indices), None)?);
+            return Ok(arrow::compute::take(
+                &results,
+                &UInt32Array::from(indices),
+                None,
+            )?);
         }
         self.call_rows(py, arguments, n_rows)
     }
@@ -102,8 +106,8 @@ impl PythonFunction {
             .map(|column| ColumnReader::try_new(py, column, &self.time_zone))
             .collect::<PyResult<Vec<_>>>()
             .map_err(raised)?;
-        let mut results = ColumnBuilder::try_new(py, &self.result, n_rows, &self.time_zone)
-            .map_err(raised)?;
+        let mut results =
+            ColumnBuilder::try_new(py, &self.result, n_rows, &self.time_zone).map_err(raised)?;
         let calls = Calls::try_new(py, callable, &readers, n_rows).map_err(raised)?;
         for row_idx in 0..n_rows {
             let value = calls.next(row_idx).map_err(|error| {

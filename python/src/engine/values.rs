@@ -89,7 +89,10 @@ impl ColumnReader {
             DataType::Timestamp(unit, zone) => Self::Timestamp {
                 values: timestamps(array, *unit),
                 unit: *unit,
-                zone: zone.is_some().then(|| zone_info(py, time_zone)).transpose()?,
+                zone: zone
+                    .is_some()
+                    .then(|| zone_info(py, time_zone))
+                    .transpose()?,
             },
             DataType::Interval(IntervalUnit::YearMonth) => {
                 Self::Months(array.as_primitive().clone())
@@ -131,7 +134,11 @@ impl ColumnReader {
     ///
     /// # Errors
     /// If Python has no such value, e.g. dates before the year 1.
-    pub(super) fn value<'py>(&self, py: Python<'py>, row_idx: usize) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn value<'py>(
+        &self,
+        py: Python<'py>,
+        row_idx: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if self.is_null(row_idx) {
             return Ok(py.None().into_bound(py));
         }
@@ -142,7 +149,9 @@ impl ColumnReader {
             Self::Int16(array) => array.value(row_idx).into_bound_py_any(py),
             Self::Int32(array) => array.value(row_idx).into_bound_py_any(py),
             Self::Int64(array) => array.value(row_idx).into_bound_py_any(py),
-            Self::Float32(array) => Ok(PyFloat::new(py, f64::from(array.value(row_idx))).into_any()),
+            Self::Float32(array) => {
+                Ok(PyFloat::new(py, f64::from(array.value(row_idx))).into_any())
+            }
             Self::Float64(array) => Ok(PyFloat::new(py, array.value(row_idx)).into_any()),
             Self::Utf8(array) => Ok(PyString::new(py, array.value(row_idx)).into_any()),
             Self::Binary(array) => Ok(PyBytes::new(py, array.value(row_idx)).into_any()),
