@@ -43,12 +43,13 @@ mod publisher;
 mod queue;
 mod session;
 mod shutdown;
+pub mod sql_cell;
 mod streams;
 mod wire;
 
 pub mod display;
 
-pub use cell::{CellKind, classify};
+pub use cell::{CellKind, CellOptions, OptionError, classify};
 pub use comm::{Comm, CommKind, CommMessage, CommRegistry, CommTarget};
 pub use error::KernelError;
 pub use interpreter::{Execute, Interpreter, Responder, Task, Work};

@@ -59,6 +59,20 @@ impl Parent {
         }))
     }
 
+    /// A cell as a notebook sends it.
+    #[cfg(test)]
+    pub(crate) fn for_test(cell_id: &str, msg_id: &str) -> Self {
+        let header = format!("{{\"msg_id\":\"{msg_id}\"}}");
+        let header = RawValue::from_string(header).expect("a JSON object");
+        Self(Arc::new(Inner {
+            raw_header: Arc::from(header),
+            msg_id: msg_id.to_owned(),
+            identities: Vec::new(),
+            cell_id: Some(cell_id.to_owned()),
+            allow_stdin: true,
+        }))
+    }
+
     /// The header of the request as it came.
     #[must_use]
     pub fn raw_header(&self) -> &RawValue {

@@ -1,2 +1,1 @@
 //! See the crate page.
-pub mod options;

@@ -17,5 +17,12 @@ pub mod table;
 
 pub mod status;
 
+pub mod frame;
+
+pub mod live;
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests_live;
