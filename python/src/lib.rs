@@ -3,6 +3,7 @@
 //! Only here are Rust and Python in one room. Each submodule is a thin layer over a crate that
 //! knows no Python; blocking calls release the interpreter.
 
+mod engine;
 mod kernel;
 
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The Rust half of Tidemill.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    engine::register(module)?;
     kernel::register(module)?;
     Ok(())
 }

@@ -1,1 +1,2 @@
 //! See the crate page.
+pub mod options;

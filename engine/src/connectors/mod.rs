@@ -6,6 +6,12 @@
 //!                                                          └─▶ SinkFactory ──▶ Sink (one a job, called between workers' steps)
 //! ```
 
+pub mod filesystem;
+
+pub mod registry;
+
+pub mod values;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,14 +1,29 @@
 //! Flink's SQL text: statements, types, and where exactly something is wrong with them.
 //!
 //! ```text
-//!   script ──script──▶ tokens of one statement ──prepass──▶ tokens sqlparser understands ──parser──▶ Statement
+//!   script ──prepass──▶ tokens ──script──▶ tokens of one statement ──parser──▶ Statement
 //! ```
 //!
-//! Nothing of sqlparser is forked: what it cannot read of Flink's dialect is read by a dialect's
-//! hooks (`dialect`), by our own statement parser over its tokens (`parser`), or moved out of
-//! its way beforehand (`prepass`).
+//! Nothing of sqlparser is forked: what it cannot read of Flink's dialect is read by the hooks of
+//! [`dialect`], by our own statement parser over its tokens, or moved out of its way beforehand.
 pub mod statement;
+
+pub mod script;
+
+pub mod diagnostics;
+
+pub mod hints;
 
 pub mod types;
 
-pub mod diagnostics;
+pub mod reserved;
+
+pub mod dialect;
+
+mod parser;
+
+mod prepass;
+
+mod source;
+
+pub use prepass::WITHIN_SYMBOL;

@@ -14,7 +14,7 @@ use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 
 /// Name of the custom data type that carries a Flink type's text.
-const CARRIER: &str = "__FLINK_TYPE";
+const CARRIER: &str = "__FLINK";
 /// A type's text has at most this many tokens.
 const MAX_TYPE_TOKENS: usize = 10_000;
 

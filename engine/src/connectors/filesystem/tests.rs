@@ -1,0 +1,215 @@
+//! Files in temporary folders, read as tables.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+use super::*;
+use crate::connectors::SourcePoll;
+
+pub(super) fn table(folder: &Path, options: &[(&str, &str)]) -> ConnectorTable {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    all.insert("connector".to_owned(), "filesystem".to_owned());
+    all.insert("path".to_owned(), folder.to_string_lossy().into_owned());
+    all.insert("format".to_owned(), "csv".to_owned());
+    for (key, value) in options {
+        all.insert((*key).to_owned(), (*value).to_owned());
+    }
+    ConnectorTable {
+        name: "t".to_owned(),
+        schema: Arc::new(Schema::new(vec![
+            Field::new("k", DataType::Utf8, true),
+            Field::new("v", DataType::Int64, true),
+        ])),
+        primary_key: Vec::new(),
+        partition_keys: Vec::new(),
+        options: all,
+        time_zone: "UTC".to_owned(),
+    }
+}
+
+fn open(folder: &Path, options: &[(&str, &str)], parallelism: usize) -> Vec<Box<dyn SourceReader>> {
+    let source = FilesystemFactory.source(&table(folder, options)).unwrap();
+    source.open(&[0, 1], parallelism).unwrap()
+}
+
+fn rows(poll: &SourcePoll) -> Vec<String> {
+    let SourcePoll::Rows(delta) = poll else {
+        return Vec::new();
+    };
+    let keys = delta.batch().column(0).as_string::<i32>();
+    let values = delta.batch().column(1).as_primitive::<Int64Type>();
+    keys.iter()
+        .zip(values)
+        .map(|(key, value)| {
+            format!(
+                "{}={}",
+                key.unwrap_or("NULL"),
+                value.map_or("NULL".to_owned(), |v| v.to_string())
+            )
+        })
+        .collect()
+}
+
+fn drain(reader: &mut dyn SourceReader, max_rows: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let poll = reader.poll(max_rows).unwrap();
+        if !matches!(poll, SourcePoll::Rows(_)) {
+            return all;
+        }
+        all.extend(rows(&poll));
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn files_are_read_in_the_order_of_their_paths_without_hidden_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write(&at("b.csv"), "b,1\nb,2");
+    write(&at("a.csv"), "\u{feff}a,1\n");
+    write(&at("sub/c.csv"), "c,1\n");
+    for hidden in [".x.csv", "_y.csv", "_tmp/z.csv"] {
+        write(&at(hidden), "hidden,1\n");
+    }
+    let mut readers = open(folder.path(), &[], 1);
+    assert_eq!(
+        drain(readers[0].as_mut(), 100),
+        ["a=1", "b=1", "b=2", "c=1"]
+    );
+    let pattern = [("source.path.regex-pattern", ".*/b.*")];
+    assert_eq!(
+        drain(open(folder.path(), &pattern, 1)[0].as_mut(), 100),
+        ["b=1", "b=2"]
+    );
+    let uri = format!("file://{}", at("sub").display());
+    assert_eq!(
+        drain(open(Path::new(&uri), &[], 1)[0].as_mut(), 100),
+        ["c=1"]
+    );
+    // Several readers share the files.
+    let mut all: Vec<String> = Vec::new();
+    for reader in &mut open(folder.path(), &[], 2) {
+        all.extend(drain(reader.as_mut(), 1));
+    }
+    all.sort();
+    assert_eq!(all, ["a=1", "b=1", "b=2", "c=1"]);
+}
+
+#[test]
+fn seeking_in_the_middle_reads_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..50_000).map(|at| format!("k{at},{at}\n")).collect();
+    write(&folder.path().join("a.csv"), &text);
+    write(&folder.path().join("b.csv"), "\"two\nlines\",1\nlast,2");
+    let mut reader = open(folder.path(), &[], 1).remove(0);
+    let mut first = Vec::new();
+    for _ in 0..7 {
+        first.extend(rows(&reader.poll(3_333).unwrap()));
+    }
+    let position = reader.position();
+    let rest = drain(reader.as_mut(), 1000);
+    let mut again = open(folder.path(), &[], 1).remove(0);
+    again.seek(&position).unwrap();
+    assert_eq!(drain(again.as_mut(), 777), rest);
+    assert_eq!(first.len() + rest.len(), 50_002);
+    assert_eq!(rest.last().unwrap(), "last=2");
+    assert!(matches!(again.poll(1).unwrap(), SourcePoll::End));
+}
+
+#[test]
+fn a_watched_folder_gives_new_files_and_what_files_grow_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
+    write(&a, "a,1\na,");
+    let watch = [("source.monitor-interval", "1 ms")];
+    let mut reader = open(folder.path(), &watch, 1).remove(0);
+    let mut settle = || {
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            all.extend(drain(reader.as_mut(), 100));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        all
+    };
+    assert_eq!(settle(), ["a=1"]);
+    // The line is complete only with its end.
+    append(&a, "2");
+    assert!(settle().is_empty());
+    append(&a, "3\na,4\n");
+    write(&b, "b,1\n\"open");
+    assert_eq!(settle(), ["a=23", "a=4", "b=1"]);
+    append(&b, "\nclosed\",2\n");
+    assert_eq!(settle(), ["open\nclosed=2"]);
+    // A file that was cut is read anew.
+    write(&a, "c,1\n");
+    assert_eq!(settle(), ["c=1"]);
+    // So is another file under the same name.
+    write(&folder.path().join(".new"), "d,1\nd,2\nd,3\nd,4\nd,5\n");
+    fs::rename(folder.path().join(".new"), &a).unwrap();
+    assert_eq!(settle(), ["d=1", "d=2", "d=3", "d=4", "d=5"]);
+}
+
+#[test]
+fn a_broken_record_names_file_line_column_and_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    write(&path, &format!("{}x,many\n", "a,1\n".repeat(200_000)));
+    let mut reader = open(folder.path(), &[], 1).remove(0);
+    let error = loop {
+        match reader.poll(10_000) {
+            Ok(poll) => assert!(matches!(poll, SourcePoll::Rows(_))),
+            Err(error) => break error.to_string(),
+        }
+    };
+    let expected = format!(
+        "file '{}', line 200001, column 'v': the text cannot be read as BIGINT: 'many'",
+        path.display()
+    );
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn what_is_wrong_with_the_options_is_said() {
+    let error = |folder: &str, options: &[(&str, &str)]| {
+        FilesystemFactory
+            .source(&table(Path::new(folder), options))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(
+        error("/x", &[("format", "xml")]).contains("unknown format 'xml'; formats that exist: csv")
+    );
+    assert!(
+        error("/x", &[("csv.ignore-parse-error", "true")])
+            .contains("did you mean 'csv.ignore-parse-errors'?")
+    );
+    assert_eq!(
+        error("/x", &[("csv.field-delimiter", "||")]),
+        "table 't': invalid value '||' for option 'csv.field-delimiter': expected one ASCII character"
+    );
+    assert_eq!(
+        error("hdfs://x/y", &[]),
+        "file system scheme 'hdfs' in option 'path' is not supported yet"
+    );
+    let source = FilesystemFactory
+        .source(&table(Path::new("/does/not/exist"), &[]))
+        .unwrap();
+    let error = source.open(&[0], 1).err().unwrap().to_string();
+    assert!(error.starts_with("connector 'filesystem': '/does/not/exist': No such file"));
+}

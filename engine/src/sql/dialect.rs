@@ -1,0 +1,294 @@
+//! Flink's dialect for sqlparser: which of its features exist, and the expressions that it cannot
+//! read by itself.
+//!
+//! Source: Flink 2.3's SQL parser (Calcite's grammar in the conformance level that Flink sets).
+
+use std::any::TypeId;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, Expr, Ident, Map, MapEntry, ObjectName, Query, Select, SetExpr, TableFactor,
+};
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::types;
+
+/// Flink SQL.
+///
+/// It gives itself out as sqlparser's generic dialect: otherwise `UNNEST` and `DROP TEMPORARY`,
+/// which sqlparser ties to dialects by name, would not be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FlinkDialect;
+
+impl Dialect for FlinkDialect {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '`'
+    }
+
+    fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
+        Some('`')
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_' || ch == '$'
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        ch.is_alphanumeric() || ch == '_' || ch == '$'
+    }
+
+    fn supports_unicode_string_literal(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_named_fn_args_with_rarrow_operator(&self) -> bool {
+        true
+    }
+
+    fn supports_parens_around_table_factor(&self) -> bool {
+        true
+    }
+
+    fn supports_values_as_table_factor(&self) -> bool {
+        false
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_comment_optimizer_hint(&self) -> bool {
+        true
+    }
+
+    fn supports_left_associative_joins_without_parens(&self) -> bool {
+        true
+    }
+
+    fn require_interval_qualifier(&self) -> bool {
+        true
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let Token::Word(word) = &parser.peek_token_ref().token else {
+            return None;
+        };
+        if word.quote_style.is_some() {
+            return None;
+        }
+        let keyword = word.keyword;
+        match (keyword, &parser.peek_nth_token_ref(1).token) {
+            (Keyword::CAST, Token::LParen) => Some(parse_cast(parser, CastKind::Cast)),
+            (Keyword::TRY_CAST, Token::LParen) => Some(parse_cast(parser, CastKind::TryCast)),
+            (Keyword::MAP, Token::LBracket) => Some(parse_map(parser)),
+            (Keyword::TABLE, Token::Word(_)) => Some(parse_table_argument(parser)),
+            (Keyword::TABLE, Token::LParen) if is_query(&parser.peek_nth_token_ref(2).token) => {
+                Some(parse_table_argument(parser))
+            }
+            _ => None,
+        }
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let negated = is_word(&parser.peek_token_ref().token, "NOT");
+        let first = usize::from(negated);
+        if !is_word(&parser.peek_nth_token_ref(first).token, "BETWEEN") {
+            return None;
+        }
+        let symmetric = is_word(&parser.peek_nth_token_ref(first + 1).token, "SYMMETRIC");
+        if !symmetric && !is_word(&parser.peek_nth_token_ref(first + 1).token, "ASYMMETRIC") {
+            return None;
+        }
+        for _ in 0..first + 2 {
+            parser.advance_token();
+        }
+        Some(parse_between(parser, expr, negated, symmetric))
+    }
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+}
+
+fn is_query(token: &Token) -> bool {
+    ["SELECT", "WITH", "VALUES"]
+        .iter()
+        .any(|word| is_word(token, word))
+}
+
+/// `CAST(expression AS type)` with Flink's types.
+fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    parser.expect_token(&Token::LParen)?;
+    let expr = parser.parse_expr()?;
+    parser.expect_keyword(Keyword::AS)?;
+    let flink_type = types::parse_type(parser)?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Cast {
+        kind,
+        expr: Box::new(expr),
+        data_type: types::to_ast_type(&flink_type),
+        array: false,
+        format: None,
+    })
+}
+
+/// `MAP[key, value, …]`.
+fn parse_map(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let open = parser.expect_token(&Token::LBracket)?;
+    let mut entries = Vec::new();
+    while parser.peek_token_ref().token != Token::RBracket {
+        if !entries.is_empty() {
+            parser.expect_token(&Token::Comma)?;
+        }
+        let key = Box::new(parser.parse_expr()?);
+        if !parser.consume_token(&Token::Comma) {
+            return Err(ParserError::ParserError(format!(
+                "MAP needs a value for every key{}",
+                open.span.start
+            )));
+        }
+        let value = Box::new(parser.parse_expr()?);
+        entries.push(MapEntry { key, value });
+    }
+    parser.expect_token(&Token::RBracket)?;
+    Ok(Expr::Map(Map { entries }))
+}
+
+/// `TABLE t [PARTITION BY …] [ORDER BY …]` or `TABLE (query)` as an argument of a table function.
+///
+/// It becomes a subquery; the partition keys stand in its `distribute_by`, the order in its
+/// `sort_by`, which Flink's own SELECT does not have.
+fn parse_table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let mut query = if parser.consume_token(&Token::LParen) {
+        let query = parser.parse_query()?;
+        parser.expect_token(&Token::RParen)?;
+        query
+    } else {
+        let name = parser.parse_object_name(false)?;
+        Box::new(select_all_from(name)?)
+    };
+    if parser.parse_keyword(Keyword::PARTITION) {
+        parser.expect_keyword(Keyword::BY)?;
+        let in_parentheses = parser.consume_token(&Token::LParen);
+        let keys = if in_parentheses {
+            let keys = parser.parse_comma_separated(Parser::parse_expr)?;
+            parser.expect_token(&Token::RParen)?;
+            keys
+        } else {
+            // Without parentheses a comma ends the key: it separates the arguments.
+            vec![parser.parse_expr()?]
+        };
+        outer_select(&mut query)?.distribute_by = keys;
+    }
+    if parser.parse_keyword(Keyword::ORDER) {
+        parser.expect_keyword(Keyword::BY)?;
+        let in_parentheses = parser.consume_token(&Token::LParen);
+        let keys = if in_parentheses {
+            let keys = parser.parse_comma_separated(Parser::parse_order_by_expr)?;
+            parser.expect_token(&Token::RParen)?;
+            keys
+        } else {
+            vec![parser.parse_order_by_expr()?]
+        };
+        outer_select(&mut query)?.sort_by = keys;
+    }
+    Ok(Expr::Subquery(query))
+}
+
+/// `SELECT * FROM name`.
+fn select_all_from(name: ObjectName) -> Result<Query, ParserError> {
+    let mut parser = Parser::new(&FlinkDialect).try_with_sql("SELECT * FROM t")?;
+    let mut query = *parser.parse_query()?;
+    let select = outer_select(&mut query)?;
+    if let Some(TableFactor::Table { name: factor, .. }) =
+        select.from.first_mut().map(|from| &mut from.relation)
+    {
+        *factor = name;
+    }
+    Ok(query)
+}
+
+fn outer_select(query: &mut Query) -> Result<&mut Select, ParserError> {
+    match query.body.as_mut() {
+        SetExpr::Select(select) => Ok(select),
+        _ => Err(ParserError::ParserError(
+            "PARTITION BY of a table argument needs a table or a SELECT".to_owned(),
+        )),
+    }
+}
+
+/// `x [NOT] BETWEEN [A]SYMMETRIC a AND b`, behind the third word; the symmetric form takes the
+/// bounds in either order.
+fn parse_between(
+    parser: &mut Parser,
+    expr: &Expr,
+    negated: bool,
+    symmetric: bool,
+) -> Result<Expr, ParserError> {
+    use datafusion::sql::sqlparser::ast::{BinaryOperator, UnaryOperator};
+
+    let between = parser.parse_between(expr.clone(), negated && !symmetric)?;
+    let Expr::Between { low, high, .. } = &between else {
+        return Ok(between);
+    };
+    if !symmetric {
+        return Ok(between);
+    }
+    let swapped = Expr::Between {
+        expr: Box::new(expr.clone()),
+        negated: false,
+        low: high.clone(),
+        high: low.clone(),
+    };
+    let either = Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(between),
+        op: BinaryOperator::Or,
+        right: Box::new(swapped),
+    }));
+    if !negated {
+        return Ok(either);
+    }
+    Ok(Expr::UnaryOp {
+        op: UnaryOperator::Not,
+        expr: Box::new(either),
+    })
+}
+
+/// An identifier without a place: made by our own rewriting.
+pub(super) fn made_up(name: &str) -> Ident {
+    Ident::with_quote('`', name)
+}

@@ -1,0 +1,404 @@
+//! CREATE and DROP.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::{ParseResult, StatementParser};
+use crate::data::types::FlinkType;
+use crate::sql::statement::{
+    ColumnDef, ColumnKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
+    DropObject, FunctionLanguage, Ident, LikeClause, LikeMode, LikeRule, ObjectKind, ObjectPath,
+    PrimaryKeyDef, Statement, WatermarkDef,
+};
+use crate::sql::types;
+
+/// What stands in the parentheses of CREATE TABLE and of ALTER TABLE ADD.
+#[derive(Default)]
+pub(super) struct TableElements {
+    pub(super) columns: Vec<ColumnDef>,
+    pub(super) watermark: Option<WatermarkDef>,
+    pub(super) primary_key: Option<PrimaryKeyDef>,
+}
+
+const LIKE_FEATURES: [&str; 8] = [
+    "ALL",
+    "CONSTRAINTS",
+    "DISTRIBUTION",
+    "GENERATED",
+    "METADATA",
+    "OPTIONS",
+    "PARTITIONS",
+    "WATERMARKS",
+];
+
+impl StatementParser<'_, '_> {
+    pub(super) fn create(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        self.expect("CREATE")?;
+        let or_replace = self.eat_all(&["OR", "REPLACE"]);
+        let temporary = self.eat("TEMPORARY");
+        let system = temporary && self.eat("SYSTEM");
+        let Some(word) = self.peek_word(0) else {
+            return self.expected("TABLE, VIEW, FUNCTION, DATABASE or CATALOG");
+        };
+        match word.as_str() {
+            "FUNCTION" => self.create_function(temporary, system),
+            _ if system => self.expected("FUNCTION"),
+            "TABLE" => self.create_table(temporary, or_replace),
+            "VIEW" => self.create_view(temporary, or_replace),
+            "DATABASE" => self.create_database(),
+            "CATALOG" => self.create_catalog(),
+            "MODEL" => self.unsupported("CREATE MODEL", from),
+            "MATERIALIZED" => self.unsupported("CREATE MATERIALIZED TABLE", from),
+            "CONNECTION" => self.unsupported("CREATE CONNECTION", from),
+            _ => self.expected("TABLE, VIEW, FUNCTION, DATABASE or CATALOG"),
+        }
+    }
+
+    fn create_table(&mut self, temporary: bool, or_replace: bool) -> ParseResult<Statement> {
+        self.expect("TABLE")?;
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.path()?;
+        let elements = if self.parser.peek_token_ref().token == Token::LParen {
+            self.table_elements()?
+        } else {
+            TableElements::default()
+        };
+        let comment = self.comment()?;
+        let distributed = self.distributed()?;
+        let partitioned_by = if self.eat("PARTITIONED") {
+            self.expect("BY")?;
+            self.parenthesized(Self::ident)?
+        } else {
+            Vec::new()
+        };
+        let options = self.with_options()?;
+        let like = self.like_clause()?;
+        let as_query = if self.eat("AS") {
+            Some(self.query()?)
+        } else {
+            None
+        };
+        Ok(Statement::CreateTable(Box::new(CreateTable {
+            name,
+            temporary,
+            if_not_exists,
+            or_replace,
+            columns: elements.columns,
+            watermark: elements.watermark,
+            primary_key: elements.primary_key,
+            comment,
+            partitioned_by,
+            distributed,
+            options,
+            like,
+            as_query,
+        })))
+    }
+
+    /// `( element, … )`.
+    pub(super) fn table_elements(&mut self) -> ParseResult<TableElements> {
+        let mut elements = TableElements::default();
+        self.expect_token(&Token::LParen)?;
+        loop {
+            self.table_element(&mut elements)?;
+            if !self.eat_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect_token(&Token::RParen)?;
+        Ok(elements)
+    }
+
+    fn table_element(&mut self, elements: &mut TableElements) -> ParseResult<()> {
+        if self.peek_is(0, "WATERMARK") {
+            let at = self.here();
+            let watermark = self.watermark()?;
+            if elements.watermark.replace(watermark).is_some() {
+                return self.fail("a table has only one watermark", at);
+            }
+        } else if self.peek_is(0, "CONSTRAINT") || self.peek_is(0, "PRIMARY") {
+            let at = self.here();
+            let primary_key = self.primary_key()?;
+            if elements.primary_key.replace(primary_key).is_some() {
+                return self.fail("a table has only one primary key", at);
+            }
+        } else if self.peek_is(0, "UNIQUE") {
+            return self.fail("UNIQUE constraints are not supported yet", self.here());
+        } else {
+            let column = self.column()?;
+            elements.columns.push(column);
+        }
+        Ok(())
+    }
+
+    /// `WATERMARK FOR column AS expression`.
+    pub(super) fn watermark(&mut self) -> ParseResult<WatermarkDef> {
+        self.expect_all(&["WATERMARK", "FOR"])?;
+        let column = self.compound()?;
+        self.expect("AS")?;
+        let expr = self.expr()?;
+        Ok(WatermarkDef { column, expr })
+    }
+
+    /// `[CONSTRAINT name] PRIMARY KEY (columns) NOT ENFORCED`.
+    pub(super) fn primary_key(&mut self) -> ParseResult<PrimaryKeyDef> {
+        let name = if self.eat("CONSTRAINT") {
+            Some(self.ident()?.value)
+        } else {
+            None
+        };
+        self.expect_all(&["PRIMARY", "KEY"])?;
+        let columns = self.parenthesized(Self::ident)?;
+        self.not_enforced()?;
+        Ok(PrimaryKeyDef { name, columns })
+    }
+
+    /// `NOT ENFORCED` behind a primary key: Flink does not own the data.
+    fn not_enforced(&mut self) -> ParseResult<()> {
+        if self.eat_all(&["NOT", "ENFORCED"]) {
+            return Ok(());
+        }
+        self.fail(
+            "a primary key must say NOT ENFORCED, because Flink does not own the data",
+            self.here(),
+        )
+    }
+
+    /// `name AS expression | name type METADATA … | name type …`, each with a comment.
+    pub(super) fn column(&mut self) -> ParseResult<ColumnDef> {
+        let name = self.ident()?;
+        if self.eat("AS") {
+            let expr = self.expr()?;
+            let comment = self.comment()?;
+            return Ok(ColumnDef {
+                name,
+                kind: ColumnKind::Computed(expr),
+                comment,
+            });
+        }
+        let flink_type = types::parse_type(&mut self.parser)?;
+        let kind = if self.eat("METADATA") {
+            self.metadata(flink_type)?
+        } else {
+            let primary_key = self.column_key()?;
+            ColumnKind::Physical {
+                flink_type,
+                primary_key,
+            }
+        };
+        let comment = self.comment()?;
+        Ok(ColumnDef {
+            name,
+            kind,
+            comment,
+        })
+    }
+
+    fn metadata(&mut self, flink_type: FlinkType) -> ParseResult<ColumnKind> {
+        let from = if self.eat("FROM") {
+            Some(self.string("a metadata key in single quotes")?.0)
+        } else {
+            None
+        };
+        let is_virtual = self.eat("VIRTUAL");
+        Ok(ColumnKind::Metadata {
+            flink_type,
+            from,
+            is_virtual,
+        })
+    }
+
+    /// `[CONSTRAINT name] PRIMARY KEY NOT ENFORCED` behind a column.
+    fn column_key(&mut self) -> ParseResult<bool> {
+        if self.eat("CONSTRAINT") {
+            self.ident()?;
+        }
+        if !self.eat_all(&["PRIMARY", "KEY"]) {
+            return Ok(false);
+        }
+        self.not_enforced()?;
+        Ok(true)
+    }
+
+    /// `DISTRIBUTED [BY [HASH|RANGE] (columns)] [INTO n BUCKETS]`, as text.
+    fn distributed(&mut self) -> ParseResult<Option<String>> {
+        if !self.peek_is(0, "DISTRIBUTED") {
+            return Ok(None);
+        }
+        let from = self.here();
+        self.expect("DISTRIBUTED")?;
+        if self.eat("BY") {
+            if !self.eat("HASH") {
+                self.eat("RANGE");
+            }
+            self.parenthesized(Self::ident)?;
+        }
+        if self.eat("INTO") {
+            self.parser.parse_literal_uint()?;
+            self.expect("BUCKETS")?;
+        }
+        let span = self.span_from(from);
+        Ok(Some(self.source.slice(span).to_owned()))
+    }
+
+    /// `LIKE table [( {INCLUDING|EXCLUDING|OVERWRITING} feature … )]`.
+    fn like_clause(&mut self) -> ParseResult<Option<LikeClause>> {
+        if !self.eat("LIKE") {
+            return Ok(None);
+        }
+        let source = self.path()?;
+        let mut rules = Vec::new();
+        if self.eat_token(&Token::LParen) {
+            while !self.eat_token(&Token::RParen) {
+                let mode = if self.eat("INCLUDING") {
+                    LikeMode::Including
+                } else if self.eat("EXCLUDING") {
+                    LikeMode::Excluding
+                } else if self.eat("OVERWRITING") {
+                    LikeMode::Overwriting
+                } else {
+                    return self.expected("INCLUDING, EXCLUDING or OVERWRITING");
+                };
+                let feature = self.peek_word(0).unwrap_or_default();
+                if !LIKE_FEATURES.contains(&feature.as_str()) {
+                    return self.expected(&LIKE_FEATURES.join(", "));
+                }
+                self.parser.advance_token();
+                rules.push(LikeRule { mode, feature });
+            }
+        }
+        Ok(Some(LikeClause { source, rules }))
+    }
+
+    fn create_view(&mut self, temporary: bool, or_replace: bool) -> ParseResult<Statement> {
+        self.expect("VIEW")?;
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.path()?;
+        let columns = if self.parser.peek_token_ref().token == Token::LParen {
+            self.parenthesized(|parser| Ok((parser.ident()?, parser.comment()?)))?
+        } else {
+            Vec::new()
+        };
+        let comment = self.comment()?;
+        self.expect("AS")?;
+        let query = self.query()?;
+        Ok(Statement::CreateView(Box::new(CreateView {
+            name,
+            temporary,
+            if_not_exists,
+            or_replace,
+            columns,
+            comment,
+            query,
+        })))
+    }
+
+    fn create_function(&mut self, temporary: bool, system: bool) -> ParseResult<Statement> {
+        self.expect("FUNCTION")?;
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.path()?;
+        self.expect("AS")?;
+        let (class, _) = self.string("the implementation in single quotes")?;
+        let language = if self.eat("LANGUAGE") {
+            if self.eat("PYTHON") {
+                FunctionLanguage::Python
+            } else if self.eat("SCALA") {
+                FunctionLanguage::Scala
+            } else if self.eat("JAVA") {
+                FunctionLanguage::Java
+            } else {
+                return self.expected("JAVA, SCALA or PYTHON");
+            }
+        } else {
+            FunctionLanguage::Java
+        };
+        let mut jars = Vec::new();
+        if self.eat("USING") {
+            loop {
+                self.expect("JAR")?;
+                jars.push(self.string("the path of a jar in single quotes")?.0);
+                if !self.eat_token(&Token::Comma) {
+                    break;
+                }
+            }
+        }
+        Ok(Statement::CreateFunction(CreateFunction {
+            name,
+            temporary,
+            system,
+            if_not_exists,
+            class,
+            language,
+            jars,
+        }))
+    }
+
+    fn create_database(&mut self) -> ParseResult<Statement> {
+        self.expect("DATABASE")?;
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.path()?;
+        let comment = self.comment()?;
+        let options = self.with_options()?;
+        Ok(Statement::CreateDatabase(CreateDatabase {
+            name,
+            if_not_exists,
+            comment,
+            options,
+        }))
+    }
+
+    fn create_catalog(&mut self) -> ParseResult<Statement> {
+        self.expect("CATALOG")?;
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.ident()?;
+        let comment = self.comment()?;
+        let options = self.with_options()?;
+        Ok(Statement::CreateCatalog(CreateCatalog {
+            name,
+            if_not_exists,
+            comment,
+            options,
+        }))
+    }
+
+    pub(super) fn drop_object(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        self.expect("DROP")?;
+        let temporary = self.eat("TEMPORARY");
+        let system = temporary && self.eat("SYSTEM");
+        let kind = match self.peek_word(0).as_deref() {
+            Some("FUNCTION") => ObjectKind::Function,
+            _ if system => return self.expected("FUNCTION"),
+            Some("TABLE") => ObjectKind::Table,
+            Some("VIEW") => ObjectKind::View,
+            Some("DATABASE") => ObjectKind::Database,
+            Some("CATALOG") => ObjectKind::Catalog,
+            Some("MODEL") => return self.unsupported("DROP MODEL", from),
+            Some("MATERIALIZED") => return self.unsupported("DROP MATERIALIZED TABLE", from),
+            _ => return self.expected("TABLE, VIEW, FUNCTION, DATABASE or CATALOG"),
+        };
+        self.parser.advance_token();
+        let if_exists = self.if_exists()?;
+        let name: ObjectPath = self.path()?;
+        let cascade = kind == ObjectKind::Database && self.eat("CASCADE");
+        if kind == ObjectKind::Database && !cascade {
+            self.eat("RESTRICT");
+        }
+        Ok(Statement::Drop(DropObject {
+            kind,
+            name,
+            if_exists,
+            temporary,
+            system,
+            cascade,
+        }))
+    }
+
+    /// One name or several in parentheses.
+    pub(super) fn one_or_more_idents(&mut self) -> ParseResult<Vec<Ident>> {
+        if self.parser.peek_token_ref().token == Token::LParen {
+            return self.parenthesized(Self::ident);
+        }
+        Ok(vec![self.ident()?])
+    }
+}

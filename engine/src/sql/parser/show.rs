@@ -1,0 +1,215 @@
+//! USE, SHOW, DESCRIBE, SET, RESET and STOP JOB.
+
+use datafusion::sql::sqlparser::tokenizer::{Span, Token};
+
+use super::{ParseResult, StatementParser};
+use crate::sql::statement::{
+    Describe, LikeFilter, ObjectKind, Show, ShowCreate, ShowWhat, Statement, UseTarget,
+};
+
+/// The words behind SHOW and what they show.
+const SHOW_FORMS: &[(&[&str], ShowWhat)] = &[
+    (&["CATALOGS"], ShowWhat::Catalogs),
+    (&["CURRENT", "CATALOG"], ShowWhat::CurrentCatalog),
+    (&["DATABASES"], ShowWhat::Databases),
+    (&["CURRENT", "DATABASE"], ShowWhat::CurrentDatabase),
+    (&["TABLES"], ShowWhat::Tables),
+    (&["VIEWS"], ShowWhat::Views),
+    (&["COLUMNS"], ShowWhat::Columns),
+    (&["PARTITIONS"], ShowWhat::Partitions),
+    (&["FUNCTIONS"], ShowWhat::Functions),
+    (&["USER", "FUNCTIONS"], ShowWhat::UserFunctions),
+    (&["PROCEDURES"], ShowWhat::Procedures),
+    (&["MODULES"], ShowWhat::Modules),
+    (&["FULL", "MODULES"], ShowWhat::FullModules),
+    (&["JARS"], ShowWhat::Jars),
+    (&["MODELS"], ShowWhat::Models),
+    (&["MATERIALIZED", "TABLES"], ShowWhat::MaterializedTables),
+    (&["JOBS"], ShowWhat::Jobs),
+];
+
+impl StatementParser<'_, '_> {
+    pub(super) fn use_target(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        self.expect("USE")?;
+        if self.peek_is(0, "MODULES") {
+            return self.unsupported("USE MODULES", from);
+        }
+        if self.peek_is(0, "CATALOG")
+            && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_))
+        {
+            self.expect("CATALOG")?;
+            return Ok(Statement::Use(UseTarget::Catalog(self.ident()?)));
+        }
+        Ok(Statement::Use(UseTarget::Database(self.path()?)))
+    }
+
+    pub(super) fn show(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        self.expect("SHOW")?;
+        if self.eat("CREATE") {
+            return self.show_create(from);
+        }
+        let form = SHOW_FORMS.iter().find(|(words, _)| self.peek_are(words));
+        let Some((words, what)) = form else {
+            return self.expected(
+                "TABLES, VIEWS, COLUMNS, FUNCTIONS, DATABASES, CATALOGS, JOBS or CREATE TABLE",
+            );
+        };
+        for _ in *words {
+            self.parser.advance_token();
+        }
+        let takes_path = matches!(what, ShowWhat::Columns | ShowWhat::Partitions);
+        let within = if self.eat("FROM") || self.eat("IN") {
+            Some(self.path()?)
+        } else if *what == ShowWhat::Partitions {
+            Some(self.path()?)
+        } else if takes_path {
+            return self.expected("FROM or IN and the name of a table");
+        } else {
+            None
+        };
+        let filter = self.like_filter()?;
+        Ok(Statement::Show(Show {
+            what: *what,
+            within,
+            filter,
+        }))
+    }
+
+    fn show_create(
+        &mut self,
+        from: datafusion::sql::sqlparser::tokenizer::Location,
+    ) -> ParseResult<Statement> {
+        let kind = match self.peek_word(0).as_deref() {
+            Some("TABLE") => ObjectKind::Table,
+            Some("VIEW") => ObjectKind::View,
+            Some("CATALOG") => ObjectKind::Catalog,
+            Some("MODEL") => return self.unsupported("SHOW CREATE MODEL", from),
+            Some("MATERIALIZED") => {
+                return self.unsupported("SHOW CREATE MATERIALIZED TABLE", from);
+            }
+            _ => return self.expected("TABLE, VIEW or CATALOG"),
+        };
+        self.parser.advance_token();
+        Ok(Statement::ShowCreate(ShowCreate {
+            kind,
+            name: self.path()?,
+        }))
+    }
+
+    fn like_filter(&mut self) -> ParseResult<Option<LikeFilter>> {
+        let negated = self.eat("NOT");
+        let ignore_case = self.eat("ILIKE");
+        if !ignore_case && !self.eat("LIKE") {
+            return if negated {
+                self.expected("LIKE or ILIKE")
+            } else {
+                Ok(None)
+            };
+        }
+        let (pattern, _) = self.string("a pattern in single quotes")?;
+        Ok(Some(LikeFilter {
+            negated,
+            ignore_case,
+            pattern,
+        }))
+    }
+
+    pub(super) fn describe(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        if !self.eat("DESC") {
+            self.expect("DESCRIBE")?;
+        }
+        // Each of the words may also be the name of a table, if nothing follows.
+        let names_follow = matches!(
+            self.parser.peek_nth_token_ref(1).token,
+            Token::Word(_) | Token::SingleQuotedString(_)
+        );
+        let describe = match self.peek_word(0).as_deref() {
+            Some("CATALOG") if names_follow => {
+                self.expect("CATALOG")?;
+                Describe::Catalog {
+                    extended: self.eat("EXTENDED"),
+                    name: self.ident()?,
+                }
+            }
+            Some("FUNCTION") => {
+                self.expect("FUNCTION")?;
+                Describe::Function {
+                    extended: self.eat("EXTENDED"),
+                    name: self.path()?,
+                }
+            }
+            Some("JOB") if names_follow => {
+                self.expect("JOB")?;
+                Describe::Job(self.string("the id of a job in single quotes")?.0)
+            }
+            Some("MODEL") if names_follow => return self.unsupported("DESCRIBE MODEL", from),
+            _ => {
+                self.eat("EXTENDED");
+                Describe::Table(self.path()?)
+            }
+        };
+        Ok(Statement::Describe(describe))
+    }
+
+    /// `SET`, `SET 'key' = 'value'`, and the older `SET key = value`.
+    pub(super) fn set(&mut self) -> ParseResult<Statement> {
+        self.expect("SET")?;
+        if self.parser.peek_token_ref().token == Token::EOF {
+            return Ok(Statement::SetAll);
+        }
+        let key = self.setting_key()?;
+        self.expect_token(&Token::Eq)?;
+        let value = match &self.parser.peek_token_ref().token {
+            Token::SingleQuotedString(_) => self.string("a value")?.0,
+            Token::EOF => return self.expected("a value"),
+            _ => self.raw_text(|_| false),
+        };
+        Ok(Statement::Set { key, value })
+    }
+
+    pub(super) fn reset(&mut self) -> ParseResult<Statement> {
+        self.expect("RESET")?;
+        if self.parser.peek_token_ref().token == Token::EOF {
+            return Ok(Statement::Reset { key: None });
+        }
+        let key = self.setting_key()?;
+        Ok(Statement::Reset { key: Some(key) })
+    }
+
+    fn setting_key(&mut self) -> ParseResult<String> {
+        match &self.parser.peek_token_ref().token {
+            Token::SingleQuotedString(_) => Ok(self.string("a key")?.0),
+            Token::Word(_) => Ok(self.raw_text(|token| *token == Token::Eq)),
+            _ => self.expected("a key in single quotes"),
+        }
+    }
+
+    /// The source's text up to a token or to the end.
+    fn raw_text(&mut self, is_end: impl Fn(&Token) -> bool) -> String {
+        let start = self.here();
+        let mut end = start;
+        loop {
+            let token = self.parser.peek_token_ref();
+            if token.token == Token::EOF || is_end(&token.token) {
+                break;
+            }
+            end = self.parser.next_token().span.end;
+        }
+        self.source.slice(Span::new(start, end)).trim().to_owned()
+    }
+
+    pub(super) fn stop_job(&mut self) -> ParseResult<Statement> {
+        self.expect_all(&["STOP", "JOB"])?;
+        let (job_id, _) = self.string("the id of a job in single quotes")?;
+        let with_savepoint = self.eat_all(&["WITH", "SAVEPOINT"]);
+        let with_drain = self.eat_all(&["WITH", "DRAIN"]);
+        Ok(Statement::StopJob {
+            job_id,
+            with_savepoint,
+            with_drain,
+        })
+    }
+}

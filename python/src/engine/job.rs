@@ -1,0 +1,105 @@
+//! Handles of jobs in Python.
+
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tidemill_engine::runtime::{JobHandle, JobStatus};
+
+use super::{POLL, errors};
+
+/// A job of this process.
+#[pyclass(frozen, name = "Job", module = "tidemill._native.engine")]
+pub(super) struct PyJob {
+    handle: JobHandle,
+}
+
+impl PyJob {
+    pub(super) fn new(handle: JobHandle) -> Self {
+        Self { handle }
+    }
+}
+
+#[pymethods]
+impl PyJob {
+    #[getter]
+    fn id(&self) -> String {
+        self.handle.id().to_owned()
+    }
+
+    #[getter]
+    fn name(&self) -> String {
+        self.handle.name().to_owned()
+    }
+
+    fn status(&self) -> &'static str {
+        match self.handle.status() {
+            JobStatus::Running => "running",
+            JobStatus::Finished => "finished",
+            JobStatus::Stopped => "stopped",
+            JobStatus::Failed(_) => "failed",
+        }
+    }
+
+    /// Waits until the job has ended; tells whether it has. Raises the job's error if it failed.
+    #[pyo3(signature = (timeout_ms))]
+    fn wait(&self, py: Python<'_>, timeout_ms: Option<u64>) -> PyResult<bool> {
+        let deadline = timeout_ms.map(|millis| Instant::now() + Duration::from_millis(millis));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let pause = left.map_or(POLL, |left| left.min(POLL));
+            match py.detach(|| self.handle.wait(Some(pause))) {
+                JobStatus::Running => {}
+                JobStatus::Failed(error) => return Err(errors::to_exception(&error)),
+                JobStatus::Finished | JobStatus::Stopped => return Ok(true),
+            }
+            py.check_signals()?;
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Stops the job and returns when it has stopped.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.handle.stop());
+    }
+
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let metrics = py.detach(|| self.handle.metrics());
+        let dict = PyDict::new(py);
+        dict.set_item("records_in", metrics.records_in)?;
+        dict.set_item("records_out", metrics.records_out)?;
+        dict.set_item("steps", metrics.steps)?;
+        dict.set_item("elapsed_ms", millis(metrics.elapsed))?;
+        dict.set_item("state_bytes", metrics.state_bytes)?;
+        let nodes = metrics
+            .nodes
+            .iter()
+            .map(|node| {
+                let dict = PyDict::new(py);
+                dict.set_item("name", &node.name)?;
+                dict.set_item("records_in", node.records_in)?;
+                dict.set_item("records_out", node.records_out)?;
+                dict.set_item("state_bytes", node.state_bytes)?;
+                dict.set_item("busy_ms", millis(node.busy))?;
+                Ok(dict)
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        dict.set_item("nodes", nodes)?;
+        Ok(dict)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Job({}, {}, {})",
+            self.handle.id(),
+            self.handle.name(),
+            self.status()
+        )
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

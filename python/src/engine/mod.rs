@@ -1,0 +1,74 @@
+//! `_native.engine`: sessions, queries, results, jobs and Python functions.
+//!
+//! ```text
+//!   tidemill.table ──SQL text──▶ Session ──▶ Query ──▶ Result ──rows──▶ tidemill.table
+//!                                   ▲                    │ values · cells · Arrow
+//!                     PythonFunction (UdfRuntime)        ▼
+//!                  called by worker threads, a batch at a time
+//! ```
+//!
+//! Rules for everything in here: a call that may block releases the interpreter, looks for Ctrl-C
+//! at least every [`POLL`], and holds no lock of its own while it attaches again.
+mod builders;
+mod calendar;
+mod distinct;
+mod errors;
+mod python_values;
+mod text;
+mod udf;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::ArrayRef;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3_arrow::PyArray;
+use tidemill_engine::data::types::FlinkType;
+use tidemill_engine::functions::udf::UdfRuntime;
+
+/// How often a waiting call looks for signals.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Adds the submodule to the extension module.
+///
+/// # Errors
+/// As Python's import system.
+pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
+    let module = PyModule::new(parent.py(), "engine")?;
+    module.add_function(wrap_pyfunction!(call_function, &module)?)?;
+    parent.add_submodule(&module)
+}
+
+/// Calls a function on columns as a job would: for tests and benchmarks of functions.
+#[pyfunction]
+#[pyo3(signature = (runner, kind, columns, n_rows, result_type, *, reuse_results = false))]
+fn call_function(
+    py: Python<'_>,
+    runner: Py<PyAny>,
+    kind: &str,
+    columns: Vec<PyArray>,
+    n_rows: usize,
+    result_type: &str,
+    reuse_results: bool,
+) -> PyResult<PyArray> {
+    let result = FlinkType::parse(result_type).map_err(|error| errors::to_exception(&error))?;
+    let function = udf::PythonFunction {
+        name: "function".to_owned(),
+        runner,
+        kind: udf::FunctionKind::of(kind),
+        result: Arc::new(result.to_arrow_field("result")),
+        reuse_results,
+        time_zone: "UTC".to_owned(),
+        callable: PyOnceLock::new(),
+    };
+    let arrays: Vec<ArrayRef> = columns
+        .into_iter()
+        .map(|column| column.into_inner().0)
+        .collect();
+    let results = py
+        .detach(|| function.call(&arrays, n_rows))
+        .map_err(|error| errors::to_exception(&error))?;
+    Ok(PyArray::new(results, Arc::clone(&function.result)))
+}

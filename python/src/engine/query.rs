@@ -1,0 +1,102 @@
+//! Planned queries in Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3_arrow::PyTable;
+use tidemill_engine::connectors::view::ViewOptions;
+use tidemill_engine::runtime::JobStatus;
+use tidemill_engine::session::Query;
+
+use super::result::{PyTableResult, fields};
+use super::{POLL, errors};
+
+/// A query that was planned and not started.
+#[pyclass(frozen, name = "Query", module = "tidemill._native.engine")]
+pub(super) struct PyQuery {
+    query: Query,
+    time_zone: String,
+    is_batch: bool,
+}
+
+impl PyQuery {
+    pub(super) fn new(query: Query, time_zone: String, is_batch: bool) -> Self {
+        Self {
+            query,
+            time_zone,
+            is_batch,
+        }
+    }
+
+    /// The engine's query, for displays.
+    #[allow(dead_code, reason = "the display's glue reads it")]
+    pub(crate) fn inner(&self) -> &Query {
+        &self.query
+    }
+}
+
+#[pymethods]
+impl PyQuery {
+    #[getter]
+    fn sql(&self) -> String {
+        self.query.sql().to_owned()
+    }
+
+    fn schema(&self) -> Vec<(String, String)> {
+        fields(&self.query.schema())
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.query.is_bounded()
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.query.is_ordered()
+    }
+
+    fn changelog_mode(&self) -> String {
+        self.query.changelog_mode().to_string()
+    }
+
+    fn explain(&self) -> String {
+        self.query.explain()
+    }
+
+    /// Starts the query; gives its changelog.
+    fn collect(&self, py: Python<'_>) -> PyResult<PyTableResult> {
+        let result = py
+            .detach(|| self.query.collect())
+            .map_err(|error| errors::to_exception(&error))?;
+        Ok(PyTableResult::new(
+            result,
+            self.time_zone.clone(),
+            false,
+            self.is_batch,
+        ))
+    }
+
+    /// Runs the query to its end and gives the table that results, through the Arrow interface.
+    fn to_arrow(&self, py: Python<'_>) -> PyResult<PyTable> {
+        let options = ViewOptions {
+            max_rows: None,
+            upsert_key: None,
+        };
+        let (job, view) = py
+            .detach(|| self.query.materialize(options))
+            .map_err(|error| errors::to_exception(&error))?;
+        loop {
+            match py.detach(|| job.wait(Some(POLL))) {
+                JobStatus::Running => {}
+                JobStatus::Failed(error) => return Err(errors::to_exception(&error)),
+                JobStatus::Finished | JobStatus::Stopped => break,
+            }
+            if let Err(interrupt) = py.check_signals() {
+                py.detach(|| job.stop());
+                return Err(interrupt);
+            }
+        }
+        let rows = py.detach(|| view.snapshot(usize::MAX)).rows;
+        let schema = rows.schema();
+        PyTable::try_new(vec![rows], Arc::clone(&schema))
+    }
+}

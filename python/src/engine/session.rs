@@ -1,0 +1,378 @@
+//! Sessions in Python: statements, registered tables and functions, the catalog, the options.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyList;
+use pyo3_arrow::PyTable;
+use pyo3_arrow::input::AnyRecordBatch;
+use tidemill_engine::data::types::FlinkType;
+use tidemill_engine::functions::udf::UdfSpec;
+use tidemill_engine::session::Session;
+use tidemill_engine::{EngineError, Result};
+
+use super::builders::ColumnBuilder;
+use super::errors;
+use super::job::PyJob;
+use super::query::PyQuery;
+use super::result::{PyTableResult, fields};
+use super::udf::{FunctionKind, PythonFunction};
+
+/// Rows of a batch that is made of Python values.
+const BATCH_ROWS: usize = 8192;
+const TIME_ZONE: &str = "table.local-time-zone";
+const RUNTIME_MODE: &str = "execution.runtime-mode";
+
+/// A session of the engine.
+#[pyclass(frozen, name = "Session", module = "tidemill._native.engine")]
+pub(crate) struct PySession {
+    session: Session,
+}
+
+impl PySession {
+    /// The engine's session, for SQL cells and displays.
+    #[allow(dead_code, reason = "the display's glue reads it")]
+    pub(crate) fn inner(&self) -> &Session {
+        &self.session
+    }
+
+    fn time_zone(&self) -> String {
+        self.session
+            .config(TIME_ZONE)
+            .unwrap_or_else(|| "UTC".to_owned())
+    }
+
+    fn is_batch(&self) -> bool {
+        self.session
+            .config(RUNTIME_MODE)
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
+    }
+
+    /// Runs something of the engine without holding the interpreter.
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl Send + FnOnce(&Session) -> Result<T>,
+    ) -> PyResult<T> {
+        py.detach(|| work(&self.session))
+            .map_err(|error| errors::to_exception(&error))
+    }
+}
+
+#[pymethods]
+impl PySession {
+    #[new]
+    fn new(py: Python<'_>, config: BTreeMap<String, String>) -> Self {
+        Self {
+            session: py.detach(|| Session::new(config)),
+        }
+    }
+
+    // ---- statements ----
+
+    fn execute(&self, py: Python<'_>, sql: &str) -> PyResult<PyTableResult> {
+        let result = self.run(py, |session| session.execute(sql))?;
+        let is_raw = is_raw(sql, &result);
+        Ok(PyTableResult::new(
+            result,
+            self.time_zone(),
+            is_raw,
+            self.is_batch(),
+        ))
+    }
+
+    fn query(&self, py: Python<'_>, sql: &str) -> PyResult<PyQuery> {
+        let query = self.run(py, |session| session.query(sql))?;
+        Ok(PyQuery::new(query, self.time_zone(), self.is_batch()))
+    }
+
+    fn explain(&self, py: Python<'_>, sql: &str) -> PyResult<String> {
+        self.run(py, |session| session.explain(sql))
+    }
+
+    // ---- tables and functions ----
+
+    /// Registers rows of Python values as a temporary table.
+    fn register_rows(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        fields: Vec<(String, String)>,
+        rows: &Bound<'_, PyList>,
+    ) -> PyResult<()> {
+        let schema = schema_of(&fields)?;
+        let time_zone = self.time_zone();
+        let mut batches = Vec::new();
+        let n_rows = rows.len();
+        for start in (0..n_rows).step_by(BATCH_ROWS) {
+            let end = n_rows.min(start + BATCH_ROWS);
+            batches.push(batch_of(py, &schema, rows, start..end, &time_zone)?);
+        }
+        self.register_batches(py, name, schema, batches)
+    }
+
+    /// Registers anything that speaks the Arrow interface as a temporary table.
+    #[pyo3(signature = (name, data, fields = None))]
+    fn register_arrow(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        data: AnyRecordBatch,
+        fields: Option<Vec<(String, String)>>,
+    ) -> PyResult<()> {
+        let table: PyTable = data.into_table()?;
+        let (batches, own_schema) = table.into_inner();
+        let schema = match fields {
+            Some(fields) => schema_of(&fields)?,
+            None => flink_schema(&own_schema),
+        };
+        let batches = batches
+            .iter()
+            .map(|batch| cast_batch(batch, &schema))
+            .collect::<Result<Vec<_>>>()
+            .map_err(|error| errors::to_exception(&error))?;
+        self.register_batches(py, name, schema, batches)
+    }
+
+    fn create_temporary_view(&self, py: Python<'_>, name: &str, sql: &str) -> PyResult<()> {
+        self.run(py, |session| session.create_temporary_view(name, sql))
+    }
+
+    fn drop_temporary_view(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        self.run(py, |session| session.drop_temporary_view(name))
+    }
+
+    fn drop_temporary_table(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        self.run(py, |session| session.drop_temporary_table(name))
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one for each property of a function"
+    )]
+    #[allow(clippy::fn_params_excessive_bools, reason = "Python names them")]
+    fn register_function(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        function: Py<PyAny>,
+        kind: &str,
+        argument_types: Option<Vec<String>>,
+        result_type: &str,
+        deterministic: bool,
+        reuse_results: bool,
+        replace: bool,
+    ) -> PyResult<()> {
+        let result: FieldRef = Arc::new(parse_type(result_type)?.to_arrow_field("result"));
+        let arguments = argument_types
+            .map(|types| {
+                types
+                    .iter()
+                    .map(|text| Ok(Arc::new(parse_type(text)?.to_arrow_field("argument"))))
+                    .collect::<PyResult<Vec<FieldRef>>>()
+            })
+            .transpose()?;
+        let runtime = PythonFunction {
+            name: name.replace('`', ""),
+            runner: function,
+            kind: FunctionKind::of(kind),
+            result: Arc::clone(&result),
+            reuse_results,
+            time_zone: self.time_zone(),
+            callable: PyOnceLock::new(),
+        };
+        let spec = UdfSpec {
+            name: name.replace('`', ""),
+            arguments,
+            result,
+            deterministic,
+            runtime: Arc::new(runtime),
+        };
+        self.run(py, |session| session.register_function(spec, replace))
+    }
+
+    fn drop_function(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        self.run(py, |session| session.drop_function(name))
+    }
+
+    // ---- catalog ----
+
+    fn list_tables(&self) -> Vec<String> {
+        self.session.list_tables()
+    }
+
+    fn list_views(&self) -> Vec<String> {
+        self.session.list_views()
+    }
+
+    fn list_functions(&self) -> Vec<String> {
+        self.session.list_functions()
+    }
+
+    fn list_catalogs(&self) -> Vec<String> {
+        self.session.list_catalogs()
+    }
+
+    fn list_databases(&self) -> Vec<String> {
+        self.session.list_databases()
+    }
+
+    fn current_catalog(&self) -> String {
+        self.session.current_catalog()
+    }
+
+    fn current_database(&self) -> String {
+        self.session.current_database()
+    }
+
+    fn use_catalog(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.run(py, |session| session.use_catalog(name))
+    }
+
+    fn use_database(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.run(py, |session| session.use_database(name))
+    }
+
+    fn table_schema(&self, py: Python<'_>, name: &str) -> PyResult<Vec<(String, String)>> {
+        Ok(fields(&self.run(py, |session| session.table_schema(name))?))
+    }
+
+    // ---- options and jobs ----
+
+    fn config(&self, key: &str) -> Option<String> {
+        self.session.config(key)
+    }
+
+    fn set_config(&self, py: Python<'_>, key: &str, value: &str) -> PyResult<()> {
+        self.run(py, |session| session.set_config(key, value))
+    }
+
+    fn all_config(&self) -> BTreeMap<String, String> {
+        self.session.all_config()
+    }
+
+    fn jobs(&self) -> Vec<PyJob> {
+        self.session.jobs().into_iter().map(PyJob::new).collect()
+    }
+}
+
+impl PySession {
+    fn register_batches(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> PyResult<()> {
+        let source = Arc::new(tidemill_engine::connectors::values::ValuesSource::new(
+            schema, batches,
+        ));
+        self.run(py, |session| session.register_source(name, source))
+    }
+}
+
+/// DDL says `OK`, INSERT `-1` and EXPLAIN gives a text: Flink prints these as they are.
+fn is_raw(sql: &str, result: &tidemill_engine::session::TableResult) -> bool {
+    use tidemill_engine::session::{ResultContent, ResultKind};
+    let is_rows = matches!(result.content, ResultContent::Rows(_));
+    let first_word = sql.split_whitespace().next().unwrap_or_default();
+    is_rows
+        && (result.kind == ResultKind::Success
+            || result.job.is_some()
+            || first_word.eq_ignore_ascii_case("explain"))
+}
+
+fn parse_type(text: &str) -> PyResult<FlinkType> {
+    FlinkType::parse(text).map_err(|error| errors::to_exception(&error))
+}
+
+fn schema_of(fields: &[(String, String)]) -> PyResult<SchemaRef> {
+    let fields = fields
+        .iter()
+        .map(|(name, text)| Ok(parse_type(text)?.to_arrow_field(name)))
+        .collect::<PyResult<Vec<_>>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The schema with each Arrow type replaced by the one in which its Flink type lies.
+fn flink_schema(schema: &Schema) -> SchemaRef {
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let value_field = match field.data_type() {
+                arrow::datatypes::DataType::Dictionary(_, value) => field
+                    .as_ref()
+                    .clone()
+                    .with_data_type(value.as_ref().clone()),
+                _ => field.as_ref().clone(),
+            };
+            FlinkType::from_field(&value_field).to_arrow_field(field.name())
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.num_columns() != schema.fields().len() {
+        return Err(EngineError::Data {
+            message: format!(
+                "the data has {} columns, the schema {}",
+                batch.num_columns(),
+                schema.fields().len()
+            ),
+        });
+    }
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| Ok(arrow::compute::cast(column, field.data_type())?))
+        .collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+/// Some rows of a list of sequences as a batch.
+fn batch_of(
+    py: Python<'_>,
+    schema: &SchemaRef,
+    rows: &Bound<'_, PyList>,
+    range: std::ops::Range<usize>,
+    time_zone: &str,
+) -> PyResult<RecordBatch> {
+    let n_rows = range.len();
+    let mut builders = schema
+        .fields()
+        .iter()
+        .map(|field| ColumnBuilder::try_new(py, field, n_rows, time_zone))
+        .collect::<PyResult<Vec<_>>>()?;
+    for row_idx in range {
+        let row = rows.get_item(row_idx)?;
+        for (column_idx, builder) in builders.iter_mut().enumerate() {
+            builder
+                .append(&row.get_item(column_idx)?)
+                .map_err(|mismatch| {
+                    let name = schema.field(column_idx).name();
+                    let message = format!("column '{name}', row {row_idx}: {mismatch}");
+                    pyo3::exceptions::PyTypeError::new_err(message)
+                })?;
+        }
+    }
+    let columns = builders
+        .into_iter()
+        .map(ColumnBuilder::finish)
+        .collect::<Result<Vec<_>>>()
+        .map_err(|error| errors::to_exception(&error))?;
+    let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|error| errors::to_exception(&EngineError::from(error)))
+}

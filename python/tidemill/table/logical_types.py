@@ -1,0 +1,586 @@
+"""Flink's logical types as Python objects, made by `DataTypes`.
+
+Every type knows its SQL text (``as_serializable_string``), which is how types travel between
+Python and the engine; `type_parser` reads the text back. Equality is structural and includes
+nullability.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tidemill.common.types import Row, RowKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "ArrayType",
+    "AtomicType",
+    "BigIntType",
+    "BinaryType",
+    "BooleanType",
+    "CharType",
+    "DataType",
+    "DateType",
+    "DayTimeIntervalType",
+    "DecimalType",
+    "DoubleType",
+    "FloatType",
+    "FractionalType",
+    "IntType",
+    "IntegralType",
+    "LocalZonedTimestampType",
+    "MapType",
+    "MultisetType",
+    "NullType",
+    "NumericType",
+    "Row",
+    "RowField",
+    "RowKind",
+    "RowType",
+    "SmallIntType",
+    "TimeType",
+    "TimestampType",
+    "TinyIntType",
+    "VarBinaryType",
+    "VarCharType",
+    "YearMonthIntervalType",
+]
+
+MAX_LENGTH = 0x7FFF_FFFF
+
+
+class DataType:
+    """Base of all types.
+
+    Parameters
+    ----------
+    nullable
+        Whether NULL is a value of the type.
+    """
+
+    def __init__(self, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the nullability."""
+        self._nullable = nullable
+
+    def not_null(self) -> DataType:
+        """Give the same type without NULL."""
+        return self._with_nullable(nullable=False)
+
+    def nullable(self) -> DataType:
+        """Give the same type with NULL."""
+        return self._with_nullable(nullable=True)
+
+    def is_nullable(self) -> bool:
+        """Tell whether NULL is a value of the type."""
+        return self._nullable
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Give the lower-case name of the type without ``Type``."""
+        return cls.__name__.removesuffix("Type").lower()
+
+    def as_serializable_string(self) -> str:
+        """Give Flink's complete SQL text, e.g. ``VARCHAR(2147483647) NOT NULL``."""
+        return self._text() + ("" if self._nullable else " NOT NULL")
+
+    def as_summary_string(self) -> str:
+        """Give Flink's short text, e.g. ``STRING NOT NULL``."""
+        return self._summary() + ("" if self._nullable else " NOT NULL")
+
+    def _text(self) -> str:
+        raise NotImplementedError
+
+    def _summary(self) -> str:
+        return self._text()
+
+    def _with_nullable(self, *, nullable: bool) -> DataType:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy._nullable = nullable
+        return copy
+
+    def __eq__(self, other: object) -> bool:
+        """Compare structure and nullability."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        """Hash the text."""
+        return hash(self.as_serializable_string())
+
+    def __repr__(self) -> str:
+        """Show PyFlink's text, e.g. ``VarCharType(10, true)``."""
+        arguments = [*self._repr_arguments(), "true" if self._nullable else "false"]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def _repr_arguments(self) -> list[str]:
+        return []
+
+
+class AtomicType(DataType):
+    """A type without parts."""
+
+    _NAME: ClassVar[str]
+
+    def _text(self) -> str:
+        return self._NAME
+
+
+class NumericType(AtomicType):
+    """Numbers."""
+
+
+class IntegralType(NumericType):
+    """Whole numbers."""
+
+
+class FractionalType(NumericType):
+    """Numbers with a fraction."""
+
+
+class NullType(AtomicType):
+    """The type of a bare NULL."""
+
+    _NAME = "NULL"
+
+    def __init__(self) -> None:
+        """Make the type."""
+        super().__init__(nullable=True)
+
+
+class BooleanType(AtomicType):
+    """TRUE and FALSE."""
+
+    _NAME = "BOOLEAN"
+
+
+class TinyIntType(IntegralType):
+    """Whole numbers of 8 bits."""
+
+    _NAME = "TINYINT"
+
+
+class SmallIntType(IntegralType):
+    """Whole numbers of 16 bits."""
+
+    _NAME = "SMALLINT"
+
+
+class IntType(IntegralType):
+    """Whole numbers of 32 bits."""
+
+    _NAME = "INT"
+
+
+class BigIntType(IntegralType):
+    """Whole numbers of 64 bits."""
+
+    _NAME = "BIGINT"
+
+
+class FloatType(FractionalType):
+    """Binary fractions of 32 bits."""
+
+    _NAME = "FLOAT"
+
+
+class DoubleType(FractionalType):
+    """Binary fractions of 64 bits."""
+
+    _NAME = "DOUBLE"
+
+
+class DecimalType(FractionalType):
+    """Decimal fractions.
+
+    Parameters
+    ----------
+    precision
+        Number of digits, 1 to 38.
+    scale
+        How many of them stand behind the point.
+    """
+
+    def __init__(self, precision: int = 10, scale: int = 0, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep precision and scale."""
+        super().__init__(nullable)
+        self.precision = precision
+        self.scale = scale
+        self.has_precision_info = True
+
+    def _text(self) -> str:
+        return f"DECIMAL({self.precision}, {self.scale})"
+
+    def _repr_arguments(self) -> list[str]:
+        return [str(self.precision), str(self.scale)]
+
+
+class _LengthType(AtomicType):
+    """Text or bytes with a length."""
+
+    _LONGEST: ClassVar[str]
+
+    def __init__(self, length: int = 1, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        super().__init__(nullable)
+        self.length = length
+
+    def _text(self) -> str:
+        return f"{self._NAME}({self.length})"
+
+    def _summary(self) -> str:
+        return self._LONGEST if self.length == MAX_LENGTH else self._text()
+
+    def _repr_arguments(self) -> list[str]:
+        return [str(self.length)]
+
+
+class CharType(_LengthType):
+    """Text of a fixed length."""
+
+    _NAME = "CHAR"
+    _LONGEST = "CHAR(2147483647)"
+
+
+class VarCharType(_LengthType):
+    """Text up to a length."""
+
+    _NAME = "VARCHAR"
+    _LONGEST = "STRING"
+
+    def __init__(self, length: int = MAX_LENGTH, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the length."""
+        super().__init__(length, nullable)
+
+
+class BinaryType(_LengthType):
+    """Bytes of a fixed length."""
+
+    _NAME = "BINARY"
+    _LONGEST = "BINARY(2147483647)"
+
+
+class VarBinaryType(_LengthType):
+    """Bytes up to a length."""
+
+    _NAME = "VARBINARY"
+    _LONGEST = "BYTES"
+
+    def __init__(self, length: int = MAX_LENGTH, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the length."""
+        super().__init__(length, nullable)
+
+
+class DateType(AtomicType):
+    """Days."""
+
+    _NAME = "DATE"
+    EPOCH_ORDINAL: ClassVar[int] = dt.date(1970, 1, 1).toordinal()
+
+
+class _PrecisionType(AtomicType):
+    """A time with some digits of a second's fraction."""
+
+    def __init__(self, precision: int, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        super().__init__(nullable)
+        self.precision = precision
+
+    def _text(self) -> str:
+        return f"{self._NAME}({self.precision})"
+
+    def _repr_arguments(self) -> list[str]:
+        return [str(self.precision)]
+
+
+class TimeType(_PrecisionType):
+    """Times of day."""
+
+    _NAME = "TIME"
+
+    def __init__(self, precision: int = 0, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the precision."""
+        super().__init__(precision, nullable)
+
+
+class TimestampType(_PrecisionType):
+    """Dates with times, without a zone."""
+
+    _NAME = "TIMESTAMP"
+
+    def __init__(self, precision: int = 6, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the precision."""
+        super().__init__(precision, nullable)
+
+
+class LocalZonedTimestampType(_PrecisionType):
+    """Points of time, shown in the session's time zone."""
+
+    _NAME = "TIMESTAMP_LTZ"
+
+    def __init__(self, precision: int = 6, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the precision."""
+        super().__init__(precision, nullable)
+
+    def _text(self) -> str:
+        return f"TIMESTAMP({self.precision}) WITH LOCAL TIME ZONE"
+
+    def _summary(self) -> str:
+        return f"TIMESTAMP_LTZ({self.precision})"
+
+
+class YearMonthIntervalType(DataType):
+    """Spans of months."""
+
+    class YearMonthResolution(Enum):
+        """The units of the interval."""
+
+        YEAR = 1
+        MONTH = 2
+        YEAR_TO_MONTH = 3
+
+    DEFAULT_PRECISION: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        resolution: YearMonthResolution = YearMonthResolution.YEAR_TO_MONTH,
+        precision: int = DEFAULT_PRECISION,
+        nullable: bool = True,  # noqa: FBT001, FBT002 - PyFlink's signature
+    ) -> None:
+        """Keep the units."""
+        super().__init__(nullable)
+        self._resolution = resolution
+        self._precision = precision
+
+    @property
+    def resolution(self) -> YearMonthResolution:
+        """The units."""
+        return self._resolution
+
+    @property
+    def precision(self) -> int:
+        """Digits of the years."""
+        return self._precision
+
+    def _text(self) -> str:
+        units = self._resolution.name.replace("_TO_MONTH", f"({self._precision}) TO MONTH")
+        if self._resolution is YearMonthIntervalType.YearMonthResolution.YEAR:
+            units = f"YEAR({self._precision})"
+        return f"INTERVAL {units}"
+
+
+class DayTimeIntervalType(DataType):
+    """Spans of milliseconds."""
+
+    class DayTimeResolution(Enum):
+        """The units of the interval."""
+
+        DAY = 1
+        DAY_TO_HOUR = 2
+        DAY_TO_MINUTE = 3
+        DAY_TO_SECOND = 4
+        HOUR = 5
+        HOUR_TO_MINUTE = 6
+        HOUR_TO_SECOND = 7
+        MINUTE = 8
+        MINUTE_TO_SECOND = 9
+        SECOND = 10
+
+    DEFAULT_DAY_PRECISION: ClassVar[int] = 2
+    DEFAULT_FRACTIONAL_PRECISION: ClassVar[int] = 6
+
+    def __init__(
+        self,
+        resolution: DayTimeResolution = DayTimeResolution.DAY_TO_SECOND,
+        day_precision: int = DEFAULT_DAY_PRECISION,
+        fractional_precision: int = DEFAULT_FRACTIONAL_PRECISION,
+        nullable: bool = True,  # noqa: FBT001, FBT002 - PyFlink's signature
+    ) -> None:
+        """Keep the units."""
+        super().__init__(nullable)
+        self._resolution = resolution
+        self._day_precision = day_precision
+        self._fractional_precision = fractional_precision
+
+    @property
+    def resolution(self) -> DayTimeResolution:
+        """The units."""
+        return self._resolution
+
+    @property
+    def day_precision(self) -> int:
+        """Digits of the days."""
+        return self._day_precision
+
+    @property
+    def fractional_precision(self) -> int:
+        """Digits of a second's fraction."""
+        return self._fractional_precision
+
+    def _text(self) -> str:
+        units = self._resolution.name.split("_TO_")
+        texts = [
+            f"{unit}({self._day_precision})"
+            if unit == "DAY"
+            else f"{unit}({self._fractional_precision})"
+            if unit == "SECOND"
+            else unit
+            for unit in units
+        ]
+        return f"INTERVAL {' TO '.join(texts)}"
+
+
+class ArrayType(DataType):
+    """Lists of one type."""
+
+    _NAME: ClassVar[str] = "ARRAY"
+
+    def __init__(self, element_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the type of the elements."""
+        super().__init__(nullable)
+        self.element_type = element_type
+
+    def _text(self) -> str:
+        return f"{self._NAME}<{self.element_type.as_serializable_string()}>"
+
+    def _summary(self) -> str:
+        return f"{self._NAME}<{self.element_type.as_summary_string()}>"
+
+    def _repr_arguments(self) -> list[str]:
+        return [repr(self.element_type)]
+
+
+class MultisetType(ArrayType):
+    """Bags of one type: each value with how often it is in."""
+
+    _NAME = "MULTISET"
+
+
+class MapType(DataType):
+    """Values by key."""
+
+    def __init__(self, key_type: DataType, value_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the types of keys and values."""
+        super().__init__(nullable)
+        self.key_type = key_type
+        self.value_type = value_type
+
+    def _text(self) -> str:
+        key, value = self.key_type, self.value_type
+        return f"MAP<{key.as_serializable_string()}, {value.as_serializable_string()}>"
+
+    def _summary(self) -> str:
+        return f"MAP<{self.key_type.as_summary_string()}, {self.value_type.as_summary_string()}>"
+
+    def _repr_arguments(self) -> list[str]:
+        return [repr(self.key_type), repr(self.value_type)]
+
+
+class RowField:
+    """A named part of a row.
+
+    Parameters
+    ----------
+    name
+        The name.
+    data_type
+        The type.
+    description
+        A comment.
+    """
+
+    def __init__(self, name: str, data_type: DataType, description: str | None = None) -> None:
+        """Keep name, type and comment."""
+        self.name = name
+        self.data_type = data_type
+        self.description = description
+
+    def __eq__(self, other: object) -> bool:
+        """Compare name and type."""
+        return isinstance(other, RowField) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        """Hash name and type."""
+        return hash((self.name, self.data_type))
+
+    def __repr__(self) -> str:
+        """Show name and type."""
+        return f"RowField({self.name}, {self.data_type!r})"
+
+    def _text(self, type_text: str) -> str:
+        name = self.name.replace("`", "``")
+        comment = ""
+        if self.description:
+            comment = " '" + self.description.replace("'", "''") + "'"
+        return f"`{name}` {type_text}{comment}"
+
+
+class RowType(DataType):
+    """Rows inside a column, or the type of a whole table.
+
+    Parameters
+    ----------
+    fields
+        The parts, in order.
+    """
+
+    def __init__(self, fields: Sequence[RowField] | None = None, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
+        """Keep the fields."""
+        super().__init__(nullable)
+        self.fields = list(fields or ())
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the fields."""
+        return [field.name for field in self.fields]
+
+    def add(self, field: str | RowField, data_type: DataType | None = None) -> RowType:
+        """Append a field, in place."""
+        if isinstance(field, RowField):
+            self.fields.append(field)
+        elif data_type is None:
+            msg = f"the field '{field}' needs a data type"
+            raise ValueError(msg)
+        else:
+            self.fields.append(RowField(field, data_type))
+        return self
+
+    def field_names(self) -> list[str]:
+        """Give the names of the fields."""
+        return self.names
+
+    def field_types(self) -> list[DataType]:
+        """Give the types of the fields."""
+        return [field.data_type for field in self.fields]
+
+    def _text(self) -> str:
+        fields = (field._text(field.data_type.as_serializable_string()) for field in self.fields)  # noqa: SLF001 - the same family
+        return f"ROW<{', '.join(fields)}>"
+
+    def _summary(self) -> str:
+        fields = (field._text(field.data_type.as_summary_string()) for field in self.fields)  # noqa: SLF001 - the same family
+        return f"ROW<{', '.join(fields)}>"
+
+    def _repr_arguments(self) -> list[str]:
+        return [",".join(map(repr, self.fields))]
+
+    def __iter__(self) -> Iterator[RowField]:
+        """Give the fields."""
+        return iter(self.fields)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self.fields)
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        """Give a field by name or position."""
+        if isinstance(key, str):
+            for field in self.fields:
+                if field.name == key:
+                    return field
+            msg = f"No RowField named {key}"
+            raise KeyError(msg)
+        if isinstance(key, slice):
+            return RowType(self.fields[key])
+        return self.fields[key]

@@ -1,0 +1,113 @@
+"""What a `Table` is: an immutable tree of relational operations.
+
+`sql_compiler.compile_relation` turns a tree into SQL; nothing else reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from tidemill.table.expression_nodes import Node
+
+__all__ = [
+    "Aggregate",
+    "Distinct",
+    "Filter",
+    "Join",
+    "Limit",
+    "OrderBy",
+    "Project",
+    "Query",
+    "Relation",
+    "Scan",
+    "SetOperation",
+]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All rows of a registered table; `path` is quoted already."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """The rows of a query given as text."""
+
+    sql: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """One row out for each row in."""
+
+    input: Relation
+    expressions: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The rows for which the predicate is true."""
+
+    input: Relation
+    predicate: Node
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One row for each group, or one in all without keys."""
+
+    input: Relation
+    keys: tuple[Node, ...]
+    expressions: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Each row once."""
+
+    input: Relation
+
+
+@dataclass(frozen=True)
+class SetOperation:
+    """Rows of two relations of the same shape."""
+
+    left: Relation
+    right: Relation
+    operator: Literal["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]
+
+
+@dataclass(frozen=True)
+class Join:
+    """Pairs of rows; without a predicate, all pairs."""
+
+    left: Relation
+    right: Relation
+    kind: Literal["INNER", "LEFT", "RIGHT", "FULL"]
+    predicate: Node | None
+
+
+@dataclass(frozen=True)
+class OrderBy:
+    """The rows in an order."""
+
+    input: Relation
+    keys: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Some rows; `fetch` None means all from `offset` on."""
+
+    input: Relation
+    offset: int
+    fetch: int | None
+
+
+Relation: TypeAlias = (
+    Scan | Query | Project | Filter | Aggregate | Distinct | SetOperation | Join | OrderBy | Limit
+)

@@ -1,0 +1,54 @@
+"""A query with its sink, ready to be executed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidemill.util.exceptions import refuse
+
+if TYPE_CHECKING:
+    from tidemill.table.explain_detail import ExplainDetail
+    from tidemill.table.table_environment import TableEnvironment
+    from tidemill.table.table_result import TableResult
+
+__all__ = ["TablePipeline"]
+
+
+class TablePipeline:
+    """An INSERT that does nothing until it is executed.
+
+    Parameters
+    ----------
+    t_env
+        The environment.
+    statement
+        The INSERT statement.
+    sink
+        Path of the sink.
+    """
+
+    def __init__(self, t_env: TableEnvironment, statement: str, sink: str) -> None:
+        """Keep the three."""
+        self._t_env = t_env
+        self.statement = statement
+        self._sink = sink
+
+    def execute(self) -> TableResult:
+        """Start the job."""
+        return self._t_env.execute_sql(self.statement)
+
+    def explain(self, *extra_details: ExplainDetail) -> str:
+        """Give the plan."""
+        return self._t_env.explain_sql(self.statement, *extra_details)
+
+    def print_explain(self, *extra_details: ExplainDetail) -> None:
+        """Print the plan."""
+        print(self.explain(*extra_details))  # noqa: T201 - printing is its purpose
+
+    def get_sink_identifier(self) -> str:
+        """Give the path of the sink."""
+        return self._sink
+
+    def compile_plan(self) -> None:
+        """Refuse: compiled plans are not there yet."""
+        refuse("compile_plan")

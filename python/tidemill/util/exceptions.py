@@ -1,0 +1,124 @@
+"""The exceptions of the Python API.
+
+All derive from `TidemillError`. Their text is what the user should read: the sentence, and for a
+wrong statement the line with a caret. A notebook shows just that, without the frames of this
+package (``_render_traceback_`` is IPython's hook for it).
+
+```text
+  TidemillError ─┬─ TableException ─┬─ ValidationException ── SqlParserException
+                 │                  ├─ UnsupportedOperationException
+                 │                  └─ CatalogException ── TableNotExistException …
+                 ├─ UserDefinedFunctionException   a Python function failed
+                 ├─ DataException                  a row could not be read or computed
+                 └─ ConnectorException             the world outside answered with an error
+```
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: N818 - the names are PyFlink's
+from typing import NoReturn
+
+__all__ = [
+    "CatalogException",
+    "ConnectorException",
+    "DataException",
+    "DatabaseAlreadyExistException",
+    "DatabaseNotEmptyException",
+    "DatabaseNotExistException",
+    "FunctionAlreadyExistException",
+    "FunctionNotExistException",
+    "SqlParserException",
+    "TableAlreadyExistException",
+    "TableException",
+    "TableNotExistException",
+    "TidemillError",
+    "UnsupportedOperationException",
+    "UserDefinedFunctionException",
+    "ValidationException",
+    "refuse",
+]
+
+_RED = "\x1b[31m"
+_RESET = "\x1b[0m"
+
+
+class TidemillError(Exception):
+    """Base of all exceptions that this package raises by itself."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the lines to show instead of a traceback."""
+        first, *rest = str(self).split("\n")
+        return [f"{_RED}{type(self).__name__}{_RESET}: {first}", *rest]
+
+
+class TableException(TidemillError):
+    """A statement or a table operation cannot be planned or run."""
+
+
+class ValidationException(TableException):
+    """A statement or an operation makes no sense here: unknown names, types that do not fit."""
+
+
+class SqlParserException(ValidationException):
+    """A text is not a statement."""
+
+
+class UnsupportedOperationException(TableException):
+    """The operation exists in Flink and does not run here."""
+
+
+class CatalogException(TableException):
+    """A catalog refused an operation."""
+
+
+class DatabaseNotExistException(CatalogException):
+    """The database does not exist."""
+
+
+class DatabaseAlreadyExistException(CatalogException):
+    """The database exists already."""
+
+
+class DatabaseNotEmptyException(CatalogException):
+    """The database has tables."""
+
+
+class TableNotExistException(CatalogException):
+    """The table does not exist."""
+
+
+class TableAlreadyExistException(CatalogException):
+    """The table exists already."""
+
+
+class FunctionNotExistException(CatalogException):
+    """The function does not exist."""
+
+
+class FunctionAlreadyExistException(CatalogException):
+    """The function exists already."""
+
+
+def refuse(feature: str) -> NoReturn:
+    """Say that a feature does not run here.
+
+    Raises
+    ------
+    UnsupportedOperationException
+        Always.
+    """
+    msg = f"{feature} is not supported yet"
+    raise UnsupportedOperationException(msg)
+
+
+class DataException(TidemillError):
+    """A row could not be read, converted or computed."""
+
+
+class ConnectorException(TidemillError):
+    """The world outside answered with an error."""
+
+
+class UserDefinedFunctionException(TidemillError):
+    """A user's function raised; the text has the frames of the function and the failing row."""
