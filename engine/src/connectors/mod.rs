@@ -6,7 +6,15 @@
 //!                                                          └─▶ SinkFactory ──▶ Sink (one a job, called between workers' steps)
 //! ```
 
+pub mod blackhole;
+
+pub mod datagen;
+
 pub mod filesystem;
+
+pub mod print;
+
+pub mod snapshot;
 
 pub mod registry;
 

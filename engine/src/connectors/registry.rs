@@ -3,12 +3,22 @@
 use std::sync::Arc;
 
 use super::ConnectorFactory;
+use super::blackhole::BlackholeFactory;
+use super::datagen::DatagenFactory;
 use super::filesystem::FilesystemFactory;
+use super::print::PrintFactory;
+use super::snapshot::SnapshotFactory;
 
 /// Every connector, sorted by identifier. Kafka and JDBC will stand here.
 #[must_use]
 pub fn factories() -> Vec<Arc<dyn ConnectorFactory>> {
-    vec![Arc::new(FilesystemFactory)]
+    vec![
+        Arc::new(BlackholeFactory),
+        Arc::new(DatagenFactory),
+        Arc::new(FilesystemFactory),
+        Arc::new(PrintFactory),
+        Arc::new(SnapshotFactory),
+    ]
 }
 
 /// The connector with this identifier; Flink compares it exactly.

@@ -14,6 +14,8 @@ pub mod parse;
 
 pub mod write;
 
+pub mod row_text;
+
 pub mod csv;
 
 pub mod registry;
@@ -93,6 +95,14 @@ pub trait Encoder: Send {
     /// # Errors
     /// `Data` if a value has no text in this format.
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends what ends the file. Called once, last.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Characters of a broken value that a message shows.

@@ -196,23 +196,28 @@ pub fn write_decimal_plain(value: i128, scale: i8, out: &mut String) {
     let _ = write!(out, "{whole}.{fraction}");
 }
 
-/// Appends a decimal without trailing zeros, with an exponent where Java's `BigDecimal.toString`
-/// has one: `1E+2`, `1E-8`.
+/// Appends a decimal without trailing zeros, otherwise as [`write_decimal_java`].
 pub fn write_decimal_stripped(value: i128, scale: i8, out: &mut String) {
-    let (mut unscaled, mut scale) = (value, i32::from(scale));
-    if unscaled == 0 {
+    if value == 0 {
         out.push('0');
         return;
     }
+    let (mut unscaled, mut scale) = (value, scale);
     while unscaled % 10 == 0 {
         unscaled /= 10;
         scale -= 1;
     }
+    write_decimal_java(unscaled, scale, out);
+}
+
+/// Appends Java's `BigDecimal.toString`: all digits, with an exponent where the scale is negative
+/// or there would be more than five zeros behind the point.
+pub fn write_decimal_java(unscaled: i128, scale: i8, out: &mut String) {
     let digits = unscaled.unsigned_abs().to_string();
     let n_digits = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    let adjusted = n_digits - 1 - scale;
+    let adjusted = n_digits - 1 - i32::from(scale);
     if scale >= 0 && adjusted >= -6 {
-        write_decimal_plain(unscaled, i8::try_from(scale).unwrap_or(i8::MAX), out);
+        write_decimal_plain(unscaled, scale, out);
         return;
     }
     if unscaled < 0 {

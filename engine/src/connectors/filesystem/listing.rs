@@ -85,7 +85,7 @@ fn listed(path: &Path, metadata: &fs::Metadata) -> ListedFile {
 }
 
 /// An error of the file system that names the path.
-pub(super) fn of_io(path: &Path, error: &std::io::Error) -> EngineError {
+pub(in crate::connectors) fn of_io(path: &Path, error: &std::io::Error) -> EngineError {
     EngineError::connector(IDENTIFIER, format!("'{}': {error}", path.display()))
 }
 

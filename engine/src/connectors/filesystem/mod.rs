@@ -25,6 +25,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use regex::Regex;
 
+pub(super) use self::listing::of_io;
 use self::listing::{FileQueue, Location, Watch, deal};
 use self::text::TextReader;
 use super::{Boundedness, ConnectorFactory, ConnectorTable, SinkFactory, Source, SourceReader};
@@ -62,7 +63,7 @@ impl ConnectorFactory for FilesystemFactory {
         if interval.is_some_and(|interval| interval.is_zero()) {
             return Err(options.invalid("source.monitor-interval", "0", "a duration above zero"));
         }
-        Ok(Arc::new(FilesystemSource {
+        Ok(Arc::new(FileSource {
             schema: Arc::clone(&table.schema),
             location: location(&options)?,
             interval,
@@ -104,7 +105,7 @@ fn location(options: &TableOptions<'_>) -> Result<Location> {
 }
 
 /// The option `path` as a path of this machine: `file:///logs`, `file:/logs`, `/logs` or `logs`.
-fn local_path(options: &TableOptions<'_>) -> Result<PathBuf> {
+pub(super) fn local_path(options: &TableOptions<'_>) -> Result<PathBuf> {
     let text = options.text("path").unwrap_or_default();
     if let Some((scheme, rest)) = text.split_once(':') {
         if scheme == "file" {
@@ -120,8 +121,9 @@ fn local_path(options: &TableOptions<'_>) -> Result<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
+/// Files of one table, as a source.
 #[derive(Debug)]
-struct FilesystemSource {
+pub(super) struct FileSource {
     schema: SchemaRef,
     location: Location,
     /// `source.monitor-interval`: how often to look for new files and new bytes.
@@ -129,7 +131,20 @@ struct FilesystemSource {
     format: FileFormat,
 }
 
-impl FilesystemSource {
+impl FileSource {
+    /// One file, read once.
+    pub(super) fn of_file(root: PathBuf, format: FileFormat, schema: SchemaRef) -> Self {
+        Self {
+            schema,
+            location: Location {
+                root,
+                pattern: None,
+            },
+            interval: None,
+            format,
+        }
+    }
+
     fn queues(&self, parallelism: usize) -> Result<Vec<FileQueue>> {
         let n_shares = parallelism.max(1);
         let files = self.location.list()?;
@@ -151,7 +166,7 @@ impl FilesystemSource {
     }
 }
 
-impl Source for FilesystemSource {
+impl Source for FileSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

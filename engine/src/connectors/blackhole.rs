@@ -1,0 +1,50 @@
+//! The connector `blackhole`: a sink that takes every change and keeps none.
+
+use std::sync::Arc;
+
+use super::{ConnectorFactory, ConnectorTable, Sink, SinkFactory, Source};
+use crate::catalog::options::{OptionSpec, TableOptions, optional};
+use crate::data::{ChangelogMode, Delta};
+use crate::error::{EngineError, Result};
+
+const SPECS: &[OptionSpec] = &[optional("property-version")];
+
+/// Makes `blackhole` tables.
+#[derive(Debug)]
+pub struct BlackholeFactory;
+
+impl ConnectorFactory for BlackholeFactory {
+    fn identifier(&self) -> &'static str {
+        "blackhole"
+    }
+
+    fn source(&self, _: &ConnectorTable) -> Result<Arc<dyn Source>> {
+        Err(EngineError::unsupported(
+            "reading from connector 'blackhole'",
+        ))
+    }
+
+    fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
+        TableOptions::check(&table.name, &table.options, SPECS)?;
+        Ok(Arc::new(Blackhole))
+    }
+}
+
+#[derive(Debug)]
+struct Blackhole;
+
+impl SinkFactory for Blackhole {
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::ALL
+    }
+
+    fn create(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Sink for Blackhole {
+    fn write(&mut self, _: &Delta) -> Result<()> {
+        Ok(())
+    }
+}
