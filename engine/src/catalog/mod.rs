@@ -1,2 +1,535 @@
-//! See the crate page.
+//! Catalogs, databases, tables and views, by name.
+//!
+//! ```text
+//!   default_catalog            catalog ── databases ── tables and views (permanent ones)
+//!     └─ default_database
+//!   `c`.`d`.`t` ──▶ CatalogObject   temporary ones first: they hide permanent ones of their name
+//! ```
+//!
+//! Everything lives in memory and in one session. The manager has no lock: whoever shares it puts
+//! one around it, and takes the cheap `Arc`s of objects out.
+//!
+//! Source: `CatalogManager` and `GenericInMemoryCatalog` of Flink 2.3, for who hides whom and for
+//! the sentences of errors.
 pub mod options;
+
+pub mod table;
+
+pub mod define;
+
+mod objects;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+pub use table::{CatalogTable, Column, ColumnSource};
+
+use crate::error::{EngineError, Result};
+use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
+use crate::sql::statement::{Ident, ObjectPath, QueryText, Span};
+
+/// Name of the catalog that every session begins with.
+pub const DEFAULT_CATALOG: &str = "default_catalog";
+/// Name of the database that every session begins with.
+pub const DEFAULT_DATABASE: &str = "default_database";
+
+/// The full name of a table, a view or a function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectIdentifier {
+    /// Catalog.
+    pub catalog: String,
+    /// Database.
+    pub database: String,
+    /// The object's own name.
+    pub object: String,
+}
+
+impl ObjectIdentifier {
+    /// `catalog.database.object` without quotes: Flink's `asSummaryString`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{}.{}.{}", self.catalog, self.database, self.object)
+    }
+}
+
+impl fmt::Display for ObjectIdentifier {
+    /// `` `catalog`.`database`.`object` ``: Flink's `asSerializableString`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{}.{}",
+            quoted(&self.catalog),
+            quoted(&self.database),
+            quoted(&self.object)
+        )
+    }
+}
+
+/// A name in backticks.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A table or a view.
+#[derive(Debug, Clone)]
+pub enum CatalogObject {
+    /// A table.
+    Table(Arc<CatalogTable>),
+    /// A view.
+    View(Arc<CatalogView>),
+}
+
+impl CatalogObject {
+    /// The table, if it is one.
+    #[must_use]
+    pub fn as_table(&self) -> Option<&Arc<CatalogTable>> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::View(_) => None,
+        }
+    }
+
+    /// The view, if it is one.
+    #[must_use]
+    pub fn as_view(&self) -> Option<&Arc<CatalogView>> {
+        match self {
+            Self::View(view) => Some(view),
+            Self::Table(_) => None,
+        }
+    }
+}
+
+/// A named query.
+#[derive(Debug, Clone)]
+pub struct CatalogView {
+    /// The query as written; its spans refer to the script that it was written in.
+    pub query: QueryText,
+    /// The columns, renamed as CREATE VIEW says.
+    pub schema: SchemaRef,
+    /// Comments of the columns; as long as the schema.
+    pub column_comments: Vec<Option<String>>,
+    /// Comment.
+    pub comment: Option<String>,
+    /// Catalog and database that names in the query refer to.
+    pub namespace: (String, String),
+}
+
+/// Something that the session attaches to a table, e.g. a source that was registered directly.
+#[derive(Clone)]
+pub struct Attachment(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attachment")
+    }
+}
+
+/// What was found under a name.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Its full name.
+    pub identifier: ObjectIdentifier,
+    /// The table or view.
+    pub object: CatalogObject,
+    /// Whether it is temporary.
+    pub temporary: bool,
+}
+
+/// A database.
+#[derive(Debug, Clone, Default)]
+pub struct Database {
+    /// Comment.
+    pub comment: Option<String>,
+    /// Options.
+    pub options: BTreeMap<String, String>,
+    objects: BTreeMap<String, CatalogObject>,
+}
+
+/// A catalog.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Comment.
+    pub comment: Option<String>,
+    /// Options, `type` among them.
+    pub options: BTreeMap<String, String>,
+    /// The database that USE CATALOG makes the current one.
+    pub default_database: String,
+    databases: BTreeMap<String, Database>,
+}
+
+/// What to do if something exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfExists {
+    /// Say so.
+    Fail,
+    /// Leave it as it is: IF NOT EXISTS.
+    Keep,
+    /// Put the new one in its place: OR REPLACE.
+    Replace,
+}
+
+/// All catalogs of a session.
+#[derive(Debug, Clone)]
+pub struct CatalogManager {
+    catalogs: BTreeMap<String, Catalog>,
+    temporary: BTreeMap<ObjectIdentifier, CatalogObject>,
+    current_catalog: String,
+    current_database: String,
+}
+
+impl Default for CatalogManager {
+    /// One catalog with one database, both current and empty.
+    fn default() -> Self {
+        let mut manager = Self {
+            catalogs: BTreeMap::new(),
+            temporary: BTreeMap::new(),
+            current_catalog: DEFAULT_CATALOG.to_owned(),
+            current_database: DEFAULT_DATABASE.to_owned(),
+        };
+        let options = BTreeMap::from([("type".to_owned(), "generic_in_memory".to_owned())]);
+        manager.catalogs.insert(
+            DEFAULT_CATALOG.to_owned(),
+            Catalog::new(DEFAULT_DATABASE, options, None),
+        );
+        manager
+    }
+}
+
+impl Catalog {
+    fn new(
+        default_database: &str,
+        options: BTreeMap<String, String>,
+        comment: Option<String>,
+    ) -> Self {
+        Self {
+            comment,
+            options,
+            default_database: default_database.to_owned(),
+            databases: BTreeMap::from([(default_database.to_owned(), Database::default())]),
+        }
+    }
+}
+
+// --- names ----------------------------------------------------------------------------------
+
+impl CatalogManager {
+    /// Name of the current catalog.
+    #[must_use]
+    pub fn current_catalog(&self) -> &str {
+        &self.current_catalog
+    }
+
+    /// Name of the current database.
+    #[must_use]
+    pub fn current_database(&self) -> &str {
+        &self.current_database
+    }
+
+    /// The full name of a path of one to three names; the last three of a longer one.
+    #[must_use]
+    pub fn qualify(&self, names: &[&str]) -> ObjectIdentifier {
+        self.qualify_in((&self.current_catalog, &self.current_database), names)
+    }
+
+    /// As [`Self::qualify`], where another catalog and database are the current ones.
+    #[must_use]
+    pub fn qualify_in(&self, namespace: (&str, &str), names: &[&str]) -> ObjectIdentifier {
+        let mut names = names.iter().rev();
+        let mut next = |default: &str| (*names.next().unwrap_or(&default)).to_owned();
+        let object = next("");
+        let database = next(namespace.1);
+        let catalog = next(namespace.0);
+        ObjectIdentifier {
+            catalog,
+            database,
+            object,
+        }
+    }
+
+    /// Makes a catalog and its default database the current ones.
+    ///
+    /// # Errors
+    /// If there is no such catalog.
+    pub fn use_catalog(&mut self, name: &str) -> Result<()> {
+        let Some(catalog) = self.catalogs.get(name) else {
+            return Err(self.no_catalog(name));
+        };
+        self.current_database = catalog.default_database.clone();
+        name.clone_into(&mut self.current_catalog);
+        Ok(())
+    }
+
+    /// Makes a database the current one; with two names its catalog too.
+    ///
+    /// # Errors
+    /// If there is no such database.
+    pub fn use_database(&mut self, names: &[&str]) -> Result<()> {
+        let (catalog, database) = self.database_path(names)?;
+        if self.database(&catalog, &database).is_none() {
+            let known = self.list_databases(&catalog);
+            let hint = did_you_mean(&database, known.iter().map(String::as_str));
+            return Err(fail(
+                format!(
+                    "a database with name '{database}' does not exist in the catalog '{catalog}'"
+                ),
+                hint,
+            ));
+        }
+        self.current_catalog = catalog;
+        self.current_database = database;
+        Ok(())
+    }
+
+    fn database_path(&self, names: &[&str]) -> Result<(String, String)> {
+        match names {
+            [database] => Ok((self.current_catalog.clone(), (*database).to_owned())),
+            [catalog, database] => {
+                if !self.catalogs.contains_key(*catalog) {
+                    return Err(self.no_catalog(catalog));
+                }
+                Ok(((*catalog).to_owned(), (*database).to_owned()))
+            }
+            _ => Err(fail(
+                format!(
+                    "'{}' is no path of a database: it has one or two names",
+                    names.join(".")
+                ),
+                None,
+            )),
+        }
+    }
+
+    fn no_catalog(&self, name: &str) -> EngineError {
+        fail(
+            format!("a catalog with name '{name}' does not exist"),
+            did_you_mean(name, self.catalogs.keys().map(String::as_str)),
+        )
+    }
+
+    /// All catalogs, sorted.
+    #[must_use]
+    pub fn list_catalogs(&self) -> Vec<String> {
+        self.catalogs.keys().cloned().collect()
+    }
+
+    /// The databases of a catalog, sorted; none if there is no such catalog.
+    #[must_use]
+    pub fn list_databases(&self, catalog: &str) -> Vec<String> {
+        let catalog = self.catalogs.get(catalog);
+        catalog.map_or_else(Vec::new, |catalog| {
+            catalog.databases.keys().cloned().collect()
+        })
+    }
+
+    /// A catalog.
+    #[must_use]
+    pub fn catalog(&self, name: &str) -> Option<&Catalog> {
+        self.catalogs.get(name)
+    }
+
+    /// A database.
+    #[must_use]
+    pub fn database(&self, catalog: &str, database: &str) -> Option<&Database> {
+        self.catalogs.get(catalog)?.databases.get(database)
+    }
+
+    fn database_mut(&mut self, catalog: &str, database: &str) -> Option<&mut Database> {
+        self.catalogs.get_mut(catalog)?.databases.get_mut(database)
+    }
+}
+
+// --- catalogs and databases -----------------------------------------------------------------
+
+impl CatalogManager {
+    /// Adds an in-memory catalog; whether it is new.
+    ///
+    /// # Errors
+    /// If it exists, or its type is another one than `generic_in_memory`.
+    pub fn create_catalog(
+        &mut self,
+        name: &str,
+        options: BTreeMap<String, String>,
+        comment: Option<String>,
+        if_not_exists: bool,
+    ) -> Result<bool> {
+        if self.catalogs.contains_key(name) {
+            if if_not_exists {
+                return Ok(false);
+            }
+            return Err(fail(format!("catalog '{name}' already exists"), None));
+        }
+        match options.get("type").map(String::as_str) {
+            Some("generic_in_memory") => {}
+            Some(other) => {
+                return Err(EngineError::unsupported(format!(
+                    "a catalog of type '{other}' (only 'generic_in_memory' is)"
+                )));
+            }
+            None => {
+                return Err(fail(
+                    format!("the options of catalog '{name}' do not say its 'type'"),
+                    Some("write WITH ('type' = 'generic_in_memory')".to_owned()),
+                ));
+            }
+        }
+        let default_database = options
+            .get("default-database")
+            .map_or("default", String::as_str)
+            .to_owned();
+        let catalog = Catalog::new(&default_database, options, comment);
+        self.catalogs.insert(name.to_owned(), catalog);
+        Ok(true)
+    }
+
+    /// Removes a catalog with all that is in it; whether there was one.
+    ///
+    /// # Errors
+    /// If it is the current one, or does not exist and `if_exists` is not set.
+    pub fn drop_catalog(&mut self, name: &str, if_exists: bool) -> Result<bool> {
+        if !self.catalogs.contains_key(name) {
+            if if_exists {
+                return Ok(false);
+            }
+            return Err(self.no_catalog(name));
+        }
+        if name == self.current_catalog {
+            return Err(fail(
+                format!("cannot drop catalog '{name}', which is currently in use"),
+                None,
+            ));
+        }
+        self.catalogs.remove(name);
+        self.temporary
+            .retain(|identifier, _| identifier.catalog != name);
+        Ok(true)
+    }
+
+    /// Adds a database; whether it is new.
+    ///
+    /// # Errors
+    /// If it exists and `if_not_exists` is not set, or there is no such catalog.
+    pub fn create_database(
+        &mut self,
+        names: &[&str],
+        options: BTreeMap<String, String>,
+        comment: Option<String>,
+        if_not_exists: bool,
+    ) -> Result<bool> {
+        let (catalog, database) = self.database_path(names)?;
+        if self.database(&catalog, &database).is_some() {
+            if if_not_exists {
+                return Ok(false);
+            }
+            return Err(fail(
+                format!("database '{database}' already exists in catalog '{catalog}'"),
+                None,
+            ));
+        }
+        let Some(entry) = self.catalogs.get_mut(&catalog) else {
+            return Err(self.no_catalog(&catalog));
+        };
+        let new = Database {
+            comment,
+            options,
+            objects: BTreeMap::new(),
+        };
+        entry.databases.insert(database, new);
+        Ok(true)
+    }
+
+    /// Sets options of a database.
+    ///
+    /// # Errors
+    /// If there is no such database.
+    pub fn alter_database(
+        &mut self,
+        names: &[&str],
+        options: BTreeMap<String, String>,
+    ) -> Result<()> {
+        let (catalog, database) = self.database_path(names)?;
+        match self.database_mut(&catalog, &database) {
+            Some(entry) => {
+                entry.options.extend(options);
+                Ok(())
+            }
+            None => Err(self.no_database(&catalog, &database)),
+        }
+    }
+
+    /// Removes a database; whether there was one.
+    ///
+    /// # Errors
+    /// If it is the current one, has tables and `cascade` is not set, or does not exist and
+    /// `if_exists` is not set.
+    pub fn drop_database(
+        &mut self,
+        names: &[&str],
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<bool> {
+        let (catalog, database) = self.database_path(names)?;
+        let Some(entry) = self.database(&catalog, &database) else {
+            if if_exists {
+                return Ok(false);
+            }
+            return Err(self.no_database(&catalog, &database));
+        };
+        if !entry.objects.is_empty() && !cascade {
+            return Err(fail(
+                format!("database '{database}' in catalog '{catalog}' is not empty"),
+                Some("DROP DATABASE … CASCADE drops its tables too".to_owned()),
+            ));
+        }
+        if catalog == self.current_catalog && database == self.current_database {
+            return Err(fail(
+                format!("cannot drop database '{database}', which is currently in use"),
+                None,
+            ));
+        }
+        if let Some(entry) = self.catalogs.get_mut(&catalog) {
+            entry.databases.remove(&database);
+        }
+        Ok(true)
+    }
+
+    fn no_database(&self, catalog: &str, database: &str) -> EngineError {
+        let known = self.list_databases(catalog);
+        fail(
+            format!("database '{database}' does not exist in catalog '{catalog}'"),
+            did_you_mean(database, known.iter().map(String::as_str)),
+        )
+    }
+}
+
+/// An error of validation without a place; [`at`] gives it one.
+pub(crate) fn fail(message: String, hint: Option<String>) -> EngineError {
+    EngineError::from(Arc::new(SqlDiagnostic::validation(message).with_hint(hint)))
+}
+
+/// The same error at a place of the script, unless it has one.
+#[must_use]
+pub fn at(error: EngineError, script: &str, span: Span) -> EngineError {
+    match error {
+        EngineError::Sql(diagnostic) if diagnostic.position.is_none() => EngineError::from(
+            Arc::new(SqlDiagnostic::clone(&diagnostic).with_span(script, span)),
+        ),
+        other => other,
+    }
+}
+
+/// As [`at`], for what a path names.
+#[must_use]
+pub fn at_path(error: EngineError, script: &str, path: &ObjectPath) -> EngineError {
+    at(error, script, path.span())
+}
+
+/// As [`at`], for what a name names.
+#[must_use]
+pub fn at_name(error: EngineError, script: &str, name: &Ident) -> EngineError {
+    at(error, script, name.span)
+}

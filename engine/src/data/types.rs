@@ -22,6 +22,8 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit
 pub const TYPE_KEY: &str = "flink.type";
 /// Metadata key of a field of a ROW with the field's comment.
 pub const COMMENT_KEY: &str = "flink.comment";
+/// Metadata key of a field that is a time attribute: `ROWTIME` or `PROCTIME`.
+pub const TIME_ATTRIBUTE_KEY: &str = "flink.time-attribute";
 /// The length of `STRING` and `BYTES`.
 pub const MAX_LENGTH: u32 = i32::MAX as u32;
 
