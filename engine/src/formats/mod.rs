@@ -18,6 +18,8 @@ pub mod row_text;
 
 pub mod csv;
 
+pub mod json;
+
 pub mod registry;
 
 use std::fmt::Debug;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::csv::{CsvFormat, CsvOptions};
+use super::json::{JsonFormat, JsonOptions};
 use super::{DecodeFormat, Encoder};
 use crate::catalog::options::{OptionSpec, TableOptions};
 use crate::error::Result;
@@ -12,11 +13,13 @@ use crate::error::Result;
 /// How the files of a table are read and written.
 #[derive(Debug, Clone)]
 pub enum FileFormat {
-    /// Lines of text.
+    /// Delimited fields.
     Csv(Arc<CsvFormat>),
+    /// Lines of JSON.
+    Json(Arc<JsonFormat>),
 }
 
-const IDENTIFIERS: &str = "csv";
+const IDENTIFIERS: &str = "csv, json";
 
 impl FileFormat {
     /// The options of the format with this identifier, or nothing if there is no such format.
@@ -24,6 +27,7 @@ impl FileFormat {
     pub fn specs(identifier: &str) -> &'static [OptionSpec] {
         match identifier {
             "csv" => CsvOptions::SPECS,
+            "json" => JsonOptions::SPECS,
             _ => &[],
         }
     }
@@ -38,6 +42,10 @@ impl FileFormat {
                 CsvOptions::read(options)?,
                 Arc::clone(schema),
             )))),
+            "json" => Ok(Self::Json(Arc::new(JsonFormat::new(
+                JsonOptions::read(options)?,
+                Arc::clone(schema),
+            )))),
             _ => Err(options.error(format!(
                 "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
             ))),
@@ -49,6 +57,7 @@ impl FileFormat {
     pub fn as_text(&self) -> Option<&dyn DecodeFormat> {
         match self {
             Self::Csv(format) => Some(format.as_ref()),
+            Self::Json(format) => Some(format.as_ref()),
         }
     }
 
@@ -59,6 +68,7 @@ impl FileFormat {
     pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
         match self {
             Self::Csv(format) => format.encoder(),
+            Self::Json(format) => format.encoder(),
         }
     }
 }

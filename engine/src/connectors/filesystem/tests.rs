@@ -193,7 +193,8 @@ fn what_is_wrong_with_the_options_is_said() {
             .to_string()
     };
     assert!(
-        error("/x", &[("format", "xml")]).contains("unknown format 'xml'; formats that exist: csv")
+        error("/x", &[("format", "xml")])
+            .contains("unknown format 'xml'; formats that exist: csv, json")
     );
     assert!(
         error("/x", &[("csv.ignore-parse-error", "true")])

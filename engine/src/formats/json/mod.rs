@@ -1,0 +1,175 @@
+//! The `json` format: one object a line, with Flink's options and Flink's leniency.
+//!
+//! What a line holds and what becomes of it (measured with Flink 2.3.0):
+//!
+//! | line | strict | `json.ignore-parse-errors` |
+//! | --- | --- | --- |
+//! | a field is missing | NULL (`json.fail-on-missing-field`: error) | NULL |
+//! | a value does not fit its column | error | that field NULL |
+//! | no JSON, a scalar, not UTF-8 | error | line skipped |
+//! | only spaces | error | line skipped |
+//! | an empty line | skipped | skipped |
+//! | an array of objects | its rows | its rows |
+//! | text behind the object | not looked at | not looked at |
+//! | a field twice | the last one | the last one |
+//!
+//! Names are compared exactly. A number for INT or BIGINT loses its fraction; text is trimmed and
+//! parsed for numbers; any value is a STRING by its JSON text; BOOLEAN is true only for `true` and
+//! its text. Control characters may stand in texts as they are.
+//!
+//! Source: `org.apache.flink.formats.json`, Flink 2.3.0.
+mod decode;
+mod encode;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::parse::TimestampFormat;
+use super::{DecodeFormat, Decoder, Encoder};
+use crate::catalog::options::{OptionSpec, TableOptions, optional};
+use crate::error::{EngineError, Result};
+
+/// What to do with a NULL key of a MAP when writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapNullKey {
+    /// An error.
+    Fail,
+    /// The entry is left out.
+    Drop,
+    /// This text takes its place.
+    Literal(String),
+}
+
+/// The options of the format, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonOptions {
+    /// `json.fail-on-missing-field`.
+    pub fail_on_missing_field: bool,
+    /// `json.ignore-parse-errors`.
+    pub ignore_parse_errors: bool,
+    /// `json.timestamp-format.standard`.
+    pub timestamps: TimestampFormat,
+    /// `json.map-null-key.mode` and `json.map-null-key.literal`.
+    pub map_null_key: MapNullKey,
+    /// `json.encode.decimal-as-plain-number`.
+    pub plain_decimals: bool,
+    /// `json.encode.ignore-null-fields`.
+    pub ignore_null_fields: bool,
+}
+
+impl Default for JsonOptions {
+    fn default() -> Self {
+        Self {
+            fail_on_missing_field: false,
+            ignore_parse_errors: false,
+            timestamps: TimestampFormat::Sql,
+            map_null_key: MapNullKey::Fail,
+            plain_decimals: false,
+            ignore_null_fields: false,
+        }
+    }
+}
+
+impl JsonOptions {
+    /// The options in WITH.
+    pub const SPECS: &[OptionSpec] = &[
+        optional("json.decode.json-parser.enabled"),
+        optional("json.encode.decimal-as-plain-number"),
+        optional("json.encode.ignore-null-fields"),
+        optional("json.fail-on-missing-field"),
+        optional("json.ignore-parse-errors"),
+        optional("json.map-null-key.literal"),
+        optional("json.map-null-key.mode"),
+        optional("json.timestamp-format.standard"),
+    ];
+
+    /// Reads the options of a table.
+    ///
+    /// # Errors
+    /// `Options` if one is malformed.
+    pub fn read(options: &TableOptions<'_>) -> Result<Self> {
+        let flag = |key| Ok::<_, EngineError>(options.flag(key)?.unwrap_or(false));
+        // How Flink parses, not what: there is one parser here.
+        flag("json.decode.json-parser.enabled")?;
+        let this = Self {
+            fail_on_missing_field: flag("json.fail-on-missing-field")?,
+            ignore_parse_errors: flag("json.ignore-parse-errors")?,
+            timestamps: timestamp_format(options)?,
+            map_null_key: map_null_key(options)?,
+            plain_decimals: flag("json.encode.decimal-as-plain-number")?,
+            ignore_null_fields: flag("json.encode.ignore-null-fields")?,
+        };
+        if this.fail_on_missing_field && this.ignore_parse_errors {
+            return Err(options.error(
+                "'json.fail-on-missing-field' and 'json.ignore-parse-errors' exclude each other",
+            ));
+        }
+        Ok(this)
+    }
+}
+
+fn timestamp_format(options: &TableOptions<'_>) -> Result<TimestampFormat> {
+    let key = "json.timestamp-format.standard";
+    match options.text(key) {
+        None | Some("SQL") => Ok(TimestampFormat::Sql),
+        Some("ISO-8601") => Ok(TimestampFormat::Iso8601),
+        Some(other) => Err(options.invalid(key, other, "SQL or ISO-8601")),
+    }
+}
+
+fn map_null_key(options: &TableOptions<'_>) -> Result<MapNullKey> {
+    let key = "json.map-null-key.mode";
+    let literal = options.text("json.map-null-key.literal").unwrap_or("null");
+    match options.text(key).map(str::to_ascii_uppercase).as_deref() {
+        None | Some("FAIL") => Ok(MapNullKey::Fail),
+        Some("DROP") => Ok(MapNullKey::Drop),
+        Some("LITERAL") => Ok(MapNullKey::Literal(literal.to_owned())),
+        Some(other) => Err(options.invalid(key, other, "FAIL, DROP or LITERAL")),
+    }
+}
+
+/// The `json` format of one table.
+#[derive(Debug)]
+pub struct JsonFormat {
+    options: Arc<JsonOptions>,
+    schema: SchemaRef,
+}
+
+impl JsonFormat {
+    /// The format for objects whose fields are the columns of `schema`, by name.
+    #[must_use]
+    pub fn new(options: JsonOptions, schema: SchemaRef) -> Self {
+        Self {
+            options: Arc::new(options),
+            schema,
+        }
+    }
+
+    /// An encoder for rows of the schema.
+    ///
+    /// # Errors
+    /// `Unsupported` if a column's type has no JSON.
+    pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
+        let options = Arc::clone(&self.options);
+        Ok(Box::new(encode::JsonEncoder::try_new(
+            options,
+            &self.schema,
+        )?))
+    }
+}
+
+impl DecodeFormat for JsonFormat {
+    fn decoder(&self, projection: &[usize]) -> Result<Box<dyn Decoder>> {
+        let options = Arc::clone(&self.options);
+        Ok(Box::new(decode::JsonDecoder::try_new(
+            options,
+            &self.schema,
+            projection,
+        )?))
+    }
+}

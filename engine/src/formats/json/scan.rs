@@ -1,0 +1,294 @@
+//! Reads one JSON value from bytes, borrowing what needs no unescaping.
+//!
+//! Our own scanner, because Flink's (Jackson) takes raw control characters within texts and does
+//! not look at what follows a value, and because fields that nobody asked for are stepped over
+//! without being built.
+
+use std::borrow::Cow;
+
+/// Values nested deeper than this are refused.
+const MAX_DEPTH: usize = 200;
+
+/// A value; numbers are kept as their text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+/// What is wrong, in words.
+pub(super) type ScanError = &'static str;
+
+const CUT: ScanError = "the JSON ends too early";
+
+/// A place in the bytes of one line.
+#[derive(Debug, Clone)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// The next byte that is no white space, not taken.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    fn expect(&mut self, byte: u8, message: ScanError) -> Result<(), ScanError> {
+        match self.peek() {
+            Some(found) if found == byte => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => Err(message),
+            None => Err(CUT),
+        }
+    }
+
+    /// Calls `field` with each name of the object that is next; it must take the value.
+    pub(super) fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        self.expect(b'{', "no JSON object")?;
+        self.nested(|this| {
+            if this.peek() == Some(b'}') {
+                this.at += 1;
+                return Ok(());
+            }
+            loop {
+                if this.peek() != Some(b'"') {
+                    return Err("a field has no name in quotes");
+                }
+                let name = this.string()?;
+                this.expect(b':', "no ':' behind the name of a field")?;
+                field(this, name)?;
+                if this.more(b'}', "neither ',' nor '}' behind a field")? {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    /// Calls `element` for each element of the array that is next; it must take the value.
+    pub(super) fn array(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        self.expect(b'[', "no JSON array")?;
+        self.nested(|this| {
+            if this.peek() == Some(b']') {
+                this.at += 1;
+                return Ok(());
+            }
+            loop {
+                element(this)?;
+                if this.more(b']', "neither ',' nor ']' behind an element")? {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    fn nested(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err("the JSON is nested too deeply");
+        }
+        inner(self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Takes a comma, or the closing byte: then true.
+    fn more(&mut self, close: u8, message: ScanError) -> Result<bool, ScanError> {
+        let Some(byte) = self.peek() else {
+            return Err(CUT);
+        };
+        self.at += 1;
+        match byte {
+            b',' => Ok(false),
+            _ if byte == close => Ok(true),
+            _ => Err(message),
+        }
+    }
+
+    /// Takes any value.
+    pub(super) fn value(&mut self) -> Result<Json<'a>, ScanError> {
+        match self.peek().ok_or(CUT)? {
+            b'{' => {
+                let mut fields = Vec::new();
+                self.object(|this, name| {
+                    let value = this.value()?;
+                    fields.push((name, value));
+                    Ok(())
+                })?;
+                Ok(Json::Object(fields))
+            }
+            b'[' => {
+                let mut elements = Vec::new();
+                self.array(|this| {
+                    elements.push(this.value()?);
+                    Ok(())
+                })?;
+                Ok(Json::Array(elements))
+            }
+            b'"' => Ok(Json::Text(self.string()?)),
+            b't' => self.word("true", Json::Bool(true)),
+            b'f' => self.word("false", Json::Bool(false)),
+            b'n' => self.word("null", Json::Null),
+            _ => self.number(),
+        }
+    }
+
+    /// Steps over any value.
+    pub(super) fn skip(&mut self) -> Result<(), ScanError> {
+        match self.peek().ok_or(CUT)? {
+            b'{' => self.object(|this, _| this.skip()),
+            b'[' => self.array(Self::skip),
+            _ => self.value().map(|_| ()),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json<'a>) -> Result<Json<'a>, ScanError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word) {
+            return Err("no JSON value");
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn number(&mut self) -> Result<Json<'a>, ScanError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest
+            .bytes()
+            .take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+            .count();
+        let text = rest.get(..length).unwrap_or_default();
+        if !is_number(text.as_bytes()) {
+            return Err("no JSON value");
+        }
+        self.at += length;
+        Ok(Json::Number(text))
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
+        self.at += 1;
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        let rest = bytes.get(start..).unwrap_or_default();
+        let end = memchr::memchr2(b'"', b'\\', rest).ok_or(CUT)? + start;
+        if bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(Cow::Borrowed(self.text.get(start..end).unwrap_or_default()));
+        }
+        let mut owned = self.text.get(start..end).unwrap_or_default().to_owned();
+        self.at = end;
+        loop {
+            let rest = bytes.get(self.at..).unwrap_or_default();
+            let next = memchr::memchr2(b'"', b'\\', rest).ok_or(CUT)? + self.at;
+            owned.push_str(self.text.get(self.at..next).unwrap_or_default());
+            self.at = next + 1;
+            if bytes.get(next) == Some(&b'"') {
+                return Ok(Cow::Owned(owned));
+            }
+            owned.push(self.escape()?);
+        }
+    }
+
+    /// Takes what stands behind a backslash.
+    fn escape(&mut self) -> Result<char, ScanError> {
+        let byte = self.text.as_bytes().get(self.at).copied().ok_or(CUT)?;
+        self.at += 1;
+        Ok(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let unit = self.unit()?;
+                match unit {
+                    0xD800..=0xDBFF => self.pair(unit),
+                    _ => char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            _ => return Err("unknown escape in a text"),
+        })
+    }
+
+    fn unit(&mut self) -> Result<u32, ScanError> {
+        let digits = self.text.get(self.at..self.at + 4).ok_or(CUT)?;
+        self.at += 4;
+        u32::from_str_radix(digits, 16).map_err(|_| "no four hexadecimal digits behind '\\u'")
+    }
+
+    /// The second half of a surrogate pair; a half alone has no character.
+    fn pair(&mut self, high: u32) -> char {
+        let before = self.at;
+        if self.text.get(self.at..self.at + 2) == Some("\\u") {
+            self.at += 2;
+            if let Ok(low @ 0xDC00..=0xDFFF) = self.unit() {
+                let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                return char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+            }
+            self.at = before;
+        }
+        char::REPLACEMENT_CHARACTER
+    }
+}
+
+/// JSON's grammar of numbers.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut rest = text.strip_prefix(b"-").unwrap_or(text);
+    let n_whole = digits(rest);
+    if n_whole == 0 || (n_whole > 1 && rest.first() == Some(&b'0')) {
+        return false;
+    }
+    rest = rest.get(n_whole..).unwrap_or_default();
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let n_fraction = digits(fraction);
+        if n_fraction == 0 {
+            return false;
+        }
+        rest = fraction.get(n_fraction..).unwrap_or_default();
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', digits @ ..] => digits,
+            _ => exponent,
+        };
+        let n_exponent = digits(exponent);
+        if n_exponent == 0 {
+            return false;
+        }
+        rest = exponent.get(n_exponent..).unwrap_or_default();
+    }
+    rest.is_empty()
+}
