@@ -45,6 +45,8 @@ mod session;
 mod shutdown;
 pub mod sql_cell;
 mod streams;
+#[cfg(test)]
+mod transcripts;
 mod wire;
 
 pub mod display;

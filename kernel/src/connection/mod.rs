@@ -7,6 +7,8 @@
 pub(crate) mod hub;
 pub(crate) mod iopub;
 pub(crate) mod router;
+#[cfg(test)]
+mod tests;
 pub(crate) mod zmtp;
 
 use std::path::Path;
