@@ -58,7 +58,7 @@ class KernelLoop:
         comms.install()
         self._comms = comms
         self._interrupts = Interrupts(self._loop)
-        self._interrupts.install()
+        self._interrupts.before_cell()
         services = KernelServices(origin, comms.manager)
         self._shell = services.shell = create_shell(services, origin, self._interrupts)
         self._answers = Answers(self._shell, comms)
@@ -100,7 +100,7 @@ class KernelLoop:
             self._loop.stop()
 
     def _execute(self, task: Task) -> None:
-        self._interrupts.cancelled = False
+        self._interrupts.before_cell()
         run = self._context.run(CellRun, self._shell, task)
         if run.awaits():
             self._start_awaiting(run)

@@ -38,8 +38,9 @@ class Interrupts:
         #: True from the interrupt of an awaiting cell until the next cell.
         self.cancelled = False
 
-    def install(self) -> None:
-        """Handle SIGINT from now on."""
+    def before_cell(self) -> None:
+        """Handle SIGINT from now on; a debugger that was left may have put its handler there."""
+        self.cancelled = False
         signal.signal(signal.SIGINT, self._on_interrupt)
 
     def _on_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
