@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tidemill import __version__, cli
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What happens beside and against a running cell: questions, interrupts, aborts, attacks, the end."""
+"""What happens beside and against a running cell: questions, interrupts, attacks, the end."""
 
 from __future__ import annotations
 
