@@ -20,6 +20,12 @@ pub mod registry;
 
 pub mod values;
 
+pub mod collect;
+
+pub mod view;
+
+mod slots;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -28,7 +34,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 
 use crate::data::{ChangelogMode, Delta};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
 /// Whether a source ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +87,7 @@ pub trait SourceReader: Send {
     /// # Errors
     /// If the source cannot seek, or what the position names is gone.
     fn seek(&mut self, _position: &serde_json::Value) -> Result<()> {
-        Err(crate::error::EngineError::unsupported(
+        Err(EngineError::unsupported(
             "restoring this source from a position",
         ))
     }
@@ -121,7 +127,20 @@ pub trait Sink: Send {
     fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// The job has failed: drop what is pending, tell who waits.
+    fn fail(&mut self, _error: &EngineError) {}
+
+    /// For sinks whose [`Self::write`] or [`Self::on_step_end`] may wait for a reader: what makes
+    /// them return soon. Asked for once, before the first write; called from any thread when the
+    /// job is stopped.
+    fn canceller(&self) -> Option<CancelSink> {
+        None
+    }
 }
+
+/// Ends the waiting of a sink.
+pub type CancelSink = Box<dyn Fn() + Send + Sync>;
 
 /// Makes a job's sink.
 pub trait SinkFactory: Send + Sync + Debug {

@@ -7,6 +7,10 @@ pub mod types;
 
 pub mod type_parser;
 
+pub mod keys;
+
+pub mod text;
+
 #[cfg(test)]
 mod types_tests;
 

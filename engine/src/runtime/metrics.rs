@@ -1,0 +1,153 @@
+//! Counters of a job. Workers add to them without locks; readers see values that are at most one
+//! batch old.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::graph::{Graph, NodeKind};
+
+/// What a job has done so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobMetrics {
+    /// Rows that came from the sources.
+    pub records_in: u64,
+    /// Rows that went to the sinks.
+    pub records_out: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Time from the start to now, or to the end of the job.
+    pub elapsed: Duration,
+    /// Bytes of state of all operators.
+    pub state_bytes: usize,
+    /// The nodes of the graph, in its order.
+    pub nodes: Vec<NodeMetrics>,
+}
+
+/// What one node has done so far, all workers together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeMetrics {
+    /// Name of the node, as in EXPLAIN.
+    pub name: String,
+    /// Rows that came in.
+    pub records_in: u64,
+    /// Rows that went out.
+    pub records_out: u64,
+    /// Bytes of its state.
+    pub state_bytes: usize,
+    /// Time in which it worked; more than the elapsed time if several workers did.
+    pub busy: Duration,
+}
+
+/// The counters behind [`JobMetrics`].
+#[derive(Debug)]
+pub(super) struct Counters {
+    steps: AtomicU64,
+    nodes: Vec<NodeCounters>,
+}
+
+#[derive(Debug)]
+struct NodeCounters {
+    name: String,
+    end: GraphEnd,
+    records_in: AtomicU64,
+    records_out: AtomicU64,
+    busy_ns: AtomicU64,
+    /// One slot a worker: each overwrites its own.
+    state_bytes: Vec<AtomicUsize>,
+}
+
+#[derive(Debug, PartialEq)]
+enum GraphEnd {
+    Source,
+    Middle,
+    Sink,
+}
+
+/// What one worker has to add for one node after a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NodeWork {
+    pub(super) records_in: u64,
+    pub(super) records_out: u64,
+    pub(super) busy: Duration,
+    pub(super) state_bytes: usize,
+}
+
+impl Counters {
+    pub(super) fn new(graph: &Graph, n_workers: usize) -> Self {
+        let nodes = graph
+            .nodes
+            .iter()
+            .map(|node| NodeCounters {
+                name: node.name.clone(),
+                end: match node.kind {
+                    NodeKind::Source { .. } => GraphEnd::Source,
+                    NodeKind::Sink(_) => GraphEnd::Sink,
+                    NodeKind::Operator(_) | NodeKind::Union => GraphEnd::Middle,
+                },
+                records_in: AtomicU64::new(0),
+                records_out: AtomicU64::new(0),
+                busy_ns: AtomicU64::new(0),
+                state_bytes: (0..n_workers).map(|_| AtomicUsize::new(0)).collect(),
+            })
+            .collect();
+        Self {
+            steps: AtomicU64::new(0),
+            nodes,
+        }
+    }
+
+    pub(super) fn add_step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_work(&self, node_idx: usize, worker_idx: usize, work: NodeWork) {
+        let Some(node) = self.nodes.get(node_idx) else {
+            return;
+        };
+        let busy_ns = u64::try_from(work.busy.as_nanos()).unwrap_or(u64::MAX);
+        node.records_in
+            .fetch_add(work.records_in, Ordering::Relaxed);
+        node.records_out
+            .fetch_add(work.records_out, Ordering::Relaxed);
+        node.busy_ns.fetch_add(busy_ns, Ordering::Relaxed);
+        if let Some(slot) = node.state_bytes.get(worker_idx) {
+            slot.store(work.state_bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self, elapsed: Duration) -> JobMetrics {
+        let nodes: Vec<NodeMetrics> = self.nodes.iter().map(NodeCounters::read).collect();
+        let total = |end: GraphEnd, count: fn(&NodeMetrics) -> u64| -> u64 {
+            self.nodes
+                .iter()
+                .zip(&nodes)
+                .filter(|(counters, _)| counters.end == end)
+                .map(|(_, node)| count(node))
+                .sum()
+        };
+        JobMetrics {
+            records_in: total(GraphEnd::Source, |node| node.records_out),
+            records_out: total(GraphEnd::Sink, |node| node.records_in),
+            steps: self.steps.load(Ordering::Relaxed),
+            elapsed,
+            state_bytes: nodes.iter().map(|node| node.state_bytes).sum(),
+            nodes,
+        }
+    }
+}
+
+impl NodeCounters {
+    fn read(&self) -> NodeMetrics {
+        NodeMetrics {
+            name: self.name.clone(),
+            records_in: self.records_in.load(Ordering::Relaxed),
+            records_out: self.records_out.load(Ordering::Relaxed),
+            state_bytes: self
+                .state_bytes
+                .iter()
+                .map(|slot| slot.load(Ordering::Relaxed))
+                .sum(),
+            busy: Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed)),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! A worker: its instances of all operators, and the walk over the graph in one step.
+//!
+//! Nodes are grouped into stages; a stage ends where rows change workers. Within a stage a worker
+//! works on its own, node after node in topological order, each on all its input of the step.
+//!
+//! ```text
+//!   stage 0: Source → Calc ┐          stage 1: ┌ GroupAggregate → Calc ┐       the job's thread
+//!                          ├ scatter ▶ mailbox ┤                        ├ mailbox ▶ Sink
+//!   (the same on worker 1) ┘  barrier           └ (the same on worker 1) ┘
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::barrier::Barrier;
+use super::exchange::{Mailboxes, scatter};
+use super::graph::{Exchange, Graph, NodeKind};
+use super::metrics::{Counters, NodeWork};
+use super::panic_error;
+use crate::data::Delta;
+use crate::error::{EngineError, Result};
+use crate::operators::{Operator, Output, StepContext};
+
+/// The graph as the workers walk it. Shared by all of them.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) n_workers: usize,
+    n_stages: usize,
+    nodes: Vec<WalkNode>,
+    mailboxes: Vec<Mailboxes>,
+    barrier: Barrier,
+    counters: Arc<Counters>,
+    /// The first failure of the step that runs.
+    failure: Mutex<Option<EngineError>>,
+}
+
+#[derive(Debug)]
+struct WalkNode {
+    name: String,
+    stage: usize,
+    /// Sinks are walked by the job, not by workers.
+    is_sink: bool,
+    ports: Vec<Port>,
+    readers: Vec<Reader>,
+}
+
+/// Where the rows of a port come from.
+#[derive(Debug, Clone, Copy)]
+enum Port {
+    /// From the same worker.
+    Local,
+    /// From mailboxes with this index.
+    Mailbox(usize),
+}
+
+/// Where the rows of a node go.
+#[derive(Debug)]
+struct Reader {
+    node_idx: usize,
+    port: usize,
+    route: Route,
+}
+
+#[derive(Debug)]
+enum Route {
+    Local,
+    Hash {
+        mailbox_idx: usize,
+        columns: Vec<usize>,
+    },
+    Single {
+        mailbox_idx: usize,
+    },
+}
+
+/// One step, as the workers see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) number: u64,
+    pub(super) processing_time_ms: i64,
+    /// Event time reached with this step; `i64::MAX` at the end of bounded input.
+    pub(super) watermark_ms: Option<i64>,
+    /// No input follows.
+    pub(super) ended: bool,
+}
+
+impl Walk {
+    pub(super) fn new(graph: &Graph, n_workers: usize, counters: Arc<Counters>) -> Result<Self> {
+        let mut nodes: Vec<WalkNode> = Vec::with_capacity(graph.nodes.len());
+        let mut mailboxes = Vec::new();
+        for (node_idx, node) in graph.nodes.iter().enumerate() {
+            let is_sink = matches!(node.kind, NodeKind::Sink(_));
+            let mut walk_node = WalkNode {
+                name: node.name.clone(),
+                stage: 0,
+                is_sink,
+                ports: Vec::new(),
+                readers: Vec::new(),
+            };
+            if matches!(node.kind, NodeKind::Source { .. }) {
+                walk_node.ports.push(Port::Mailbox(mailboxes.len()));
+                mailboxes.push(Mailboxes::new(n_workers));
+            }
+            for (port, edge) in node.inputs.iter().enumerate() {
+                let from = nodes.get_mut(edge.from.0).ok_or_else(|| {
+                    EngineError::internal(format!("'{}' reads a node that follows it", node.name))
+                })?;
+                let route = match &edge.exchange {
+                    _ if is_sink => Route::Single {
+                        mailbox_idx: mailboxes.len(),
+                    },
+                    Exchange::Hash(columns) if n_workers > 1 => Route::Hash {
+                        mailbox_idx: mailboxes.len(),
+                        columns: columns.clone(),
+                    },
+                    Exchange::Single if n_workers > 1 => Route::Single {
+                        mailbox_idx: mailboxes.len(),
+                    },
+                    _ => Route::Local,
+                };
+                let is_local = matches!(route, Route::Local);
+                walk_node.stage = walk_node.stage.max(from.stage + usize::from(!is_local));
+                from.readers.push(Reader {
+                    node_idx,
+                    port,
+                    route,
+                });
+                if is_local {
+                    walk_node.ports.push(Port::Local);
+                } else {
+                    walk_node.ports.push(Port::Mailbox(mailboxes.len()));
+                    mailboxes.push(Mailboxes::new(n_workers));
+                }
+            }
+            nodes.push(walk_node);
+        }
+        let n_stages = nodes
+            .iter()
+            .filter(|node| !node.is_sink)
+            .map(|node| node.stage + 1)
+            .max()
+            .unwrap_or(0);
+        Ok(Self {
+            n_workers,
+            n_stages,
+            nodes,
+            mailboxes,
+            barrier: Barrier::new(n_workers),
+            counters,
+            failure: Mutex::new(None),
+        })
+    }
+
+    /// Gives rows of a source to a worker, before the step.
+    pub(super) fn put_source_rows(&self, node_idx: usize, worker_idx: usize, delta: Delta) {
+        if let Some(mailboxes) = self.mailboxes_of(node_idx) {
+            mailboxes.put(0, worker_idx, delta);
+        }
+    }
+
+    /// Takes out what has come for a sink, after the step.
+    pub(super) fn take_sink_rows(&self, node_idx: usize) -> Vec<Delta> {
+        self.mailboxes_of(node_idx)
+            .map(|mailboxes| mailboxes.drain(0))
+            .unwrap_or_default()
+    }
+
+    /// The failure of the step, if there was one.
+    pub(super) fn take_failure(&self) -> Option<EngineError> {
+        self.failure.lock().take()
+    }
+
+    /// The mailboxes in front of a source or a sink: these have one port.
+    fn mailboxes_of(&self, node_idx: usize) -> Option<&Mailboxes> {
+        match self.nodes.get(node_idx)?.ports.first()? {
+            Port::Mailbox(mailbox_idx) => self.mailboxes.get(*mailbox_idx),
+            Port::Local => None,
+        }
+    }
+
+    fn fail(&self, error: EngineError) {
+        self.failure.lock().get_or_insert(error);
+    }
+}
+
+/// The instances of one worker.
+pub(super) struct Worker {
+    worker_idx: usize,
+    walk: Arc<Walk>,
+    /// One a node; none for nodes that pass on what they get.
+    instances: Vec<Option<Box<dyn Operator>>>,
+    /// `[node][port]`: rows from the same worker.
+    local: Vec<Vec<Vec<Delta>>>,
+    out: Output,
+    has_failed: bool,
+}
+
+impl Worker {
+    pub(super) fn new(graph: &Graph, worker_idx: usize, walk: Arc<Walk>) -> Result<Self> {
+        let instances = graph
+            .nodes
+            .iter()
+            .map(|node| match &node.kind {
+                NodeKind::Operator(factory) => factory.create(worker_idx, walk.n_workers).map(Some),
+                _ => Ok(None),
+            })
+            .collect::<Result<_>>()?;
+        let local = walk
+            .nodes
+            .iter()
+            .map(|node| vec![Vec::new(); node.ports.len()])
+            .collect();
+        Ok(Self {
+            worker_idx,
+            walk,
+            instances,
+            local,
+            out: Output::default(),
+            has_failed: false,
+        })
+    }
+
+    /// Runs all stages of a step together with the other workers. A failure is left in the walk;
+    /// this worker then does nothing more but keep the others' barriers going.
+    pub(super) fn run_step(&mut self, step: &Step) {
+        let walk = Arc::clone(&self.walk);
+        for stage in 0..walk.n_stages {
+            if stage > 0 {
+                walk.barrier.wait();
+            }
+            for (node_idx, node) in walk.nodes.iter().enumerate() {
+                if node.stage != stage || node.is_sink || self.has_failed {
+                    continue;
+                }
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(|| self.run_node(node_idx, node, step)));
+                let error = match outcome {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => error,
+                    Err(payload) => panic_error(&node.name, payload.as_ref()),
+                };
+                self.has_failed = true;
+                walk.fail(error);
+            }
+        }
+    }
+
+    fn run_node(&mut self, node_idx: usize, node: &WalkNode, step: &Step) -> Result<()> {
+        let started = Instant::now();
+        let mut work = NodeWork::default();
+        let ctx = StepContext {
+            step: step.number,
+            processing_time_ms: step.processing_time_ms,
+            worker_idx: self.worker_idx,
+        };
+        for (port_idx, port) in node.ports.iter().enumerate() {
+            for delta in self.take_input(node_idx, port_idx, *port) {
+                work.records_in += delta.num_rows() as u64;
+                match self.instances.get_mut(node_idx) {
+                    Some(Some(operator)) => operator.push(port_idx, delta, &ctx, &mut self.out)?,
+                    _ => self.out.emit(delta),
+                }
+            }
+        }
+        if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
+            if let Some(watermark_ms) = step.watermark_ms {
+                operator.on_watermark(watermark_ms, &ctx, &mut self.out)?;
+            }
+            operator.on_step_end(&ctx, &mut self.out)?;
+            if step.ended {
+                operator.on_end(&ctx, &mut self.out)?;
+            }
+            work.state_bytes = operator.state_bytes();
+        }
+        for delta in self.out.drain() {
+            work.records_out += delta.num_rows() as u64;
+            self.hand_on(node, delta)?;
+        }
+        work.busy = started.elapsed();
+        self.walk.counters.add_work(node_idx, self.worker_idx, work);
+        Ok(())
+    }
+
+    fn take_input(&mut self, node_idx: usize, port_idx: usize, port: Port) -> Vec<Delta> {
+        match port {
+            Port::Local => self
+                .local
+                .get_mut(node_idx)
+                .and_then(|ports| ports.get_mut(port_idx))
+                .map(std::mem::take)
+                .unwrap_or_default(),
+            Port::Mailbox(mailbox_idx) => self
+                .walk
+                .mailboxes
+                .get(mailbox_idx)
+                .map(|mailboxes| mailboxes.drain(self.worker_idx))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn hand_on(&mut self, node: &WalkNode, delta: Delta) -> Result<()> {
+        for reader in &node.readers {
+            let delta = delta.clone();
+            match &reader.route {
+                Route::Local => {
+                    let input = self
+                        .local
+                        .get_mut(reader.node_idx)
+                        .and_then(|ports| ports.get_mut(reader.port));
+                    if let Some(input) = input {
+                        input.push(delta);
+                    }
+                }
+                Route::Single { mailbox_idx } => self.send(*mailbox_idx, 0, delta),
+                Route::Hash {
+                    mailbox_idx,
+                    columns,
+                } => {
+                    let parts = scatter(delta, columns, self.walk.n_workers)?;
+                    for (target, part) in parts.into_iter().enumerate() {
+                        self.send(*mailbox_idx, target, part);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, mailbox_idx: usize, target: usize, delta: Delta) {
+        if let Some(mailboxes) = self.walk.mailboxes.get(mailbox_idx) {
+            mailboxes.put(self.worker_idx, target, delta);
+        }
+    }
+}
