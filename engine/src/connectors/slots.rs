@@ -416,3 +416,65 @@ fn converter_of(schema: &SchemaRef, columns: &[usize]) -> Result<RowConverter> {
     }
     Ok(RowConverter::new(fields)?)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::data::text;
+
+    /// Applies each text as a step and gives the rows in their slots' order after the last.
+    fn rows_after(mode: ChangelogMode, key: Option<Vec<usize>>, steps: &[&str]) -> Result<String> {
+        let schema = text::schema(&[("k", DataType::Utf8), ("n", DataType::Int64)]);
+        let mut table = SlotTable::try_new(&schema, mode, key)?;
+        for step in steps {
+            table.apply(&text::parse_delta(&schema, step)?)?;
+            table.on_step_end();
+        }
+        let rows = table.first(100).decode(&schema)?;
+        assert_eq!(rows.num_rows() as u64, table.n_rows());
+        Ok(text::print_rows(&rows)?.concat())
+    }
+
+    #[test]
+    fn update_stays_in_its_place() {
+        let steps = ["+I|a|1\n+I|b|1\n+I|c|1", "-U|b|1\n+U|b|2\n-D|a|1\n+I|d|1"];
+        for key in [None, Some(vec![0])] {
+            let rows = rows_after(ChangelogMode::ALL, key, &steps).unwrap();
+            assert_eq!(rows, " | b | 2 | c | 1 | d | 1");
+        }
+    }
+
+    #[test]
+    fn equal_rows_count() {
+        let steps = ["+I|a|1\n+I|a|1\n+I|a|1", "-D|a|1", "-U|a|1\n+U|a|2"];
+        let rows = rows_after(ChangelogMode::ALL, None, &steps).unwrap();
+        assert_eq!(rows, " | a | 1 | a | 2");
+    }
+
+    /// Half a pair: a filter dropped the other half.
+    #[test]
+    fn lone_update_before_removes_the_row() {
+        for key in [None, Some(vec![0])] {
+            let steps = ["+I|a|1\n+I|b|1", "-U|a|1", "+U|c|7"];
+            let rows = rows_after(ChangelogMode::ALL, key, &steps).unwrap();
+            assert_eq!(rows, " | b | 1 | c | 7");
+        }
+    }
+
+    #[test]
+    fn upsert_stream_replaces_by_key() {
+        let steps = ["+I|a|1\n+I|b|1\n+U|a|2\n-D|x|9", "-D|b|1\n+I|b|5"];
+        let rows = rows_after(ChangelogMode::UPSERT, Some(vec![0]), &steps).unwrap();
+        assert_eq!(rows, " | a | 2 | b | 5");
+    }
+
+    #[test]
+    fn unknown_retraction_is_an_error() {
+        let error = rows_after(ChangelogMode::ALL, None, &["+I|a|1\n-D|a|2"]).unwrap_err();
+        assert!(matches!(error, EngineError::Internal { .. }));
+    }
+}

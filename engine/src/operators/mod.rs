@@ -11,13 +11,20 @@
 //! Whatever it hands to [`Output`] in any of these calls reaches the next operators in the same
 //! step. By the time `on_step_end` is called, the operator has seen all its input of the step.
 
+mod aggregates;
+
 pub mod calc;
 
 pub mod group_aggregate;
 
+mod group_changes;
+
 pub mod limit;
 
 pub mod sort_limit;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 

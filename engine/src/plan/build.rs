@@ -544,6 +544,7 @@ impl GraphBuilder {
                 keys: vec![],
                 offset,
                 fetch,
+                input_retracts: true,
                 output: SortOutput::Changes,
             })
         };
@@ -604,6 +605,7 @@ impl GraphBuilder {
             keys,
             offset,
             fetch,
+            input_retracts: !input.mode.is_insert_only(),
             output: self.options.sort_output,
         };
         let sorted = self.add(

@@ -24,6 +24,9 @@ mod source;
 
 mod metrics;
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::thread::JoinHandle;
 

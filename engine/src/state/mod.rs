@@ -1,1 +1,12 @@
-//! See the crate page.
+//! What operators remember: dense ids for keys, columns indexed by these ids, multisets.
+//!
+//! State is columnar: a group is a small number, an accumulator is a vector that is indexed by it.
+//! There is no object per group.
+pub mod columns;
+
+pub mod key_index;
+
+pub mod multiset;
+
+pub use key_index::KeyIndex;
+pub use multiset::Multiset;

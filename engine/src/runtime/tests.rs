@@ -1,0 +1,294 @@
+//! The runtime with sources and operators made for the purpose: order, ends, stops, failures.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
+use parking_lot::Mutex;
+
+use super::{Edge, Exchange, Graph, JobOptions, JobStatus, Node, NodeId, NodeKind, start};
+use crate::connectors::collect::{ChangeEvent, ChangeStream, channel};
+use crate::connectors::view::{ViewOptions, materialize};
+use crate::connectors::{Boundedness, SinkFactory, Source, SourcePoll, SourceReader};
+use crate::data::{ChangelogMode, Delta, text};
+use crate::error::{EngineError, Result};
+use crate::operators::{LimitSpec, Operator, OperatorFactory, Output, StepContext};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn numbers() -> SchemaRef {
+    text::schema(&[("n", DataType::Int64)])
+}
+
+fn batch(values: std::ops::Range<i64>) -> Delta {
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
+    Delta::insert_only(RecordBatch::try_new(numbers(), vec![column]).unwrap())
+}
+
+/// Gives what the test sends; ends, if bounded, when the test drops its end.
+#[derive(Debug)]
+struct TestSource {
+    polls: Mutex<Option<crossbeam_channel::Receiver<SourcePoll>>>,
+    boundedness: Boundedness,
+}
+
+impl Source for TestSource {
+    fn schema(&self) -> SchemaRef {
+        numbers()
+    }
+
+    fn boundedness(&self) -> Boundedness {
+        self.boundedness
+    }
+
+    fn open(&self, _: &[usize], _: usize) -> Result<Vec<Box<dyn SourceReader>>> {
+        Ok(vec![Box::new(TestReader(
+            self.polls.lock().take().unwrap(),
+        ))])
+    }
+}
+
+struct TestReader(crossbeam_channel::Receiver<SourcePoll>);
+
+impl SourceReader for TestReader {
+    fn poll(&mut self, _max_rows: usize) -> Result<SourcePoll> {
+        match self.0.recv_timeout(Duration::from_millis(20)) {
+            Ok(poll) => Ok(poll),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                Ok(SourcePoll::Idle(Duration::from_secs(5)))
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Ok(SourcePoll::End),
+        }
+    }
+}
+
+fn source(boundedness: Boundedness) -> (crossbeam_channel::Sender<SourcePoll>, NodeKind) {
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    let source = TestSource {
+        polls: Mutex::new(Some(receiver)),
+        boundedness,
+    };
+    let kind = NodeKind::Source {
+        source: Arc::new(source),
+        projection: vec![0],
+    };
+    (sender, kind)
+}
+
+fn add(graph: &mut Graph, name: &str, kind: NodeKind, inputs: Vec<Edge>) -> NodeId {
+    graph.add(Node {
+        operator_id: name.to_owned(),
+        name: name.to_owned(),
+        kind,
+        inputs,
+        schema: numbers(),
+        changelog_mode: ChangelogMode::INSERT_ONLY,
+    })
+}
+
+fn edge(from: NodeId, exchange: Exchange) -> Edge {
+    Edge { from, exchange }
+}
+
+/// source → the operator, if any → collect.
+fn line(
+    source: NodeKind,
+    operator: Option<(Arc<dyn OperatorFactory>, Exchange)>,
+    max_buffer_rows: usize,
+) -> (Graph, ChangeStream) {
+    let mut graph = Graph::default();
+    let mut last = add(&mut graph, "source", source, Vec::new());
+    if let Some((factory, exchange)) = operator {
+        let input = vec![edge(last, exchange)];
+        last = add(&mut graph, "operator", NodeKind::Operator(factory), input);
+    }
+    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), max_buffer_rows);
+    let input = vec![edge(last, Exchange::Forward)];
+    add(&mut graph, "sink", NodeKind::Sink(sink), input);
+    (graph, stream)
+}
+
+fn drain(stream: &ChangeStream) -> Vec<i64> {
+    let mut rows = Vec::new();
+    loop {
+        match stream.next(LONG).unwrap() {
+            ChangeEvent::Delta(delta) => {
+                let column = delta.batch().column(0);
+                let column = column.as_any().downcast_ref::<Int64Array>().unwrap();
+                rows.extend_from_slice(column.values());
+            }
+            ChangeEvent::End => return rows,
+            ChangeEvent::Timeout => panic!("nothing came"),
+        }
+    }
+}
+
+fn workers(parallelism: usize) -> JobOptions {
+    JobOptions {
+        name: "test".to_owned(),
+        parallelism,
+        min_worker_rows: 1,
+        ..JobOptions::default()
+    }
+}
+
+/// Rows keep their order of arrival on any number of workers: input is spread in runs, and
+/// mailboxes are emptied in the order of the senders.
+#[test]
+fn order_survives_workers_and_exchanges() {
+    for parallelism in [1, 2, 3] {
+        let (sender, source) = source(Boundedness::Bounded);
+        for start in 0..10 {
+            sender
+                .send(SourcePoll::Rows(batch(start * 100..(start + 1) * 100)))
+                .unwrap();
+        }
+        drop(sender);
+        let limit: Arc<dyn OperatorFactory> = Arc::new(LimitSpec {
+            offset: 10,
+            fetch: Some(500),
+        });
+        let (graph, stream) = line(source, Some((limit, Exchange::Single)), 100_000);
+        let job = start(&graph, workers(parallelism)).unwrap();
+        assert_eq!(drain(&stream), (10..510).collect::<Vec<_>>());
+        assert!(matches!(job.wait(Some(LONG)), JobStatus::Finished));
+        assert!(job.is_bounded());
+        let metrics = job.metrics();
+        assert_eq!((metrics.records_in, metrics.records_out), (1_000, 500));
+        assert_eq!(metrics.nodes[1].records_in, 1_000);
+    }
+}
+
+/// A hash exchange neither loses nor doubles rows.
+#[test]
+fn hash_exchange_delivers_each_row_once() {
+    let (sender, source) = source(Boundedness::Bounded);
+    sender.send(SourcePoll::Rows(batch(0..5_000))).unwrap();
+    drop(sender);
+    let pass: Arc<dyn OperatorFactory> = Arc::new(LimitSpec {
+        offset: 0,
+        fetch: None,
+    });
+    let (graph, stream) = line(source, Some((pass, Exchange::Hash(vec![0]))), 100_000);
+    start(&graph, workers(3)).unwrap();
+    let mut rows = drain(&stream);
+    rows.sort_unstable();
+    assert_eq!(rows, (0..5_000).collect::<Vec<_>>());
+}
+
+/// One row through an idle job: below two milliseconds, so nothing polls with sleeps. The bound is
+/// generous, because tests run on loaded machines.
+#[test]
+fn single_row_passes_an_idle_job_at_once() {
+    let (sender, source) = source(Boundedness::Unbounded);
+    let (graph, mut stream) = line(source, None, 1_000);
+    let job = start(&graph, workers(2)).unwrap();
+    stream.attach(job.clone());
+    // The reader is in `poll` and not in its pause: it answers the channel at once.
+    let mut best = Duration::MAX;
+    for n in 0..50 {
+        let sent = Instant::now();
+        sender.send(SourcePoll::Rows(batch(n..n + 1))).unwrap();
+        assert!(matches!(stream.next(LONG).unwrap(), ChangeEvent::Delta(_)));
+        best = best.min(sent.elapsed());
+    }
+    assert!(best < Duration::from_millis(2), "{best:?}");
+    drop(stream);
+    assert!(matches!(job.wait(Some(LONG)), JobStatus::Stopped));
+}
+
+/// A stop ends a reader's pause of five seconds, and a sink that waits for a client.
+#[test]
+fn stop_is_prompt() {
+    for is_blocked in [false, true] {
+        let (sender, source) = source(Boundedness::Unbounded);
+        let (graph, stream) = line(source, None, 1);
+        let job = start(&graph, workers(1)).unwrap();
+        if is_blocked {
+            for n in 0..10 {
+                sender.send(SourcePoll::Rows(batch(n..n + 1))).unwrap();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        let asked = Instant::now();
+        job.stop();
+        assert!(asked.elapsed() < Duration::from_secs(2), "{is_blocked}");
+        assert!(matches!(job.status(), JobStatus::Stopped));
+        while !matches!(stream.next(LONG).unwrap(), ChangeEvent::End) {}
+        assert!(
+            super::job::jobs()
+                .iter()
+                .any(|known| known.id() == job.id())
+        );
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Failing {
+    panics: bool,
+}
+
+impl OperatorFactory for Failing {
+    fn create(&self, _: usize, _: usize) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Operator for Failing {
+    fn push(&mut self, _: usize, _: Delta, _: &StepContext, _: &mut Output) -> Result<()> {
+        assert!(!self.panics, "on purpose");
+        Err(EngineError::Data {
+            message: "bad row".to_owned(),
+        })
+    }
+}
+
+/// An error or a panic in an operator, on any worker, fails the job and reaches the client.
+#[test]
+fn failures_reach_the_client() {
+    for (panics, parallelism) in [(false, 1), (true, 1), (false, 2), (true, 3)] {
+        let (sender, source) = source(Boundedness::Unbounded);
+        sender.send(SourcePoll::Rows(batch(0..100))).unwrap();
+        let operator: Arc<dyn OperatorFactory> = Arc::new(Failing { panics });
+        let (graph, stream) = line(source, Some((operator, Exchange::Hash(vec![0]))), 1_000);
+        let job = start(&graph, workers(parallelism)).unwrap();
+        let message = stream.next(LONG).unwrap_err().to_string();
+        let expected = if panics {
+            "internal error: operator panicked: on purpose"
+        } else {
+            "bad row"
+        };
+        assert_eq!(message, expected);
+        assert!(matches!(job.wait(Some(LONG)), JobStatus::Failed(_)));
+    }
+}
+
+/// A view of an append-only result counts all rows and keeps the last ones.
+#[test]
+fn view_keeps_the_last_rows() {
+    let (sender, source) = source(Boundedness::Bounded);
+    for n in 0..300 {
+        sender.send(SourcePoll::Rows(batch(n..n + 1))).unwrap();
+    }
+    drop(sender);
+    let mut graph = Graph::default();
+    let from = add(&mut graph, "source", source, Vec::new());
+    let options = ViewOptions {
+        max_rows: Some(10),
+        upsert_key: None,
+    };
+    let (sink, view) = materialize(numbers(), ChangelogMode::INSERT_ONLY, options).unwrap();
+    let input = vec![edge(from, Exchange::Forward)];
+    add(&mut graph, "view", NodeKind::Sink(sink), input);
+    start(&graph, workers(1)).unwrap().wait(Some(LONG));
+    let snapshot = view.snapshot(3).unwrap();
+    assert_eq!(snapshot.n_rows, 300);
+    assert_eq!(
+        text::print_rows(&snapshot.rows).unwrap(),
+        [" | 297", " | 298", " | 299"]
+    );
+    assert_eq!(view.snapshot(100).unwrap().rows.num_rows(), 10);
+    assert!(snapshot.version > 0 && snapshot.append_only);
+}
