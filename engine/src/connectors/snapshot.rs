@@ -52,11 +52,7 @@ impl ConnectorFactory for SnapshotFactory {
     fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {
         let (options, format) = read_options(table)?;
         let path = local_path(&options)?;
-        Ok(Arc::new(FileSource::of_file(
-            path,
-            format,
-            Arc::clone(&table.schema),
-        )))
+        Ok(Arc::new(FileSource::of_file(path, format, &table.schema)))
     }
 
     fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {

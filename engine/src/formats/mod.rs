@@ -20,6 +20,8 @@ pub mod csv;
 
 pub mod json;
 
+pub mod parquet;
+
 pub mod registry;
 
 use std::fmt::Debug;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use super::Encoder;
 use super::csv::{CsvFormat, CsvOptions};
 use super::json::{JsonFormat, JsonOptions};
-use super::{DecodeFormat, Encoder};
+use super::parquet::ParquetFormat;
 use crate::catalog::options::{OptionSpec, TableOptions};
 use crate::error::Result;
 
@@ -17,9 +18,11 @@ pub enum FileFormat {
     Csv(Arc<CsvFormat>),
     /// Lines of JSON.
     Json(Arc<JsonFormat>),
+    /// Columns.
+    Parquet(ParquetFormat),
 }
 
-const IDENTIFIERS: &str = "csv, json";
+const IDENTIFIERS: &str = "csv, json, parquet";
 
 impl FileFormat {
     /// The options of the format with this identifier, or nothing if there is no such format.
@@ -28,6 +31,7 @@ impl FileFormat {
         match identifier {
             "csv" => CsvOptions::SPECS,
             "json" => JsonOptions::SPECS,
+            "parquet" => ParquetFormat::SPECS,
             _ => &[],
         }
     }
@@ -46,18 +50,10 @@ impl FileFormat {
                 JsonOptions::read(options)?,
                 Arc::clone(schema),
             )))),
+            "parquet" => Ok(Self::Parquet(ParquetFormat::read(options, schema)?)),
             _ => Err(options.error(format!(
                 "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
             ))),
-        }
-    }
-
-    /// The format as one that is read front to back.
-    #[must_use]
-    pub fn as_text(&self) -> Option<&dyn DecodeFormat> {
-        match self {
-            Self::Csv(format) => Some(format.as_ref()),
-            Self::Json(format) => Some(format.as_ref()),
         }
     }
 
@@ -69,6 +65,7 @@ impl FileFormat {
         match self {
             Self::Csv(format) => format.encoder(),
             Self::Json(format) => format.encoder(),
+            Self::Parquet(format) => format.encoder(),
         }
     }
 }

@@ -9,10 +9,16 @@
 //! that is being appended to is a stream. In a watched file a record is complete with its line end;
 //! a last line without one waits for the rest of it.
 //!
+//! As a sink it appends part files ([`sink`]); PARTITIONED BY columns stand in the names of folders
+//! ([`partition`]).
+//!
 //! Position of a reader: the byte offset behind the last record, for each of its files.
 //!
 //! Source: the filesystem connector of Flink 2.3 for the options and which files are hidden.
 mod listing;
+mod parquet;
+mod partition;
+mod sink;
 mod text;
 
 #[cfg(test)]
@@ -27,10 +33,14 @@ use regex::Regex;
 
 pub(super) use self::listing::of_io;
 use self::listing::{FileQueue, Location, Watch, deal};
+use self::parquet::ParquetReader;
+use self::partition::{Partitioning, check_file_schema, unpartitioned};
+use self::sink::{FileSinkFactory, Rolling};
 use self::text::TextReader;
 use super::{Boundedness, ConnectorFactory, ConnectorTable, SinkFactory, Source, SourceReader};
 use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
 use crate::error::{EngineError, Result};
+use crate::formats::DecodeFormat as _;
 use crate::formats::registry::FileFormat;
 
 /// The connector's name in WITH.
@@ -39,9 +49,17 @@ pub(super) const IDENTIFIER: &str = "filesystem";
 const SPECS: &[OptionSpec] = &[
     required("path"),
     required("format"),
+    optional("partition.default-name"),
+    optional("sink.parallelism"),
+    optional("sink.rolling-policy.check-interval"),
+    optional("sink.rolling-policy.file-size"),
+    optional("sink.rolling-policy.rollover-interval"),
     optional("source.monitor-interval"),
     optional("source.path.regex-pattern"),
 ];
+
+const DEFAULT_FILE_SIZE_BYTES: u64 = 128 << 20;
+const DEFAULT_ROLLOVER_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 /// Makes tables of files.
 #[derive(Debug)]
@@ -53,18 +71,13 @@ impl ConnectorFactory for FilesystemFactory {
     }
 
     fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {
-        let (options, format) = read_options(table)?;
-        if !table.partition_keys.is_empty() {
-            return Err(EngineError::unsupported(
-                "reading a partitioned table with connector 'filesystem'",
-            ));
-        }
+        let (options, format, partitioning) = read_options(table)?;
         let interval = options.duration("source.monitor-interval")?;
         if interval.is_some_and(|interval| interval.is_zero()) {
             return Err(options.invalid("source.monitor-interval", "0", "a duration above zero"));
         }
         Ok(Arc::new(FileSource {
-            schema: Arc::clone(&table.schema),
+            partitioning,
             location: location(&options)?,
             interval,
             format,
@@ -72,20 +85,38 @@ impl ConnectorFactory for FilesystemFactory {
     }
 
     fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
-        read_options(table)?;
-        Err(EngineError::unsupported(
-            "writing with connector 'filesystem'",
-        ))
+        let (options, format, partitioning) = read_options(table)?;
+        options.parse::<std::num::NonZeroU32>("sink.parallelism", "a number above zero")?;
+        // Files are looked at after every step, which is sooner.
+        options.duration("sink.rolling-policy.check-interval")?;
+        format.encoder()?;
+        Ok(Arc::new(FileSinkFactory {
+            folder: local_path(&options)?,
+            format,
+            partitioning,
+            rolling: Rolling {
+                file_size_bytes: options
+                    .bytes("sink.rolling-policy.file-size")?
+                    .unwrap_or(DEFAULT_FILE_SIZE_BYTES),
+                interval: options
+                    .duration("sink.rolling-policy.rollover-interval")?
+                    .unwrap_or(DEFAULT_ROLLOVER_INTERVAL),
+            },
+        }))
     }
 }
 
-fn read_options(table: &ConnectorTable) -> Result<(TableOptions<'_>, FileFormat)> {
+fn read_options(table: &ConnectorTable) -> Result<(TableOptions<'_>, FileFormat, Partitioning)> {
     let identifier = table.options.get("format").map(String::as_str);
     let mut specs = SPECS.to_vec();
     specs.extend(identifier.map(FileFormat::specs).unwrap_or_default());
     let options = TableOptions::check(&table.name, &table.options, &specs)?;
-    let format = FileFormat::find(identifier.unwrap_or_default(), &options, &table.schema)?;
-    Ok((options, format))
+    let default_name = options.text("partition.default-name");
+    let partitioning = Partitioning::try_new(&table.schema, &table.partition_keys, default_name)?;
+    let file_schema = partitioning.file_schema()?;
+    check_file_schema(&file_schema)?;
+    let format = FileFormat::find(identifier.unwrap_or_default(), &options, &file_schema)?;
+    Ok((options, format, partitioning))
 }
 
 fn location(options: &TableOptions<'_>) -> Result<Location> {
@@ -124,7 +155,7 @@ pub(super) fn local_path(options: &TableOptions<'_>) -> Result<PathBuf> {
 /// Files of one table, as a source.
 #[derive(Debug)]
 pub(super) struct FileSource {
-    schema: SchemaRef,
+    partitioning: Partitioning,
     location: Location,
     /// `source.monitor-interval`: how often to look for new files and new bytes.
     interval: Option<Duration>,
@@ -133,9 +164,9 @@ pub(super) struct FileSource {
 
 impl FileSource {
     /// One file, read once.
-    pub(super) fn of_file(root: PathBuf, format: FileFormat, schema: SchemaRef) -> Self {
+    pub(super) fn of_file(root: PathBuf, format: FileFormat, schema: &SchemaRef) -> Self {
         Self {
-            schema,
+            partitioning: unpartitioned(schema),
             location: Location {
                 root,
                 pattern: None,
@@ -168,7 +199,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.partitioning.schema)
     }
 
     fn boundedness(&self) -> Boundedness {
@@ -179,14 +210,23 @@ impl Source for FileSource {
     }
 
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>> {
+        let layout = self.partitioning.layout(projection)?;
         let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
         for files in self.queues(parallelism)? {
-            if let Some(format) = self.format.as_text() {
-                readers.push(Box::new(TextReader::new(
-                    files,
-                    format.decoder(projection)?,
-                )));
-            }
+            let layout = layout.clone();
+            readers.push(match &self.format {
+                FileFormat::Csv(format) => {
+                    let decoder = format.decoder(&layout.file_projection)?;
+                    Box::new(TextReader::new(files, decoder, layout))
+                }
+                FileFormat::Json(format) => {
+                    let decoder = format.decoder(&layout.file_projection)?;
+                    Box::new(TextReader::new(files, decoder, layout))
+                }
+                FileFormat::Parquet(format) => {
+                    Box::new(ParquetReader::new(files, format.clone(), layout))
+                }
+            });
         }
         Ok(readers)
     }

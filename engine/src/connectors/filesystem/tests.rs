@@ -194,7 +194,7 @@ fn what_is_wrong_with_the_options_is_said() {
     };
     assert!(
         error("/x", &[("format", "xml")])
-            .contains("unknown format 'xml'; formats that exist: csv, json")
+            .contains("unknown format 'xml'; formats that exist: csv, json, parquet")
     );
     assert!(
         error("/x", &[("csv.ignore-parse-error", "true")])
@@ -213,4 +213,124 @@ fn what_is_wrong_with_the_options_is_said() {
         .unwrap();
     let error = source.open(&[0], 1).err().unwrap().to_string();
     assert!(error.starts_with("connector 'filesystem': '/does/not/exist': No such file"));
+}
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+
+use crate::data::Delta;
+
+fn delta(table: &ConnectorTable, rows: &[(Option<&str>, i64)]) -> Delta {
+    let keys: ArrayRef = Arc::new(StringArray::from_iter(rows.iter().map(|row| row.0)));
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1)));
+    let schema = Arc::clone(&table.schema);
+    Delta::insert_only(RecordBatch::try_new(schema, vec![keys, values]).unwrap())
+}
+
+fn visible(folder: &Path) -> Vec<String> {
+    let location = Location {
+        root: folder.to_owned(),
+        pattern: None,
+    };
+    let names = location.list().unwrap().into_iter().map(|file| {
+        let path = file
+            .path
+            .strip_prefix(folder)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        path.rsplit_once("part-").unwrap().0.to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn a_part_file_is_visible_when_it_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path(), &[("sink.rolling-policy.file-size", "8 b")]);
+    let factory = FilesystemFactory.sink(&table).unwrap();
+    assert!(factory.changelog_mode().is_insert_only());
+    let mut sink = factory.create().unwrap();
+    sink.write(&delta(&table, &[(Some("a"), 1)])).unwrap();
+    sink.on_step_end().unwrap();
+    assert!(visible(folder.path()).is_empty());
+    sink.write(&delta(&table, &[(Some("b,c"), 2)])).unwrap();
+    sink.on_step_end().unwrap();
+    assert_eq!(visible(folder.path()).len(), 1);
+    sink.write(&delta(&table, &[(None, 3)])).unwrap();
+    sink.finish().unwrap();
+    assert_eq!(visible(folder.path()).len(), 2);
+    let mut read = drain(open(folder.path(), &[], 1)[0].as_mut(), 10);
+    read.sort();
+    assert_eq!(read, ["=3", "a=1", "b,c=2"]);
+    // A job that fails leaves nothing.
+    let mut failing = factory.create().unwrap();
+    failing.write(&delta(&table, &[(Some("x"), 1)])).unwrap();
+    drop(failing);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn partition_columns_stand_in_the_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["csv", "json", "parquet"] {
+        let root = folder.path().join(format);
+        let mut table = table(&root, &[("format", format)]);
+        table.partition_keys = vec!["k".to_owned()];
+        let mut sink = FilesystemFactory.sink(&table).unwrap().create().unwrap();
+        let rows = [(Some("x"), 1), (Some("y/=z"), 2), (None, 3), (Some("x"), 4)];
+        sink.write(&delta(&table, &rows)).unwrap();
+        sink.finish().unwrap();
+        let folders = ["k=__DEFAULT_PARTITION__/", "k=x/", "k=y%2F%3Dz/"];
+        assert_eq!(visible(&root), folders);
+        let source = FilesystemFactory.source(&table).unwrap();
+        let mut reader = source.open(&[0, 1], 1).unwrap().remove(0);
+        assert_eq!(
+            drain(reader.as_mut(), 10),
+            ["NULL=3", "x=1", "x=4", "y/=z=2"]
+        );
+        let mut keys = source.open(&[0], 1).unwrap().remove(0);
+        let SourcePoll::Rows(first) = keys.poll(10).unwrap() else {
+            panic!("one row");
+        };
+        assert_eq!((first.num_rows(), first.batch().num_columns()), (1, 1));
+    }
+}
+
+#[test]
+fn parquet_is_read_by_name_from_a_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = [("format", "parquet"), ("parquet.compression", "zstd")];
+    let table = table(folder.path(), &options);
+    let mut sink = FilesystemFactory.sink(&table).unwrap().create().unwrap();
+    let rows: Vec<(Option<&str>, i64)> = (0..1000).map(|at| (Some("k"), at)).collect();
+    sink.write(&delta(&table, &rows)).unwrap();
+    sink.finish().unwrap();
+    let mut reader = open(folder.path(), &options, 1).remove(0);
+    assert_eq!(rows_of(reader.as_mut(), 300), 300);
+    let position = reader.position();
+    let mut again = open(folder.path(), &options, 1).remove(0);
+    again.seek(&position).unwrap();
+    assert_eq!(drain(again.as_mut(), 300).len(), 700);
+    // Another order and an additional column.
+    let mut other = table.clone();
+    other.schema = Arc::new(Schema::new(vec![
+        Field::new("new", DataType::Utf8, true),
+        Field::new("v", DataType::Int64, true),
+    ]));
+    let source = FilesystemFactory.source(&other).unwrap();
+    let mut reader = source.open(&[0, 1], 1).unwrap().remove(0);
+    assert_eq!(drain(reader.as_mut(), 2000)[7], "NULL=7");
+    let hint = FilesystemFactory.sink(&self::table(
+        folder.path(),
+        &[("format", "parquet"), ("parquet.compression", "lzma")],
+    ));
+    assert!(
+        hint.unwrap_err()
+            .to_string()
+            .contains("expected SNAPPY, ZSTD or UNCOMPRESSED")
+    );
+}
+
+fn rows_of(reader: &mut dyn SourceReader, max_rows: usize) -> usize {
+    rows(&reader.poll(max_rows).unwrap()).len()
 }

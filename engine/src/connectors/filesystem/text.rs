@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::listing::{FileQueue, NextFile, of_io};
+use super::partition::Layout;
 use crate::connectors::{SourcePoll, SourceReader};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
@@ -25,6 +26,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct TextReader {
     files: FileQueue,
     decoder: Box<dyn Decoder>,
+    layout: Layout,
     current: Option<OpenFile>,
     buffer: Vec<u8>,
 }
@@ -40,10 +42,11 @@ struct OpenFile {
 }
 
 impl TextReader {
-    pub(super) fn new(files: FileQueue, decoder: Box<dyn Decoder>) -> Self {
+    pub(super) fn new(files: FileQueue, decoder: Box<dyn Decoder>, layout: Layout) -> Self {
         Self {
             files,
             decoder,
+            layout,
             current: None,
             buffer: Vec::new(),
         }
@@ -82,7 +85,8 @@ impl TextReader {
                 self.files.advance(&current.path, current.offset);
             }
             if decoded.batch.num_rows() > 0 {
-                return Ok(Some(Delta::insert_only(decoded.batch)));
+                let batch = self.layout.complete(&current.path, decoded.batch)?;
+                return Ok(Some(Delta::insert_only(batch)));
             }
             if decoded.n_bytes > 0 {
                 continue;
