@@ -338,7 +338,7 @@ pub(super) fn set_watermark(
                 column.flink_type.root_text()
             ),
             Some(format!(
-                "compute one, e.g. `ts` AS CAST({} AS TIMESTAMP(3))",
+                "compute one, e.g. `event_time` AS CAST({} AS TIMESTAMP(3))",
                 super::quoted(&first.value)
             )),
         )));

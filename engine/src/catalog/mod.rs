@@ -17,6 +17,10 @@ pub mod table;
 
 pub mod define;
 
+pub mod alter;
+
+pub mod show;
+
 mod objects;
 
 use std::any::Any;
@@ -367,7 +371,7 @@ impl CatalogManager {
             Some("generic_in_memory") => {}
             Some(other) => {
                 return Err(EngineError::unsupported(format!(
-                    "a catalog of type '{other}' (only 'generic_in_memory' is)"
+                    "the catalog type '{other}'"
                 )));
             }
             None => {
@@ -533,3 +537,6 @@ pub fn at_path(error: EngineError, script: &str, path: &ObjectPath) -> EngineErr
 pub fn at_name(error: EngineError, script: &str, name: &Ident) -> EngineError {
     at(error, script, name.span)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,13 @@ use datafusion::sql::sqlparser::ast::{
     CastKind, Expr, Ident, Map, MapEntry, ObjectName, Query, Select, SetExpr, TableFactor,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
-use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::keywords::{
+    Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
+};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::reserved::is_reserved;
 use super::types;
 
 /// Flink SQL.
@@ -95,6 +98,14 @@ impl Dialect for FlinkDialect {
         true
     }
 
+    fn is_column_alias(&self, keyword: &Keyword, _parser: &mut Parser) -> bool {
+        may_be_alias(*keyword)
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, _parser: &mut Parser) -> bool {
+        may_be_alias(*keyword) && !RESERVED_FOR_TABLE_ALIAS.contains(keyword)
+    }
+
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let Token::Word(word) = &parser.peek_token_ref().token else {
             return None;
@@ -135,6 +146,11 @@ impl Dialect for FlinkDialect {
         }
         Some(parse_between(parser, expr, negated, symmetric))
     }
+}
+
+/// Whether a word without AS before it may be a name: reserved words go on with the statement.
+fn may_be_alias(keyword: Keyword) -> bool {
+    !RESERVED_FOR_COLUMN_ALIAS.contains(&keyword) && !is_reserved(&format!("{keyword:?}"))
 }
 
 fn is_word(token: &Token, word: &str) -> bool {

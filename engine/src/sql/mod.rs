@@ -6,6 +6,8 @@
 //!
 //! Nothing of sqlparser is forked: what it cannot read of Flink's dialect is read by the hooks of
 //! [`dialect`], by our own statement parser over its tokens, or moved out of its way beforehand.
+pub mod classify;
+
 pub mod statement;
 
 pub mod script;
@@ -27,3 +29,6 @@ mod prepass;
 mod source;
 
 pub use prepass::WITHIN_SYMBOL;
+
+#[cfg(test)]
+mod tests;

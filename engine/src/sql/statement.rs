@@ -34,7 +34,7 @@ pub enum Statement {
     /// DROP of any object.
     Drop(DropObject),
     /// ALTER TABLE.
-    AlterTable(AlterTable),
+    AlterTable(Box<AlterTable>),
     /// ALTER VIEW.
     AlterView(AlterView),
     /// ALTER DATABASE … SET.
@@ -136,8 +136,8 @@ pub struct QueryText {
 /// An expression with its text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExprText {
-    /// The tree.
-    pub expr: Expr,
+    /// The tree; boxed, because few columns have one.
+    pub expr: Box<Expr>,
     /// The text it was read from.
     pub text: String,
     /// Where it stands.

@@ -90,11 +90,11 @@ impl StatementParser<'_, '_> {
                 return self.expected("RENAME, SET, RESET, ADD, MODIFY or DROP");
             }
         };
-        Ok(Statement::AlterTable(AlterTable {
+        Ok(Statement::AlterTable(Box::new(AlterTable {
             name,
             if_exists,
             change,
-        }))
+        })))
     }
 
     /// One part of a schema, or several in parentheses.

@@ -63,7 +63,7 @@ impl StatementParser<'_, '_> {
     fn partition_value(&mut self) -> ParseResult<(Ident, Expr)> {
         let name = self.ident()?;
         self.expect_token(&Token::Eq)?;
-        Ok((name, self.expr()?.expr))
+        Ok((name, *self.expr()?.expr))
     }
 
     /// Whether a parenthesis opens a list of names and not a query.

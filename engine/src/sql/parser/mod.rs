@@ -183,7 +183,7 @@ impl StatementParser<'_, '_> {
         }
         let span = self.span_from(from);
         Ok(ExprText {
-            expr,
+            expr: Box::new(expr),
             text: self.source.slice(span).to_owned(),
             span,
         })

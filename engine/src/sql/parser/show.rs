@@ -60,9 +60,8 @@ impl StatementParser<'_, '_> {
             self.parser.advance_token();
         }
         let takes_path = matches!(what, ShowWhat::Columns | ShowWhat::Partitions);
-        let within = if self.eat("FROM") || self.eat("IN") {
-            Some(self.path()?)
-        } else if *what == ShowWhat::Partitions {
+        let says_from = self.eat("FROM") || self.eat("IN");
+        let within = if says_from || *what == ShowWhat::Partitions {
             Some(self.path()?)
         } else if takes_path {
             return self.expected("FROM or IN and the name of a table");
