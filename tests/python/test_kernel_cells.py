@@ -174,7 +174,10 @@ def test_user_expressions_payloads_and_semicolons(notebook: Notebook) -> None:
 
 
 def test_magics_and_shell_commands(notebook: Notebook) -> None:
-    assert notebook.ok("!echo one; echo two").text().split() == ["one", "two"]
+    cell = notebook.ok(
+        "word = 'é'\nprint(1)\n!echo {word}; echo two >&2; cat; exit 3\nprint(_exit_code)"
+    )
+    assert cell.text() == "1\né\ntwo\n3\n"
     assert notebook.ok("lines = !echo a\nlines").shown() == ["execute_result: ['a']"]
     assert notebook.ok("%%capture hidden\nprint('x')").shown() == []
     assert notebook.ok("hidden.stdout").shown() == ["execute_result: 'x\\n'"]

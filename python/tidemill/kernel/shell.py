@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,9 +93,14 @@ class ZMQInteractiveShell(InteractiveShell):
         if cmd.rstrip().endswith("&"):
             msg = "Background processes not supported."
             raise OSError(msg)
-        from IPython.utils.process import system  # noqa: PLC0415 (slow, and seldom needed)
+        from tidemill.kernel import commands  # noqa: PLC0415 (seldom needed)
 
-        self.user_ns["_exit_code"] = system(self.var_expand(cmd, depth=1))
+        command = self.var_expand(cmd, depth=1)
+        try:
+            self.user_ns["_exit_code"] = commands.run(command)
+        except KeyboardInterrupt:
+            self.user_ns["_exit_code"] = -signal.SIGINT
+            raise
 
     # IPython calls this name for "!command".
     system = system_piped
