@@ -22,6 +22,9 @@ use crate::publisher::Pressure;
 use crate::streams::StreamName;
 
 const READ_BYTES: usize = 64 << 10;
+/// A drain takes no more than this from each pipe, so that an endless writer can neither keep a
+/// cell from ending nor outrun the frontend.
+const MAX_READS: usize = 16;
 
 /// The captured descriptors.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ impl Capture {
             stderr: Mutex::new(Captured::redirect(StreamName::Stderr, libc::STDERR_FILENO)?),
         };
         crate::log::set_output(stderr_before);
+        c_streams::write_lines_at_once();
         Ok(capture)
     }
 
@@ -79,13 +83,20 @@ impl Capture {
             })
     }
 
+    /// Publishes what C code and child processes have written until now.
+    pub(crate) fn drain_all(&self, shared: &Shared) -> Pressure {
+        c_streams::flush();
+        self.drain(shared)
+    }
+
     /// Publishes what the pipes hold now.
     pub(crate) fn drain(&self, shared: &Shared) -> Pressure {
         let mut pressure = Pressure::None;
         for captured in [&self.stdout, &self.stderr] {
             let mut captured = captured.lock();
             let name = captured.name;
-            while let Some(text) = captured.read() {
+            for _ in 0..MAX_READS {
+                let Some(text) = captured.read() else { break };
                 let parent = shared.session.current_cell();
                 if shared.session.publisher.queue_stream(&parent, name, &text) == Pressure::High {
                     pressure = Pressure::High;
@@ -189,6 +200,33 @@ impl Utf8Decoder {
         self.incomplete = rest.to_vec();
         text
     }
+}
+
+/// The buffer that C's `printf` writes to: it would keep text back until it is full.
+#[cfg(target_os = "linux")]
+mod c_streams {
+    unsafe extern "C" {
+        static stdout: *mut libc::FILE;
+    }
+
+    pub(super) fn write_lines_at_once() {
+        // SAFETY: the stream exists as long as the process, and nothing was written to it yet;
+        // without a buffer of ours the C library keeps its own.
+        unsafe { libc::setvbuf(stdout, std::ptr::null_mut(), libc::_IOLBF, 0) };
+    }
+
+    pub(super) fn flush() {
+        // SAFETY: as above; the C library locks the stream.
+        unsafe { libc::fflush(stdout) };
+    }
+}
+
+/// Elsewhere C's own buffering holds.
+#[cfg(not(target_os = "linux"))]
+mod c_streams {
+    pub(super) fn write_lines_at_once() {}
+
+    pub(super) fn flush() {}
 }
 
 fn duplicate(descriptor: RawFd) -> Result<OwnedFd, KernelError> {

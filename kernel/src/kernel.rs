@@ -257,7 +257,7 @@ impl Shared {
     pub(crate) fn drain_captured_output(&self) {
         if let Some(capture) = self.capture() {
             // Called at the end of a cell: what follows is small and must not wait.
-            let (Pressure::None | Pressure::High) = capture.drain(self);
+            let (Pressure::None | Pressure::High) = capture.drain_all(self);
         }
     }
 

@@ -52,11 +52,13 @@ def test_descriptors_and_children_write_into_the_cell(notebook: Notebook) -> Non
     assert cell.text("stderr") == "fd 2\n"
 
 
-def test_c_streams_are_seen_while_the_cell_runs(notebook: Notebook) -> None:
-    cell = notebook.ok(
-        "import ctypes\nlibc = ctypes.CDLL(None)\n_ = libc.puts(b'from C')\n_ = libc.fflush(None)"
+def test_what_c_code_prints_is_seen_without_flushing(notebook: Notebook) -> None:
+    cell = notebook.send(
+        "import ctypes, time\nlibc = ctypes.CDLL(None)\n_ = libc.printf(b'a line\\n')\n"
+        "time.sleep(0.2)\n_ = libc.printf(b'a rest')"
     )
-    assert cell.text() == "from C\n"
+    assert notebook.next_message(cell, "stream")["content"]["text"] == "a line\n"
+    assert notebook.outcome(cell).text() == "a rest"
 
 
 def test_lone_surrogates_and_bytes_are_shown(notebook: Notebook) -> None:

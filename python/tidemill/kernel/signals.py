@@ -49,10 +49,11 @@ class Interrupts:
         task = self.awaiting
         if task is None:
             return
-        running = asyncio.current_task(self._loop) if self._loop.is_running() else None
+        running = asyncio.current_task(self._loop)
+        if running is not task:
+            self.cancelled = True
+            # Not call_soon: that would not wake the loop from its waiting.
+            self._loop.call_soon_threadsafe(task.cancel)
         if running is not None:
             # The cell, or a task that keeps it waiting, computes at this moment.
             raise KeyboardInterrupt
-        self.cancelled = True
-        # Not call_soon: that would not wake the loop from its waiting.
-        self._loop.call_soon_threadsafe(task.cancel)
