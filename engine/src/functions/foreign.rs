@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use crate::data::types::FlinkType;
 use crate::error::EngineError;
 use crate::functions::udf::UdfSpec;
-use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// The function for the planner.
 #[must_use]
@@ -87,19 +87,12 @@ impl ForeignFunction {
             .flatten()
             .map(|field| FlinkType::from_field(field).root_text())
             .collect();
-        EngineError::from(Arc::new(SqlDiagnostic {
-            kind: SqlErrorKind::Validation,
-            message: format!(
-                "invalid call of function '{}({})'; it takes ({})",
-                self.spec.name,
-                given.join(", "),
-                expected.join(", ")
-            ),
-            position: None,
-            length: 1,
-            source: String::new(),
-            hint: None,
-        }))
+        EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
+            "invalid call of function '{}({})'; it takes ({})",
+            self.spec.name,
+            given.join(", "),
+            expected.join(", ")
+        ))))
     }
 }
 

@@ -10,6 +10,8 @@ pub mod arithmetic;
 
 pub mod cast;
 
+pub mod checks;
+
 pub mod foreign;
 
 pub mod registry;

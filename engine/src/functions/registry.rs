@@ -261,7 +261,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
 });
 
 /// Functions that are special syntax to the parser, or to the normalizer.
-const SYNTAX: &[&str] = &["case", "cast", "try_cast"];
+const SYNTAX: &[&str] = &["case", "cast", "try_cast", "options"];
 
 /// Functions of Flink that do not run yet.
 const NOT_YET: &[&str] = &[

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
@@ -10,11 +11,11 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, Query, Statement, 
 
 use crate::error::{EngineError, Result};
 use crate::functions::{FunctionKind, FunctionRegistry};
-use crate::plan::context::{BindContext, TableResolver, config_options};
-use crate::plan::errors::{did_you_mean, from_planner};
+use crate::plan::context::{BindContext, TableResolver};
+use crate::plan::errors::from_planner;
 use crate::plan::normalize::{normalize_expr, normalize_query};
 use crate::plan::rules::analyze;
-use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind};
+use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
 /// Plans a query: SELECT, VALUES, WITH or set operations.
 ///
@@ -24,16 +25,17 @@ pub fn bind_query(
     query: &Query,
     tables: &dyn TableResolver,
     functions: &FunctionRegistry,
+    config: &Arc<ConfigOptions>,
 ) -> Result<LogicalPlan> {
     let mut query = query.clone();
     check_functions(&query, functions)?;
     normalize_query(&mut query)?;
-    let context = BindContext::new(tables, functions);
-    let options = ParserOptions::from(&config_options().sql_parser);
+    let context = BindContext::new(tables, functions, config);
+    let options = ParserOptions::from(&config.sql_parser);
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
-    analyze(named_values(plan)?)
+    analyze(named_values(plan)?, config)
 }
 
 /// Plans one expression over the columns of `schema`: a computed column, a watermark.
@@ -45,12 +47,13 @@ pub fn bind_expr(
     schema: &DFSchema,
     tables: &dyn TableResolver,
     functions: &FunctionRegistry,
+    config: &Arc<ConfigOptions>,
 ) -> Result<Expr> {
     let mut expr = expr.clone();
     check_functions(&expr, functions)?;
     normalize_expr(&mut expr)?;
-    let context = BindContext::new(tables, functions);
-    let options = ParserOptions::from(&config_options().sql_parser);
+    let context = BindContext::new(tables, functions, config);
+    let options = ParserOptions::from(&config.sql_parser);
     SqlToRel::new_with_options(&context, options)
         .sql_to_expr(expr, schema, &mut PlannerContext::new())
         .map_err(from_planner)
@@ -81,18 +84,13 @@ fn named_values(plan: LogicalPlan) -> Result<LogicalPlan> {
 pub fn rename_columns(plan: LogicalPlan, names: &[String]) -> Result<LogicalPlan> {
     let columns: Vec<Column> = plan.schema().columns();
     if columns.len() != names.len() {
-        return Err(EngineError::from(Arc::new(SqlDiagnostic {
-            kind: SqlErrorKind::Validation,
-            message: format!(
+        return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+            format!(
                 "{} column names are given for a query of {} columns",
                 names.len(),
                 columns.len()
             ),
-            position: None,
-            length: 1,
-            source: String::new(),
-            hint: None,
-        })));
+        ))));
     }
     if columns
         .iter()

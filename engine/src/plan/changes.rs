@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::data::ChangelogMode;
+use arrow::array::BooleanArray;
+
+use crate::connectors::{CancelSink, Sink, SinkFactory};
+use crate::data::{ChangelogMode, Delta, RowKind};
 use crate::error::{EngineError, Result};
 use crate::plan::build::Built;
 use crate::runtime::{Graph, NodeId};
-use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// What leaves a GROUP BY whose input sends `input`. Without aggregates (DISTINCT) a group is
 /// there or not, it never changes.
@@ -47,6 +50,66 @@ pub fn check_sink(
     ))
 }
 
+/// A sink that does not get to see `-U`: it knows its rows by a key.
+#[must_use]
+pub fn without_update_before(sink: Arc<dyn SinkFactory>) -> Arc<dyn SinkFactory> {
+    Arc::new(DropUpdateBefore { inner: sink })
+}
+
+#[derive(Debug)]
+struct DropUpdateBefore {
+    inner: Arc<dyn SinkFactory>,
+}
+
+impl SinkFactory for DropUpdateBefore {
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.inner.changelog_mode()
+    }
+
+    fn create(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Filtered {
+            inner: self.inner.create()?,
+        }))
+    }
+}
+
+struct Filtered {
+    inner: Box<dyn Sink>,
+}
+
+impl Sink for Filtered {
+    fn write(&mut self, delta: &Delta) -> Result<()> {
+        let Some(kinds) = delta.kinds() else {
+            return self.inner.write(delta);
+        };
+        let mask: BooleanArray = kinds
+            .iter()
+            .map(|&kind| Some(kind != RowKind::UpdateBefore))
+            .collect();
+        let kept = delta.filter(&mask)?;
+        if kept.num_rows() == 0 {
+            return Ok(());
+        }
+        self.inner.write(&kept)
+    }
+
+    fn on_step_end(&mut self) -> Result<()> {
+        self.inner.on_step_end()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.inner.finish()
+    }
+
+    fn fail(&mut self, error: &EngineError) {
+        self.inner.fail(error);
+    }
+
+    fn canceller(&self) -> Option<CancelSink> {
+        self.inner.canceller()
+    }
+}
+
 /// The lowest node on the way up from `id` that makes updates (or deletions) out of a stream
 /// without them.
 fn producer(graph: &Graph, id: NodeId, updates: bool) -> String {
@@ -73,12 +136,7 @@ fn producer(graph: &Graph, id: NodeId, updates: bool) -> String {
 
 /// A statement that cannot be planned.
 pub(crate) fn table_error(message: &str, hint: Option<&str>) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic {
-        kind: SqlErrorKind::Table,
-        message: message.to_owned(),
-        position: None,
-        length: 1,
-        source: String::new(),
-        hint: hint.map(ToOwned::to_owned),
-    }))
+    EngineError::from(Arc::new(
+        SqlDiagnostic::table(message.to_owned()).with_hint(hint.map(ToOwned::to_owned)),
+    ))
 }

@@ -21,7 +21,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
 use crate::plan::normalize::type_text;
-use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
 pub trait TableResolver {
@@ -78,10 +78,12 @@ impl TableSource for NamedPlan {
     }
 }
 
-/// The settings under which Flink's names, literals and orders are read.
+/// The settings under which Flink's names, literals and orders are read, and functions run.
+/// `time_zone` is the session's, an IANA name.
 #[must_use]
-pub fn config_options() -> ConfigOptions {
+pub fn config_options(time_zone: &str) -> Arc<ConfigOptions> {
     let mut options = ConfigOptions::new();
+    options.execution.time_zone = Some(time_zone.to_owned());
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.map_string_types_to_utf8view = false;
@@ -91,28 +93,32 @@ pub fn config_options() -> ConfigOptions {
         .optimizer
         .enable_physical_uncorrelated_scalar_subquery = false;
     options.optimizer.filter_null_join_keys = true;
-    options
+    Arc::new(options)
 }
 
 /// The binder's view of a session.
 pub struct BindContext<'a> {
     tables: &'a dyn TableResolver,
     functions: &'a FunctionRegistry,
-    options: ConfigOptions,
+    options: Arc<ConfigOptions>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> BindContext<'a> {
-    /// The view of these tables and functions.
+    /// The view of these tables and functions; `options` are those of [`config_options`].
     #[must_use]
-    pub fn new(tables: &'a dyn TableResolver, functions: &'a FunctionRegistry) -> Self {
+    pub fn new(
+        tables: &'a dyn TableResolver,
+        functions: &'a FunctionRegistry,
+        options: &Arc<ConfigOptions>,
+    ) -> Self {
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(FlinkExpressions)];
         // Theirs come after ours: field access, arrays, maps.
         expr_planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
         Self {
             tables,
             functions,
-            options: config_options(),
+            options: Arc::clone(options),
             expr_planners,
         }
     }
@@ -320,12 +326,5 @@ fn type_name(data_type: &DataType) -> String {
 
 /// A validation error whose place is not known yet.
 pub(crate) fn validation(message: String) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic {
-        kind: SqlErrorKind::Validation,
-        message,
-        position: None,
-        length: 1,
-        source: String::new(),
-        hint: None,
-    }))
+    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, DataFusionError, SchemaError, Span};
 
 use crate::error::EngineError;
-use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind};
-
-/// How alike two names must be to be taken for a slip of the pen.
-const MIN_SIMILARITY: f64 = 0.7;
+use crate::sql::diagnostics::{Position, SqlDiagnostic, did_you_mean};
 
 /// An error of the binder or of the optimizer.
 #[must_use]
@@ -42,21 +39,6 @@ pub fn with_source(error: EngineError, source: &str) -> EngineError {
         }
         other => other,
     }
-}
-
-/// The one of `names` that `wrong` was meant to be, as a hint.
-#[must_use]
-pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let lower = wrong.to_lowercase();
-    names
-        .into_iter()
-        .map(|name| {
-            let similarity = strsim::jaro_winkler(&lower, &name.to_lowercase());
-            (similarity, name)
-        })
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| format!("did you mean '{name}'?"))
 }
 
 fn span_of(error: &DataFusionError) -> Option<Span> {
@@ -96,51 +78,44 @@ fn strip(error: DataFusionError) -> EngineError {
 }
 
 fn schema(error: &SchemaError) -> EngineError {
-    match error {
+    let diagnostic = match error {
         SchemaError::FieldNotFound {
             field,
             valid_fields,
-        } => diagnostic(
-            format!("column '{}' not found", column_text(field)),
-            did_you_mean(
-                &field.name,
-                valid_fields.iter().map(|field| field.name.as_str()),
-            )
-            .or_else(|| known_columns(valid_fields)),
-        ),
-        SchemaError::AmbiguousReference { field } => diagnostic(
-            format!("column '{}' is ambiguous", field.name),
-            Some("put the name of its table before it".to_owned()),
-        ),
+        } => column_not_found(field, valid_fields),
+        SchemaError::AmbiguousReference { field } => {
+            SqlDiagnostic::validation(format!("column '{}' is ambiguous", field.name))
+                .with_hint(Some("put the name of its table before it".to_owned()))
+        }
         SchemaError::DuplicateQualifiedField { name, .. }
         | SchemaError::DuplicateUnqualifiedField { name } => {
-            diagnostic(format!("column name '{name}' stands twice"), None)
+            SqlDiagnostic::validation(format!("column name '{name}' stands twice"))
         }
-    }
+    };
+    EngineError::from(Arc::new(diagnostic))
 }
 
-fn column_text(column: &Column) -> String {
-    match &column.relation {
+/// The error for a column that is not there, with the columns that are.
+fn column_not_found(column: &Column, valid: &[Column]) -> SqlDiagnostic {
+    const MAX_SHOWN: usize = 20;
+    let mut names: Vec<&str> = valid.iter().map(|column| column.name.as_str()).collect();
+    names.dedup();
+    let hint = did_you_mean(&column.name, names.iter().copied()).or_else(|| {
+        let cut = names.len() > MAX_SHOWN;
+        names.truncate(MAX_SHOWN);
+        (!names.is_empty()).then(|| {
+            format!(
+                "the columns here are: {}{}",
+                names.join(", "),
+                if cut { ", …" } else { "" }
+            )
+        })
+    });
+    let name = match &column.relation {
         Some(relation) => format!("{}.{}", relation.table(), column.name),
         None => column.name.clone(),
-    }
-}
-
-/// The columns that there are, if nothing comes close to the wrong name.
-fn known_columns(columns: &[Column]) -> Option<String> {
-    const MAX_SHOWN: usize = 20;
-    if columns.is_empty() {
-        return None;
-    }
-    let mut names: Vec<_> = columns
-        .iter()
-        .take(MAX_SHOWN)
-        .map(|column| column.name.as_str())
-        .collect();
-    if columns.len() > MAX_SHOWN {
-        names.push("…");
-    }
-    Some(format!("the columns are {}", names.join(", ")))
+    };
+    SqlDiagnostic::validation(format!("column '{name}' not found in any table")).with_hint(hint)
 }
 
 fn validation(message: &str) -> EngineError {
@@ -155,20 +130,15 @@ fn validation(message: &str) -> EngineError {
         }
         _ => message.to_owned(),
     };
-    diagnostic(reworded(&lowered), None)
+    EngineError::from(Arc::new(SqlDiagnostic::validation(reworded(&lowered))))
 }
 
 /// The sentences of the binder that users meet most, with Flink's words for things.
 fn reworded(message: &str) -> String {
     let message = message.trim_end_matches('.');
-    if let Some(rest) =
-        message.strip_prefix("column in SELECT must be in GROUP BY or an aggregate function: ")
-    {
-        let column = rest
-            .split("expression ")
-            .nth(1)
-            .and_then(|tail| tail.split('"').nth(1))
-            .unwrap_or(rest);
+    if let Some((_, rest)) = message.split_once("must be in GROUP BY or an aggregate function: ") {
+        let column = rest.split('"').nth(1).unwrap_or(rest);
+        let column = column.rsplit('.').next().unwrap_or(column);
         return format!("expression '{column}' is not being grouped");
     }
     message.to_owned()
@@ -176,15 +146,4 @@ fn reworded(message: &str) -> String {
 
 fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or(message)
-}
-
-fn diagnostic(message: String, hint: Option<String>) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic {
-        kind: SqlErrorKind::Validation,
-        message,
-        position: None,
-        length: 1,
-        source: String::new(),
-        hint,
-    }))
 }

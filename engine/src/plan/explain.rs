@@ -1,1 +1,311 @@
-//! EXPLAIN.
+//! EXPLAIN: the plan as text, in Flink's sections and with Flink's names of nodes.
+//!
+//! Source: `FlinkRelTreeWriterImpl` and `ExplainDetail` of Flink 2.3, for the shape of the text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::data::ChangelogMode;
+use crate::plan::text;
+use crate::runtime::{Edge, Exchange, Graph, NodeId, NodeKind};
+
+/// What EXPLAIN shows beside the plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Details {
+    /// CHANGELOG_MODE: the kinds of changes at every node.
+    pub changelog_mode: bool,
+    /// PLAN_ADVICE.
+    pub advice: bool,
+    /// JSON_EXECUTION_PLAN.
+    pub json: bool,
+}
+
+/// The sections of EXPLAIN for the queries `bound` that were built into `graph`.
+#[must_use]
+pub fn text(bound: &[&LogicalPlan], graph: &Graph, details: Details) -> String {
+    let mut out = String::from("== Abstract Syntax Tree ==\n");
+    for plan in bound {
+        logical(plan, 0, &mut out);
+    }
+    let heading = if details.advice {
+        "\n== Optimized Physical Plan With Advice ==\n"
+    } else {
+        "\n== Optimized Physical Plan ==\n"
+    };
+    out.push_str(heading);
+    let writer = Writer {
+        graph,
+        details,
+        shared: BTreeMap::new(),
+    };
+    writer.roots(&mut out);
+    if details.advice {
+        out.push_str("\nNo available advice...\n");
+    }
+    out.push_str("\n== Optimized Execution Plan ==\n");
+    let writer = Writer {
+        graph,
+        details: Details::default(),
+        shared: shared_nodes(graph),
+    };
+    writer.roots(&mut out);
+    if details.json {
+        out.push_str("\n== Physical Execution Plan ==\n");
+        out.push_str(&json(graph));
+        out.push('\n');
+    }
+    out
+}
+
+/// Numbers of the nodes that have several readers.
+fn shared_nodes(graph: &Graph) -> BTreeMap<NodeId, usize> {
+    let mut readers: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for node in &graph.nodes {
+        for edge in &node.inputs {
+            *readers.entry(edge.from).or_default() += 1;
+        }
+    }
+    readers
+        .into_iter()
+        .filter(|(_, n_readers)| *n_readers > 1)
+        .enumerate()
+        .map(|(idx, (id, _))| (id, idx + 1))
+        .collect()
+}
+
+struct Writer<'a> {
+    graph: &'a Graph,
+    details: Details,
+    /// Nodes that are printed once and referred to afterwards.
+    shared: BTreeMap<NodeId, usize>,
+}
+
+impl Writer<'_> {
+    fn roots(&self, out: &mut String) {
+        let mut is_read = vec![false; self.graph.nodes.len()];
+        for edge in self.graph.nodes.iter().flat_map(|node| &node.inputs) {
+            if let Some(slot) = is_read.get_mut(edge.from.0) {
+                *slot = true;
+            }
+        }
+        let mut printed = Vec::new();
+        for (node_idx, is_read) in is_read.into_iter().enumerate() {
+            if !is_read {
+                self.node(NodeId(node_idx), "", "", &mut printed, out);
+            }
+        }
+    }
+
+    /// Prints a node behind `lead` and its inputs below it, indented by `indent`.
+    fn node(
+        &self,
+        id: NodeId,
+        lead: &str,
+        indent: &str,
+        printed: &mut Vec<NodeId>,
+        out: &mut String,
+    ) {
+        let Some(node) = self.graph.node(id) else {
+            return;
+        };
+        let number = self.shared.get(&id);
+        if let Some(number) = number
+            && printed.contains(&id)
+        {
+            let _ = writeln!(out, "{lead}Reused(reference_id=[{number}])");
+            return;
+        }
+        printed.push(id);
+        let _ = write!(out, "{lead}{}", node.name);
+        if let Some(number) = number {
+            let _ = write!(out, "(reuse_id=[{number}])");
+        }
+        if self.details.changelog_mode {
+            let mode = match node.kind {
+                NodeKind::Sink(_) => "[NONE]".to_owned(),
+                _ => node.changelog_mode.to_string(),
+            };
+            append_attribute(out, "changelogMode", &mode);
+        }
+        out.push('\n');
+        for (edge_idx, edge) in node.inputs.iter().enumerate() {
+            let is_last = edge_idx + 1 == node.inputs.len();
+            let lead = format!("{indent}+- ");
+            let below = format!("{indent}{}", if is_last { "   " } else { ":  " });
+            self.edge(edge, node.changelog_mode, &lead, &below, printed, out);
+        }
+    }
+
+    /// An edge that moves rows is an Exchange node of its own.
+    fn edge(
+        &self,
+        edge: &Edge,
+        _reader: ChangelogMode,
+        lead: &str,
+        below: &str,
+        printed: &mut Vec<NodeId>,
+        out: &mut String,
+    ) {
+        let Some(distribution) = self.distribution(edge) else {
+            self.node(edge.from, lead, below, printed, out);
+            return;
+        };
+        let _ = write!(out, "{lead}Exchange(distribution=[{distribution}])");
+        if self.details.changelog_mode
+            && let Some(node) = self.graph.node(edge.from)
+        {
+            append_attribute(out, "changelogMode", &node.changelog_mode.to_string());
+        }
+        out.push('\n');
+        self.node(
+            edge.from,
+            &format!("{below}+- "),
+            &format!("{below}   "),
+            printed,
+            out,
+        );
+    }
+
+    fn distribution(&self, edge: &Edge) -> Option<String> {
+        match &edge.exchange {
+            Exchange::Forward => None,
+            Exchange::Single => Some("single".to_owned()),
+            Exchange::Hash(columns) => {
+                let node = self.graph.node(edge.from)?;
+                let names: Vec<_> = columns
+                    .iter()
+                    .filter_map(|column| node.schema.fields().get(*column))
+                    .map(|field| field.name().as_str())
+                    .collect();
+                Some(format!("hash[{}]", names.join(", ")))
+            }
+        }
+    }
+}
+
+/// Puts `, name=[value]` before the closing parenthesis of the line that was just written.
+fn append_attribute(out: &mut String, name: &str, value: &str) {
+    let has_parenthesis = out.ends_with(')');
+    if has_parenthesis {
+        out.pop();
+    }
+    let value = value.trim_start_matches('[').trim_end_matches(']');
+    let _ = write!(out, ", {name}=[{value}])");
+}
+
+/// The bound plan with the names of Calcite's logical nodes.
+fn logical(plan: &LogicalPlan, depth: usize, out: &mut String) {
+    if let LogicalPlan::SubqueryAlias(alias) = plan {
+        return logical(&alias.input, depth, out);
+    }
+    let lead = if depth == 0 {
+        String::new()
+    } else {
+        format!("{}+- ", "   ".repeat(depth - 1))
+    };
+    let _ = writeln!(out, "{lead}{}", logical_name(plan));
+    for input in plan.inputs() {
+        logical(input, depth + 1, out);
+    }
+}
+
+fn logical_name(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let columns: Vec<_> = projection
+                .expr
+                .iter()
+                .zip(projection.schema.fields())
+                .map(|(expr, field)| format!("{}=[{}]", field.name(), text::expression(expr)))
+                .collect();
+            format!("LogicalProject({})", columns.join(", "))
+        }
+        LogicalPlan::Filter(filter) => {
+            format!(
+                "LogicalFilter(condition=[{}])",
+                text::expression(&filter.predicate)
+            )
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let group: Vec<_> = aggregate.group_expr.iter().map(text::expression).collect();
+            let calls: Vec<_> = aggregate.aggr_expr.iter().map(text::expression).collect();
+            format!(
+                "LogicalAggregate(group=[{{{}}}], calls=[{}])",
+                group.join(", "),
+                calls.join(", ")
+            )
+        }
+        LogicalPlan::TableScan(scan) => {
+            let path = scan.table_name.to_vec().join(", ");
+            format!("LogicalTableScan(table=[[{path}]])")
+        }
+        LogicalPlan::Union(_) => "LogicalUnion(all=[true])".to_owned(),
+        LogicalPlan::Distinct(_) => "LogicalAggregate(distinct)".to_owned(),
+        LogicalPlan::Values(values) => {
+            format!("LogicalValues(tuples=[{} rows])", values.values.len())
+        }
+        LogicalPlan::EmptyRelation(_) => "LogicalValues(tuples=[[{ 0 }]])".to_owned(),
+        LogicalPlan::Sort(sort) => {
+            let keys: Vec<_> = sort.expr.iter().map(text::order).collect();
+            format!("LogicalSort(sort=[{}])", keys.join(", "))
+        }
+        LogicalPlan::Limit(limit) => {
+            let fetch = limit.fetch.as_ref().map(|fetch| text::expression(fetch));
+            format!("LogicalSort(fetch=[{}])", fetch.unwrap_or_default())
+        }
+        LogicalPlan::Join(join) => {
+            let on: Vec<_> = join
+                .on
+                .iter()
+                .map(|(left, right)| {
+                    format!("{} = {}", text::expression(left), text::expression(right))
+                })
+                .chain(join.filter.iter().map(text::expression))
+                .collect();
+            format!(
+                "LogicalJoin(condition=[{}], joinType=[{}])",
+                on.join(" AND "),
+                join.join_type.to_string().to_lowercase()
+            )
+        }
+        other => format!("Logical{}", other.display()),
+    }
+}
+
+/// The execution plan as Flink's JSON: nodes with their predecessors.
+fn json(graph: &Graph) -> String {
+    let nodes: Vec<_> = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(node_idx, node)| {
+            let kind = node.name.split('(').next().unwrap_or(&node.name);
+            let predecessors: Vec<_> = node
+                .inputs
+                .iter()
+                .map(|edge| {
+                    let strategy = match edge.exchange {
+                        Exchange::Forward => "FORWARD",
+                        Exchange::Hash(_) => "HASH",
+                        Exchange::Single => "GLOBAL",
+                    };
+                    serde_json::json!({"id": edge.from.0 + 1, "ship_strategy": strategy, "side": "second"})
+                })
+                .collect();
+            serde_json::json!({
+                "id": node_idx + 1,
+                "type": kind,
+                "pact": match node.kind {
+                    NodeKind::Source { .. } => "Data Source",
+                    NodeKind::Sink(_) => "Data Sink",
+                    _ => "Operator",
+                },
+                "contents": node.name,
+                "predecessors": predecessors,
+            })
+        })
+        .collect();
+    format!("{:#}", serde_json::json!({ "nodes": nodes }))
+}

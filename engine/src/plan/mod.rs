@@ -21,8 +21,6 @@ pub mod rules;
 
 pub mod text;
 
-pub mod constant;
-
 pub mod build;
 
 pub mod changes;

@@ -14,19 +14,20 @@
 //!   SELECT a + 1, a, a     SELECT a + 1 AS `EXPR$0`, a, a AS a0
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr, Fetch, Function,
     FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval,
-    LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor,
-    TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
-    WindowFrameBound, WindowType,
+    LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut, WindowFrameBound, WindowType,
 };
 
 use crate::error::{EngineError, Result};
 use crate::plan::interval;
+use crate::sql::hints::table_options;
 
 /// Rewrites `query` in place, subqueries included.
 ///
@@ -98,10 +99,11 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
-        match unsupported_relation(table) {
-            Some(feature) => ControlFlow::Break(EngineError::unsupported(feature)),
-            None => ControlFlow::Continue(()),
+        if let Some(feature) = unsupported_relation(table) {
+            return ControlFlow::Break(EngineError::unsupported(feature));
         }
+        carry_hint(table);
+        ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
@@ -569,6 +571,54 @@ fn unsupported_relation(table: &TableFactor) -> Option<String> {
         _ => return None,
     };
     Some(feature)
+}
+
+/// Marks a relation whose name carries the options of a hint.
+const HINT_MARK: char = '\u{1}';
+
+/// Moves the options of a table's hint into its name, where [`table_hint`] finds them again: the
+/// binder hands nothing else through.
+fn carry_hint(table: &mut TableFactor) {
+    let options = table_options(table);
+    let TableFactor::Table {
+        name,
+        alias,
+        with_hints,
+        ..
+    } = table
+    else {
+        return;
+    };
+    with_hints.clear();
+    if options.is_empty() {
+        return;
+    }
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .filter_map(|part| part.as_ident().map(|ident| ident.value.clone()))
+        .collect();
+    if alias.is_none()
+        && let Some(last) = parts.last()
+    {
+        *alias = Some(TableAlias {
+            explicit: true,
+            name: Ident::with_quote('`', last.clone()),
+            columns: vec![],
+            at: None,
+        });
+    }
+    let carried = serde_json::json!([parts, options]);
+    *name = ObjectName::from(vec![Ident::with_quote(
+        '`',
+        format!("{HINT_MARK}{carried}"),
+    )]);
+}
+
+/// The path and the options that [`normalize_query`] put into a relation's name, if it did.
+#[must_use]
+pub fn table_hint(name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
+    serde_json::from_str(name.strip_prefix(HINT_MARK)?).ok()
 }
 
 fn relation_function(text: &str) -> String {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
@@ -33,20 +34,19 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext, OptimizerRule};
 
 use crate::error::Result;
-use crate::plan::context::config_options;
 use crate::plan::errors::from_planner;
 
 /// Inserts the implicit casts and checks that the plan makes sense.
 ///
 /// # Errors
 /// A validation error where types do not fit.
-pub fn analyze(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn analyze(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan> {
     let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(TypeCoercion::new()),
     ];
     Analyzer::with_rules(rules)
-        .execute_and_check(plan, &config_options(), |_, _| {})
+        .execute_and_check(plan, config, |_, _| {})
         .map_err(from_planner)
 }
 
@@ -54,7 +54,7 @@ pub fn analyze(plan: LogicalPlan) -> Result<LogicalPlan> {
 ///
 /// # Errors
 /// If a rule fails: a constant expression that cannot be computed, or a bug.
-pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn optimize(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan> {
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(RewriteSetComparison::new()),
         Arc::new(OptimizeUnions::new()),
@@ -77,7 +77,7 @@ pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ];
-    let context = OptimizerContext::new_with_config_options(Arc::new(config_options()))
+    let context = OptimizerContext::new_with_config_options(Arc::clone(config))
         // The clock is read while running, never while planning.
         .without_query_execution_start_time();
     Optimizer::with_rules(rules)

@@ -3,7 +3,7 @@
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, SortExpr};
 
 use crate::data::types::FlinkType;
 use crate::functions::aggregates;
@@ -12,7 +12,7 @@ use crate::functions::aggregates;
 #[must_use]
 pub fn expression(expr: &Expr) -> String {
     match expr {
-        Expr::Column(column) => column.name.clone(),
+        Expr::Column(column) => column_name(&column.name),
         Expr::Literal(value, _) => literal(value),
         Expr::Alias(alias) => expression(&alias.expr),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
@@ -85,6 +85,33 @@ pub fn expression(expr: &Expr) -> String {
         }
         other => other.human_display().to_string(),
     }
+}
+
+/// A column's name; the column of an aggregate is shown as the aggregate, which the binder spells
+/// in its own way: `sum(t.a)` is `SUM(a)`.
+fn column_name(name: &str) -> String {
+    let Some((function, arguments)) = name.split_once('(') else {
+        return name.to_owned();
+    };
+    if aggregates::find(function).is_none() || !arguments.ends_with(')') {
+        return name.to_owned();
+    }
+    if arguments == "Int64(1))" {
+        return format!("{}(*)", function.to_uppercase());
+    }
+    let is_plain =
+        |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '$' | ' ');
+    let inner = arguments.trim_end_matches(')');
+    let inner = if inner.chars().all(is_plain) {
+        let (distinct, column) = match inner.strip_prefix("DISTINCT ") {
+            Some(column) => ("DISTINCT ", column),
+            None => ("", inner),
+        };
+        format!("{distinct}{}", column.rsplit('.').next().unwrap_or(column))
+    } else {
+        inner.to_owned()
+    };
+    format!("{}({inner})", function.to_uppercase())
 }
 
 /// A column of a select list: `(a + 1) AS b`, or just `a`.
@@ -202,4 +229,42 @@ fn literal(value: &ScalarValue) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A key of ORDER BY. NULL is the lowest value unless the query says otherwise.
+#[must_use]
+pub fn order(key: &SortExpr) -> String {
+    let direction = if key.asc { "ASC" } else { "DESC" };
+    let nulls = match (key.asc, key.nulls_first) {
+        (true, false) => " NULLS LAST",
+        (false, true) => " NULLS FIRST",
+        _ => "",
+    };
+    format!("{} {direction}{nulls}", expression(&key.expr))
+}
+
+/// The node of a filter and projection.
+#[must_use]
+pub fn calc(select: &[String], filter: Option<&Expr>) -> String {
+    match filter {
+        Some(filter) => format!(
+            "Calc(select=[{}], where=[{}])",
+            select.join(", "),
+            expression(filter)
+        ),
+        None => format!("Calc(select=[{}])", select.join(", ")),
+    }
+}
+
+/// The node of a GROUP BY.
+#[must_use]
+pub fn group_aggregate(grouping: &[String], select: &[String]) -> String {
+    if grouping.is_empty() {
+        return format!("GroupAggregate(select=[{}])", select.join(", "));
+    }
+    format!(
+        "GroupAggregate(groupBy=[{}], select=[{}])",
+        grouping.join(", "),
+        select.join(", ")
+    )
 }

@@ -31,7 +31,7 @@ use datafusion::logical_expr::{
 
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
-use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// What a cast does with a value that cannot be converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,19 +89,14 @@ impl ScalarUDFImpl for Cast {
         let from = FlinkType::from_field(value);
         let mut to = FlinkType::parse(target)?;
         if !is_supported(&from.root, &to.root) {
-            return Err(EngineError::from(Arc::new(SqlDiagnostic {
-                kind: SqlErrorKind::Validation,
-                message: format!(
+            return Err(
+                EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
                     "cast function cannot convert value of type {} to type {}",
                     from.root_text(),
                     to.root_text()
-                ),
-                position: None,
-                length: 1,
-                source: String::new(),
-                hint: None,
-            }))
-            .into());
+                ))))
+                .into(),
+            );
         }
         to.nullable = self.on_failure == OnFailure::Null || from.nullable;
         Ok(Arc::new(to.to_arrow_field(self.name())))

@@ -12,33 +12,40 @@
 //! A sub-plan that stands in a query twice, or in several inserts of a statement set, becomes one
 //! node with several readers.
 
+mod arguments;
+
+mod expressions;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{
     Aggregate, Distinct, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan, Union, Values,
 };
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Expr, SortExpr};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
+use arguments::{Arguments, call, sort_key};
+use expressions::constant;
+pub use expressions::physical;
+
+use crate::connectors::values::ValuesSource;
 use crate::connectors::{Boundedness, SinkFactory, Source};
-use crate::data::ChangelogMode;
+use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
-use crate::functions::aggregates;
 use crate::operators::{
-    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, LimitSpec, OperatorFactory, SortKey,
+    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, LimitSpec, OperatorFactory,
     SortLimitSpec, SortOutput,
 };
-use crate::plan::changes;
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
-use crate::plan::text;
+use crate::plan::{changes, text};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 
 /// How the result of a graph will be read.
@@ -85,18 +92,26 @@ pub struct Built {
 pub struct GraphBuilder {
     graph: Graph,
     options: BuildOptions,
-    built: HashMap<LogicalPlan, Built>,
+    config: Arc<ConfigOptions>,
+    /// What was built of a plan, once for each way in which it may be read.
+    built: HashMap<LogicalPlan, Vec<(BuildOptions, Built)>>,
 }
 
 impl GraphBuilder {
     /// An empty graph.
     #[must_use]
-    pub fn new(options: BuildOptions) -> Self {
+    pub fn new(options: BuildOptions, config: &Arc<ConfigOptions>) -> Self {
         Self {
             graph: Graph::default(),
             options,
+            config: Arc::clone(config),
             built: HashMap::new(),
         }
+    }
+
+    /// How the queries that are added from now on will be read.
+    pub fn set_options(&mut self, options: BuildOptions) {
+        self.options = options;
     }
 
     /// The graph built so far.
@@ -116,11 +131,16 @@ impl GraphBuilder {
     /// # Errors
     /// `Unsupported` for relations that do not run on changing tables yet.
     pub fn query(&mut self, plan: &LogicalPlan) -> Result<Built> {
-        if let Some(built) = self.built.get(plan) {
-            return Ok(built.clone());
+        let depends_on_options = depends_on_options(plan)?;
+        let known = self.built.get(plan).into_iter().flatten();
+        for (options, built) in known {
+            if !depends_on_options || *options == self.options {
+                return Ok(built.clone());
+            }
         }
         let built = self.build(plan)?;
-        self.built.insert(plan.clone(), built.clone());
+        let entry = self.built.entry(plan.clone()).or_default();
+        entry.push((self.options, built.clone()));
         Ok(built)
     }
 
@@ -135,7 +155,13 @@ impl GraphBuilder {
         table: &str,
         sink: Arc<dyn SinkFactory>,
     ) -> Result<()> {
-        changes::check_sink(&self.graph, input, table, sink.changelog_mode())?;
+        let accepted = sink.changelog_mode();
+        changes::check_sink(&self.graph, input, table, accepted)?;
+        let sink = if input.mode.update_before && !accepted.update_before {
+            changes::without_update_before(sink)
+        } else {
+            sink
+        };
         let exchange = Exchange::Forward;
         self.add(
             name,
@@ -235,7 +261,7 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().as_str())
             .collect();
-        let path = table.name.replace('.', ", ");
+        let path = scan.table_name.to_vec().join(", ");
         let name = format!(
             "TableSourceScan(table=[[{path}]], fields=[{}])",
             fields.join(", ")
@@ -276,7 +302,7 @@ impl GraphBuilder {
         let mut columns: Vec<Vec<ScalarValue>> = vec![Vec::new(); schema.fields().len()];
         for row in &values.values {
             for (column, expr) in columns.iter_mut().zip(row) {
-                column.push(constant(expr)?);
+                column.push(constant(expr, &self.config)?);
             }
         }
         let columns = columns
@@ -306,8 +332,9 @@ impl GraphBuilder {
             fields.join(", ")
         );
         let projection = (0..schema.fields().len()).collect();
-        let source = crate::plan::constant::source(batch);
-        Ok(self.source(source, projection, name, schema))
+        let rows = vec![Delta::insert_only(batch)];
+        let source = ValuesSource::try_new(Arc::clone(&schema), rows)?;
+        Ok(self.source(Arc::new(source), projection, name, schema))
     }
 
     // --- row by row ---------------------------------------------------------------------
@@ -325,13 +352,13 @@ impl GraphBuilder {
             .zip(schema.fields())
             .map(|(expr, field)| text::selected(expr, field.name()))
             .collect();
-        let name = calc_name(&select, filter);
+        let name = text::calc(&select, filter);
         let filter = filter
-            .map(|filter| physical(filter, input.schema()))
+            .map(|filter| physical(filter, input.schema(), &self.config))
             .transpose()?;
         let projection = exprs
             .iter()
-            .map(|expr| physical(expr, input.schema()))
+            .map(|expr| physical(expr, input.schema(), &self.config))
             .collect::<Result<Vec<_>>>()?;
         Ok(self.calc(&built, name, filter, projection, Arc::clone(schema.inner())))
     }
@@ -344,8 +371,8 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().clone())
             .collect();
-        let name = calc_name(&select, Some(predicate));
-        let filter = physical(predicate, input.schema())?;
+        let name = text::calc(&select, Some(predicate));
+        let filter = physical(predicate, input.schema(), &self.config)?;
         let schema = Arc::clone(&built.schema);
         let projection = all_columns(&schema);
         Ok(self.calc(&built, name, Some(filter), projection, schema))
@@ -366,7 +393,7 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().clone())
             .collect();
-        Ok(self.calc(input, calc_name(&names, None), None, projection, schema))
+        Ok(self.calc(input, text::calc(&names, None), None, projection, schema))
     }
 
     // --- aggregates ---------------------------------------------------------------------
@@ -381,7 +408,7 @@ impl GraphBuilder {
         }
         let input_plan = aggregate.input.as_ref();
         let input = self.query(input_plan)?;
-        let mut arguments = Arguments::new(&input, input_plan.schema());
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
         let group_columns = aggregate
             .group_expr
             .iter()
@@ -406,7 +433,7 @@ impl GraphBuilder {
             .zip(fields)
             .map(|(expr, field)| text::selected(expr, &readable(field.name(), expr)))
             .collect();
-        let name = aggregate_name(&grouping, &select);
+        let name = text::group_aggregate(&grouping, &select);
         let input = arguments.calc(self, &input, &group_columns);
         Ok(self.group(
             input,
@@ -425,7 +452,7 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().clone())
             .collect();
-        let name = aggregate_name(&names, &names);
+        let name = text::group_aggregate(&names, &names);
         let columns = (0..names.len()).collect();
         let schema = Arc::clone(&built.schema);
         Ok(self.group(built, name, columns, vec![], schema))
@@ -505,7 +532,7 @@ impl GraphBuilder {
             .collect();
         self.calc(
             &input,
-            calc_name(&names, None),
+            text::calc(&names, None),
             None,
             projection,
             Arc::clone(schema),
@@ -572,7 +599,7 @@ impl GraphBuilder {
             ));
         }
         let n_columns = input.schema.fields().len();
-        let mut arguments = Arguments::new(&input, input_plan.schema());
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
         let all: Vec<usize> = (0..n_columns)
             .map(|column| arguments.existing(column))
             .collect();
@@ -581,7 +608,7 @@ impl GraphBuilder {
             .iter()
             .map(|key| sort_key(key, &mut arguments))
             .collect::<Result<Vec<_>>>()?;
-        let order: Vec<_> = sort.expr.iter().map(sort_text).collect();
+        let order: Vec<_> = sort.expr.iter().map(text::order).collect();
         let input = arguments.calc(self, &input, &all);
         let name = match fetch {
             Some(fetch) => format!(
@@ -663,147 +690,6 @@ impl GraphBuilder {
     }
 }
 
-/// The columns that an operator wants of its input; those that are more than a column of it are
-/// computed by a Calc in between.
-struct Arguments {
-    input_schema: Arc<DFSchema>,
-    /// Text and expression of each wanted column; equal ones are wanted once.
-    columns: Vec<(Expr, Arc<dyn PhysicalExpr>)>,
-    fields: Vec<arrow::datatypes::FieldRef>,
-    input_fields: SchemaRef,
-}
-
-impl Arguments {
-    fn new(input: &Built, schema: &Arc<DFSchema>) -> Self {
-        Self {
-            input_schema: Arc::clone(schema),
-            columns: Vec::new(),
-            fields: Vec::new(),
-            input_fields: Arc::clone(&input.schema),
-        }
-    }
-
-    /// The index of the column that holds `expr`.
-    fn column(&mut self, expr: &Expr) -> Result<usize> {
-        let expr = unaliased(expr);
-        if let Some(known) = self.columns.iter().position(|(known, _)| known == expr) {
-            return Ok(known);
-        }
-        let physical = physical(expr, &self.input_schema)?;
-        let name = text::expression(expr);
-        let field = physical
-            .return_field(&self.input_fields)
-            .map_err(from_planner)?
-            .as_ref()
-            .clone()
-            .with_name(name);
-        self.columns.push((expr.clone(), physical));
-        self.fields.push(Arc::new(field));
-        Ok(self.columns.len() - 1)
-    }
-
-    /// The index of the column that holds column `column` of the input.
-    fn existing(&mut self, column: usize) -> usize {
-        let field = Arc::clone(&self.input_fields.fields()[column]);
-        let expr = Expr::Column(self.input_schema.columns()[column].clone());
-        self.columns
-            .push((expr, Arc::new(PhysicalColumn::new(field.name(), column))));
-        self.fields.push(field);
-        self.columns.len() - 1
-    }
-
-    /// The node that has the columns: a new Calc, or `input` itself if it has just these.
-    fn calc(self, builder: &mut GraphBuilder, input: &Built, keys: &[usize]) -> Built {
-        let identity = self.columns.len() == input.schema.fields().len()
-            && self
-                .columns
-                .iter()
-                .enumerate()
-                .all(|(column_idx, (_, expr))| {
-                    expr.downcast_ref::<PhysicalColumn>()
-                        .is_some_and(|column| column.index() == column_idx)
-                });
-        if identity || (self.columns.is_empty() && keys.is_empty()) {
-            return input.clone();
-        }
-        let select: Vec<_> = self
-            .columns
-            .iter()
-            .map(|(expr, _)| text::expression(expr))
-            .collect();
-        let schema = Arc::new(Schema::new(self.fields));
-        let projection = self.columns.into_iter().map(|(_, expr)| expr).collect();
-        builder.calc(input, calc_name(&select, None), None, projection, schema)
-    }
-}
-
-fn call(
-    expr: &Expr,
-    result: arrow::datatypes::FieldRef,
-    arguments: &mut Arguments,
-) -> Result<AggregateCall> {
-    let Expr::AggregateFunction(aggregate) = unaliased(expr) else {
-        return Err(EngineError::internal(format!("'{expr}' is no aggregate")));
-    };
-    let Some(function) = aggregates::of_udaf(&aggregate.func) else {
-        return Err(EngineError::unsupported(format!(
-            "aggregate function {} on a changing table",
-            aggregate.func.name().to_uppercase()
-        )));
-    };
-    if !aggregate.params.order_by.is_empty() {
-        return Err(EngineError::unsupported("ORDER BY inside an aggregate"));
-    }
-    let argument = match aggregate.params.args.as_slice() {
-        [] => None,
-        // COUNT of a constant counts rows.
-        [Expr::Literal(value, _)]
-            if function == crate::operators::AggregateFunction::Count && !value.is_null() =>
-        {
-            None
-        }
-        [argument] => Some(arguments.column(argument)?),
-        _ => {
-            return Err(EngineError::unsupported(format!(
-                "{} of several columns",
-                function.name()
-            )));
-        }
-    };
-    let filter = aggregate
-        .params
-        .filter
-        .as_ref()
-        .map(|filter| arguments.column(filter))
-        .transpose()?;
-    Ok(AggregateCall {
-        function,
-        argument,
-        filter,
-        distinct: aggregate.params.distinct,
-        result,
-    })
-}
-
-fn sort_key(key: &SortExpr, arguments: &mut Arguments) -> Result<SortKey> {
-    Ok(SortKey {
-        column: arguments.column(&key.expr)?,
-        descending: !key.asc,
-        nulls_first: key.nulls_first,
-    })
-}
-
-fn sort_text(key: &SortExpr) -> String {
-    let direction = if key.asc { "ASC" } else { "DESC" };
-    // NULL is the lowest value unless the query says otherwise.
-    let nulls = match (key.asc, key.nulls_first) {
-        (true, false) => " NULLS LAST",
-        (false, true) => " NULLS FIRST",
-        _ => "",
-    };
-    format!("{} {direction}{nulls}", text::expression(&key.expr))
-}
-
 /// The name under which an aggregate's column is shown: binders name it by its whole text.
 fn readable(name: &str, expr: &Expr) -> String {
     match expr {
@@ -820,28 +706,6 @@ fn unaliased(expr: &Expr) -> &Expr {
     }
 }
 
-fn calc_name(select: &[String], filter: Option<&Expr>) -> String {
-    match filter {
-        Some(filter) => format!(
-            "Calc(select=[{}], where=[{}])",
-            select.join(", "),
-            text::expression(filter)
-        ),
-        None => format!("Calc(select=[{}])", select.join(", ")),
-    }
-}
-
-fn aggregate_name(grouping: &[String], select: &[String]) -> String {
-    if grouping.is_empty() {
-        return format!("GroupAggregate(select=[{}])", select.join(", "));
-    }
-    format!(
-        "GroupAggregate(groupBy=[{}], select=[{}])",
-        grouping.join(", "),
-        select.join(", ")
-    )
-}
-
 fn all_columns(schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {
     schema
         .fields()
@@ -853,30 +717,18 @@ fn all_columns(schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {
         .collect()
 }
 
-/// `expr` over the columns of `schema`, ready to be evaluated on batches.
-///
-/// # Errors
-/// If the expression cannot be evaluated by itself, e.g. an aggregate.
-pub fn physical(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
-    create_physical_expr(
-        expr,
-        schema,
-        &ExecutionProps::new(),
-        &PhysicalPlanningContext::default(),
-    )
+/// Whether the operators of `plan` hang on how its result is read.
+fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| {
+        Ok(matches!(
+            node,
+            LogicalPlan::Aggregate(_)
+                | LogicalPlan::Distinct(_)
+                | LogicalPlan::Sort(_)
+                | LogicalPlan::Limit(_)
+        ))
+    })
     .map_err(from_planner)
-}
-
-/// The value of an expression without columns.
-fn constant(expr: &Expr) -> Result<ScalarValue> {
-    if let Expr::Literal(value, _) = expr {
-        return Ok(value.clone());
-    }
-    let physical = physical(expr, &DFSchema::empty())?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
-    let value = physical.evaluate(&batch)?.into_array(1)?;
-    Ok(ScalarValue::try_from_array(&value, 0)?)
 }
 
 /// What a relation that does not run yet is called.
@@ -902,10 +754,4 @@ fn stable_id(text: &str) -> String {
         hash = hash.wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")
-}
-
-/// The type of a column, as a sink's check shows it.
-#[must_use]
-pub fn is_null_type(data_type: &DataType) -> bool {
-    *data_type == DataType::Null
 }

@@ -1,0 +1,148 @@
+//! What an operator wants of its input: columns, and a Calc in between that computes those that
+//! are more than a column.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::{Expr, SortExpr};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+
+use super::{Built, GraphBuilder, physical, unaliased};
+use crate::error::{EngineError, Result};
+use crate::functions::aggregates;
+use crate::operators::{AggregateCall, AggregateFunction, SortKey};
+use crate::plan::errors::from_planner;
+use crate::plan::text;
+
+/// The columns that an operator wants of its input; those that are more than a column of it are
+/// computed by a Calc in between.
+pub(super) struct Arguments {
+    config: Arc<ConfigOptions>,
+    input_schema: Arc<DFSchema>,
+    /// Text and expression of each wanted column; equal ones are wanted once.
+    columns: Vec<(Expr, Arc<dyn PhysicalExpr>)>,
+    fields: Vec<FieldRef>,
+    input_fields: SchemaRef,
+}
+
+impl Arguments {
+    pub(super) fn new(input: &Built, schema: &Arc<DFSchema>, config: &Arc<ConfigOptions>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            input_schema: Arc::clone(schema),
+            columns: Vec::new(),
+            fields: Vec::new(),
+            input_fields: Arc::clone(&input.schema),
+        }
+    }
+
+    /// The index of the column that holds `expr`.
+    pub(super) fn column(&mut self, expr: &Expr) -> Result<usize> {
+        let expr = unaliased(expr);
+        if let Some(known) = self.columns.iter().position(|(known, _)| known == expr) {
+            return Ok(known);
+        }
+        let physical = physical(expr, &self.input_schema, &self.config)?;
+        let name = text::expression(expr);
+        let field = physical
+            .return_field(&self.input_fields)
+            .map_err(from_planner)?
+            .as_ref()
+            .clone()
+            .with_name(name);
+        self.columns.push((expr.clone(), physical));
+        self.fields.push(Arc::new(field));
+        Ok(self.columns.len() - 1)
+    }
+
+    /// The index of the column that holds column `column` of the input.
+    pub(super) fn existing(&mut self, column: usize) -> usize {
+        let field = Arc::clone(&self.input_fields.fields()[column]);
+        let expr = Expr::Column(self.input_schema.columns()[column].clone());
+        self.columns
+            .push((expr, Arc::new(PhysicalColumn::new(field.name(), column))));
+        self.fields.push(field);
+        self.columns.len() - 1
+    }
+
+    /// The node that has the columns: a new Calc, or `input` itself if it has just these.
+    pub(super) fn calc(self, builder: &mut GraphBuilder, input: &Built, keys: &[usize]) -> Built {
+        let identity = self.columns.len() == input.schema.fields().len()
+            && self
+                .columns
+                .iter()
+                .enumerate()
+                .all(|(column_idx, (_, expr))| {
+                    expr.downcast_ref::<PhysicalColumn>()
+                        .is_some_and(|column| column.index() == column_idx)
+                });
+        if identity || (self.columns.is_empty() && keys.is_empty()) {
+            return input.clone();
+        }
+        let select: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(expr, _)| text::expression(expr))
+            .collect();
+        let schema = Arc::new(Schema::new(self.fields));
+        let projection = self.columns.into_iter().map(|(_, expr)| expr).collect();
+        builder.calc(input, text::calc(&select, None), None, projection, schema)
+    }
+}
+
+pub(super) fn call(
+    expr: &Expr,
+    result: FieldRef,
+    arguments: &mut Arguments,
+) -> Result<AggregateCall> {
+    let Expr::AggregateFunction(aggregate) = unaliased(expr) else {
+        return Err(EngineError::internal(format!("'{expr}' is no aggregate")));
+    };
+    let Some(function) = aggregates::of_udaf(&aggregate.func) else {
+        return Err(EngineError::unsupported(format!(
+            "aggregate function {} on a changing table",
+            aggregate.func.name().to_uppercase()
+        )));
+    };
+    if !aggregate.params.order_by.is_empty() {
+        return Err(EngineError::unsupported("ORDER BY inside an aggregate"));
+    }
+    let argument = match aggregate.params.args.as_slice() {
+        [] => None,
+        // COUNT of a constant counts rows.
+        [Expr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() => {
+            None
+        }
+        [argument] => Some(arguments.column(argument)?),
+        _ => {
+            return Err(EngineError::unsupported(format!(
+                "{} of several columns",
+                function.name()
+            )));
+        }
+    };
+    let filter = aggregate
+        .params
+        .filter
+        .as_ref()
+        .map(|filter| arguments.column(filter))
+        .transpose()?;
+    Ok(AggregateCall {
+        function,
+        argument,
+        filter,
+        distinct: aggregate.params.distinct,
+        result,
+    })
+}
+
+pub(super) fn sort_key(key: &SortExpr, arguments: &mut Arguments) -> Result<SortKey> {
+    Ok(SortKey {
+        column: arguments.column(&key.expr)?,
+        descending: !key.asc,
+        nulls_first: key.nulls_first,
+    })
+}

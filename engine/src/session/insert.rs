@@ -1,0 +1,335 @@
+//! INSERT INTO, statement sets and CREATE TABLE AS: queries that end in tables.
+//!
+//! All inserts of a statement set are one graph, so what they share is computed once, and one job.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::query::{bind_query, one_line};
+use super::tables;
+use super::{Session, TableResult};
+use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
+use crate::connectors::SinkFactory;
+use crate::data::types::{FlinkType, TypeRoot};
+use crate::error::{EngineError, Result};
+use crate::functions::cast::{self, OnFailure};
+use crate::functions::checks;
+use crate::operators::Emission;
+use crate::plan::build::{BuildOptions, GraphBuilder};
+use crate::plan::errors::from_planner;
+use crate::plan::{explain, rules};
+use crate::runtime;
+use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::statement::Insert;
+
+/// A query and the table that it fills, planned.
+pub(super) struct PlannedInsert {
+    table: ObjectIdentifier,
+    sink: Arc<dyn SinkFactory>,
+    bound: LogicalPlan,
+    optimized: LogicalPlan,
+}
+
+/// Starts one job that carries out all of `inserts`.
+pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Result<TableResult> {
+    let builder = build(session, inserts)?;
+    let tables: Vec<_> = inserts
+        .iter()
+        .map(|insert| insert.table.summary())
+        .collect();
+    let name = match tables.as_slice() {
+        [table] => format!("insert-into_{table}"),
+        _ => one_line(sql),
+    };
+    let job = runtime::start(&builder.finish(), session.job_options(&name))?;
+    session.remember(&job);
+    if session.configuration().is_true("table.dml-sync")
+        && let runtime::JobStatus::Failed(error) = job.wait(None)
+    {
+        return Err(error);
+    }
+    TableResult::inserted(&tables, Some(job))
+}
+
+/// The plan of `inserts` as EXPLAIN shows it.
+pub(super) fn explain_text(
+    session: &Session,
+    inserts: &[PlannedInsert],
+    details: explain::Details,
+) -> Result<String> {
+    let builder = build(session, inserts)?;
+    let bound: Vec<_> = inserts.iter().map(|insert| &insert.bound).collect();
+    Ok(explain::text(&bound, builder.graph(), details))
+}
+
+fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
+    let config = session.planner_config();
+    let mut builder = GraphBuilder::new(BuildOptions::CHANGELOG, &config);
+    let mini_batch = session
+        .configuration()
+        .is_true("table.exec.mini-batch.enabled");
+    for insert in inserts {
+        builder.set_options(options_for(session, insert, mini_batch));
+        let built = builder.query(&insert.optimized)?;
+        let fields: Vec<_> = built
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!(
+            "Sink(table=[{}], fields=[{}])",
+            insert.table.summary(),
+            fields.join(", ")
+        );
+        builder.sink(
+            &built,
+            name,
+            &insert.table.summary(),
+            Arc::clone(&insert.sink),
+        )?;
+    }
+    Ok(builder)
+}
+
+/// A sink that keeps states gets net changes; one that shows the changes gets every one.
+fn options_for(session: &Session, insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
+    let mode = insert.sink.changelog_mode();
+    let is_upsert = mode.update_after && !mode.update_before;
+    let emission = if is_upsert || mini_batch || session.configuration().is_batch() {
+        Emission::NetPerStep
+    } else {
+        Emission::RowByRow
+    };
+    BuildOptions {
+        emission,
+        final_rows_only: session.configuration().is_batch(),
+        ..BuildOptions::CHANGELOG
+    }
+}
+
+/// Plans one INSERT.
+pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> {
+    if insert.overwrite {
+        return Err(EngineError::unsupported("INSERT OVERWRITE"));
+    }
+    if insert.on_conflict.is_some() {
+        return Err(EngineError::unsupported("ON CONFLICT"));
+    }
+    if !insert.partition.is_empty() {
+        return Err(EngineError::unsupported("INSERT with PARTITION (…)"));
+    }
+    let names = insert.target.names();
+    let resolved = session.tables().read(|catalog: &CatalogManager| {
+        let identifier = catalog.qualify(&names);
+        catalog.get(&identifier)
+    })?;
+    let CatalogObject::Table(table) = &resolved.object else {
+        return Err(invalid(format!(
+            "'{}' is a view and cannot be written",
+            resolved.identifier
+        )));
+    };
+    let bound = bind_query(session, &insert.source.query)?;
+    let targets = insert
+        .columns
+        .iter()
+        .map(|path| path.object_name().to_owned())
+        .collect::<Vec<_>>();
+    let hints = insert.hints.clone();
+    let sink = tables::sink(session, &resolved.identifier, table, hints)?;
+    into_table(session, &resolved.identifier, table, sink, bound, &targets)
+}
+
+/// Fits a query to a table: as many columns, of types that cast implicitly, NOT NULL enforced.
+pub(super) fn into_table(
+    session: &Session,
+    identifier: &ObjectIdentifier,
+    table: &CatalogTable,
+    sink: Arc<dyn SinkFactory>,
+    bound: LogicalPlan,
+    targets: &[String],
+) -> Result<PlannedInsert> {
+    let wanted = table.sink_schema();
+    let given = Arc::clone(bound.schema().inner());
+    let sources = assign(identifier, &wanted, &given, targets)?;
+    let mut filter: Option<Expr> = None;
+    let drops = session
+        .config("table.exec.sink.not-null-enforcer")
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("DROP"));
+    let bound_columns = bound.schema().columns();
+    let mut projection = Vec::with_capacity(wanted.fields().len());
+    for (field, source) in wanted.fields().iter().zip(&sources) {
+        let to = FlinkType::from_field(field);
+        let (expr, from) = match source {
+            Some(column_idx) => {
+                let (Some(column), Some(from)) = (
+                    bound_columns.get(*column_idx),
+                    given.fields().get(*column_idx),
+                ) else {
+                    return Err(EngineError::internal("a column of the query is gone"));
+                };
+                (Expr::Column(column.clone()), FlinkType::from_field(from))
+            }
+            None => (
+                lit(datafusion::common::ScalarValue::Null),
+                FlinkType::nullable(TypeRoot::Null),
+            ),
+        };
+        let mut expr = if from.root == to.root {
+            expr
+        } else {
+            let target = lit(to.as_serializable_string());
+            cast::function(OnFailure::Fail).call(vec![expr, target])
+        };
+        if !to.nullable && from.nullable {
+            if drops {
+                let present = expr.clone().is_not_null();
+                filter = Some(match filter {
+                    Some(filter) => filter.and(present),
+                    None => present,
+                });
+            }
+            expr = checks::not_null().call(vec![expr, lit(field.name().clone())]);
+        }
+        projection.push(expr.alias(field.name().clone()));
+    }
+    let mut plan = LogicalPlanBuilder::from(bound.clone());
+    if let Some(filter) = filter {
+        plan = plan.filter(filter).map_err(from_planner)?;
+    }
+    let plan = plan
+        .project(projection)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_planner)?;
+    let config = session.planner_config();
+    let optimized = rules::optimize(plan, &config)?;
+    Ok(PlannedInsert {
+        table: identifier.clone(),
+        sink,
+        bound,
+        optimized,
+    })
+}
+
+/// For every column of the table the column of the query that fills it, or none for NULL.
+fn assign(
+    identifier: &ObjectIdentifier,
+    wanted: &SchemaRef,
+    given: &SchemaRef,
+    targets: &[String],
+) -> Result<Vec<Option<usize>>> {
+    let mismatch = |cause: &str| {
+        invalid(format!(
+            "column types of query result and sink for '{}' do not match\nCause: {cause}\n\nQuery schema: {}\nSink schema:  {}",
+            identifier.summary(),
+            described(given),
+            described(wanted)
+        ))
+    };
+    let sources: Vec<Option<usize>> = if targets.is_empty() {
+        if wanted.fields().len() != given.fields().len() {
+            return Err(mismatch("Different number of columns."));
+        }
+        (0..wanted.fields().len()).map(Some).collect()
+    } else {
+        if targets.len() != given.fields().len() {
+            return Err(mismatch("Different number of columns."));
+        }
+        for target in targets {
+            if wanted.column_with_name(target).is_none() {
+                let names = wanted.fields().iter().map(|field| field.name().as_str());
+                return Err(EngineError::from(Arc::new(
+                    SqlDiagnostic::validation(format!("unknown target column '{target}'"))
+                        .with_hint(crate::sql::diagnostics::did_you_mean(target, names)),
+                )));
+            }
+        }
+        wanted
+            .fields()
+            .iter()
+            .map(|field| targets.iter().position(|target| target == field.name()))
+            .collect()
+    };
+    for (column_idx, (field, source)) in wanted.fields().iter().zip(&sources).enumerate() {
+        let Some(source) = source.and_then(|source| given.fields().get(source)) else {
+            if !field.is_nullable() {
+                return Err(invalid(format!(
+                    "column '{}' has no default value and does not allow NULLs",
+                    field.name()
+                )));
+            }
+            continue;
+        };
+        let (from, to) = (FlinkType::from_field(source), FlinkType::from_field(field));
+        if !fits(&from.root, &to.root) {
+            return Err(mismatch(&format!(
+                "Incompatible types for sink column '{}' at position {column_idx}.",
+                field.name()
+            )));
+        }
+    }
+    Ok(sources)
+}
+
+/// Whether Flink writes a value of `from` into a column of `to` without an explicit cast.
+fn fits(from: &TypeRoot, to: &TypeRoot) -> bool {
+    use TypeRoot as T;
+    let rank = |root: &T| match root {
+        T::TinyInt => Some(0),
+        T::SmallInt => Some(1),
+        T::Int => Some(2),
+        T::BigInt => Some(3),
+        T::Decimal { .. } => Some(4),
+        T::Float => Some(5),
+        T::Double => Some(6),
+        _ => None,
+    };
+    match (from, to) {
+        (from, to) if from == to => true,
+        (T::Null, _) => true,
+        (T::Char(_) | T::Varchar(_), T::Char(_) | T::Varchar(_))
+        | (T::Binary(_) | T::Varbinary(_), T::Binary(_) | T::Varbinary(_))
+        | (T::Time(_), T::Time(_))
+        | (T::Date, T::Timestamp(_) | T::TimestampLtz(_))
+        | (T::Timestamp(_) | T::TimestampLtz(_), T::Timestamp(_) | T::TimestampLtz(_))
+        | (T::IntervalDayTime { .. }, T::IntervalDayTime { .. })
+        | (T::IntervalYearMonth { .. }, T::IntervalYearMonth { .. }) => true,
+        (T::Array(from), T::Array(to)) | (T::Multiset(from), T::Multiset(to)) => {
+            fits(&from.root, &to.root)
+        }
+        (T::Map(from_key, from_value), T::Map(to_key, to_value)) => {
+            fits(&from_key.root, &to_key.root) && fits(&from_value.root, &to_value.root)
+        }
+        (T::Row(from), T::Row(to)) => {
+            from.len() == to.len()
+                && from
+                    .iter()
+                    .zip(to)
+                    .all(|(from, to)| fits(&from.flink_type.root, &to.flink_type.root))
+        }
+        (from, to) => match (rank(from), rank(to)) {
+            (Some(from), Some(to)) => from <= to,
+            _ => false,
+        },
+    }
+}
+
+fn described(schema: &Schema) -> String {
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| format!("{}: {}", field.name(), shown(field)))
+        .collect();
+    format!("[{}]", fields.join(", "))
+}
+
+fn shown(field: &Field) -> String {
+    FlinkType::from_field(field).to_string()
+}
+
+fn invalid(message: String) -> EngineError {
+    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
+}

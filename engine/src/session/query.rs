@@ -1,0 +1,241 @@
+//! A planned query: what it gives, and how to run it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast;
+
+use super::Session;
+use super::result::{ResultContent, ResultKind, TableResult};
+use super::tables::TableView;
+use crate::batch;
+use crate::connectors::SinkFactory;
+use crate::connectors::collect::{self, DEFAULT_BUFFER_ROWS};
+use crate::connectors::view::{self, MaterializedView, ViewOptions};
+use crate::data::ChangelogMode;
+use crate::error::Result;
+use crate::plan::build::{BuildOptions, Built, GraphBuilder};
+use crate::plan::{bind, explain, rules};
+use crate::runtime::{self, JobHandle};
+
+/// A query that has been planned and validated. It can be run any number of times.
+#[derive(Clone)]
+pub struct Query {
+    session: Session,
+    sql: String,
+    /// As bound: for EXPLAIN and for views over it.
+    bound: LogicalPlan,
+    optimized: LogicalPlan,
+    schema: SchemaRef,
+    mode: ChangelogMode,
+    is_bounded: bool,
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("sql", &self.sql)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Query {
+    /// Plans `query`; `sql` is its text, for people.
+    pub(super) fn plan(session: &Session, query: &ast::Query, sql: &str) -> Result<Self> {
+        let bound = bind_query(session, query)?;
+        Self::of_plan(session, bound, sql)
+    }
+
+    fn of_plan(session: &Session, bound: LogicalPlan, sql: &str) -> Result<Self> {
+        let config = session.planner_config();
+        let optimized = rules::optimize(bound.clone(), &config)?;
+        if session.configuration().is_batch() {
+            let schema = batch::output_schema(&bound);
+            return Ok(Self {
+                session: session.clone(),
+                sql: sql.to_owned(),
+                schema,
+                mode: ChangelogMode::INSERT_ONLY,
+                is_bounded: true,
+                bound,
+                optimized,
+            });
+        }
+        // Building shows what does not run here before anything is started.
+        let mut builder = GraphBuilder::new(BuildOptions::CHANGELOG, &config);
+        let built = builder.query(&optimized)?;
+        Ok(Self {
+            session: session.clone(),
+            sql: sql.to_owned(),
+            schema: built.schema,
+            mode: built.mode,
+            is_bounded: built.bounded,
+            bound,
+            optimized,
+        })
+    }
+
+    /// Schema of the rows.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The text of the query.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// Whether it ends by itself.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.is_bounded
+    }
+
+    /// The kinds of changes that it gives.
+    #[must_use]
+    pub fn changelog_mode(&self) -> ChangelogMode {
+        self.mode
+    }
+
+    /// Whether the rows have an order that displays should keep.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        is_ordered(&self.optimized)
+    }
+
+    /// Starts a job that gives the changes row by row, as Flink's `collect` does.
+    ///
+    /// # Errors
+    /// If a source cannot be opened.
+    pub fn collect(&self) -> Result<TableResult> {
+        if self.session.configuration().is_batch() {
+            return self.final_rows();
+        }
+        let options = if self
+            .session
+            .configuration()
+            .is_true("table.exec.mini-batch.enabled")
+        {
+            BuildOptions {
+                emission: crate::operators::Emission::NetPerStep,
+                ..BuildOptions::CHANGELOG
+            }
+        } else {
+            BuildOptions::CHANGELOG
+        };
+        let (builder, built) = self.build(options)?;
+        let (sink, mut stream) = collect::channel(Arc::clone(&built.schema), DEFAULT_BUFFER_ROWS);
+        let job = self.start(builder, &built, sink, "collect")?;
+        stream.attach(job.clone());
+        Ok(TableResult {
+            kind: ResultKind::SuccessWithContent,
+            schema: Arc::clone(&built.schema),
+            content: ResultContent::Changes(stream),
+            job: Some(job),
+        })
+    }
+
+    /// Starts a job that keeps the result as a table.
+    ///
+    /// # Errors
+    /// If a source cannot be opened.
+    pub fn materialize(&self, options: ViewOptions) -> Result<(JobHandle, Arc<MaterializedView>)> {
+        let (builder, built) = self.build(BuildOptions {
+            final_rows_only: self.session.configuration().is_batch(),
+            ..BuildOptions::STATE
+        })?;
+        let (sink, view) = view::materialize(Arc::clone(&built.schema), built.mode, options)?;
+        let job = self.start(builder, &built, sink, "view")?;
+        Ok((job, view))
+    }
+
+    /// The plan as EXPLAIN shows it.
+    ///
+    /// # Errors
+    /// If the plan cannot be built.
+    pub fn explain(&self) -> Result<String> {
+        self.explain_with(explain::Details::default())
+    }
+
+    pub(super) fn explain_with(&self, details: explain::Details) -> Result<String> {
+        let (builder, _) = self.build(BuildOptions::CHANGELOG)?;
+        Ok(explain::text(&[&self.bound], builder.graph(), details))
+    }
+
+    pub(super) fn bound_plan(&self) -> &LogicalPlan {
+        &self.bound
+    }
+
+    fn build(&self, options: BuildOptions) -> Result<(GraphBuilder, Built)> {
+        let mut builder = GraphBuilder::new(options, &self.session.planner_config());
+        let built = builder.query(&self.optimized)?;
+        Ok((builder, built))
+    }
+
+    fn start(
+        &self,
+        mut builder: GraphBuilder,
+        built: &Built,
+        sink: Arc<dyn SinkFactory>,
+        what: &str,
+    ) -> Result<JobHandle> {
+        let fields: Vec<_> = built
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!("Sink(table=[{what}], fields=[{}])", fields.join(", "));
+        builder.sink(built, name, what, sink)?;
+        let options = self.session.job_options(&one_line(&self.sql));
+        let job = runtime::start(&builder.finish(), options)?;
+        self.session.remember(&job);
+        Ok(job)
+    }
+
+    /// Batch mode: runs to the end and gives the rows of the final table.
+    fn final_rows(&self) -> Result<TableResult> {
+        let batches = batch::run(&self.bound, &self.session.planner_config())?;
+        let schema = batches
+            .first()
+            .map_or_else(|| Arc::clone(&self.schema), |batch| batch.schema());
+        Ok(TableResult {
+            kind: ResultKind::SuccessWithContent,
+            schema,
+            content: ResultContent::Rows(batches),
+            job: None,
+        })
+    }
+}
+
+/// Binds a query against the session as it is now.
+pub(super) fn bind_query(session: &Session, query: &ast::Query) -> Result<LogicalPlan> {
+    let config = session.planner_config();
+    let tables = TableView::new(session, &config);
+    bind::bind_query(query, &tables, session.functions(), &config)
+}
+
+fn is_ordered(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort(_) => true,
+        LogicalPlan::Projection(projection) => is_ordered(&projection.input),
+        LogicalPlan::Limit(limit) => is_ordered(&limit.input),
+        LogicalPlan::SubqueryAlias(alias) => is_ordered(&alias.input),
+        _ => false,
+    }
+}
+
+/// A statement's text as the name of its job.
+pub(super) fn one_line(sql: &str) -> String {
+    const MAX_CHARS: usize = 120;
+    let words: Vec<_> = sql.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(&line)),
+        None => line,
+    }
+}

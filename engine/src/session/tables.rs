@@ -1,0 +1,399 @@
+//! The tables and views that a session can read, and how their names become plans.
+//!
+//! ```text
+//!   name ──catalog──▶ view:  its query, bound where the view was made
+//!                 └─▶ table: TableScan(connector's source) [── Projection(computed columns)]
+//! ```
+//!
+//! Views are expanded where they are used; a view that leads to itself is refused.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableSource};
+use parking_lot::RwLock;
+
+use super::Session;
+use crate::catalog::define::ExpressionTypes;
+use crate::catalog::{
+    Attachment, CatalogManager, CatalogObject, CatalogTable, CatalogView, Column, ColumnSource,
+    IfExists, ObjectIdentifier,
+};
+use crate::connectors::{ConnectorTable, SinkFactory, Source, registry};
+use crate::data::types::FlinkType;
+use crate::error::{EngineError, Result};
+use crate::plan::bind;
+use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver};
+use crate::plan::errors::from_planner;
+use crate::plan::normalize::table_hint;
+use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::statement::{ExprText, QueryText};
+
+/// The catalogs of a session behind one lock, which is never held while planning.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    catalog: RwLock<CatalogManager>,
+}
+
+/// A source that was registered directly, as it hangs at its table.
+struct RegisteredSource(Arc<dyn Source>);
+
+impl Tables {
+    /// Looks at the catalogs.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&CatalogManager) -> T) -> T {
+        look(&self.catalog.read())
+    }
+
+    /// Changes the catalogs.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut CatalogManager) -> T) -> T {
+        change(&mut self.catalog.write())
+    }
+
+    /// The full name of a path as users write it.
+    pub(super) fn qualify(&self, path: &str) -> ObjectIdentifier {
+        let parts = parts_of(path);
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        self.read(|catalog| catalog.qualify(&parts))
+    }
+
+    pub(super) fn register_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
+        let identifier = self.qualify(name);
+        let mut table = CatalogTable::of_schema(&source.schema());
+        table.attachment = Some(Attachment(Arc::new(RegisteredSource(source))));
+        self.write(|catalog| {
+            catalog.create_temporary(&identifier, table.into(), IfExists::Replace)
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn create_temporary_view(
+        &self,
+        name: &str,
+        query: QueryText,
+        schema: arrow::datatypes::SchemaRef,
+    ) -> Result<()> {
+        let identifier = self.qualify(name);
+        let view = self.view(query, schema, Vec::new(), None);
+        self.write(|catalog| {
+            catalog.create_temporary(&identifier, view.into(), IfExists::Replace)
+        })?;
+        Ok(())
+    }
+
+    /// A view in the current namespace.
+    pub(super) fn view(
+        &self,
+        query: QueryText,
+        schema: arrow::datatypes::SchemaRef,
+        column_comments: Vec<Option<String>>,
+        comment: Option<String>,
+    ) -> CatalogView {
+        let namespace = self.read(|catalog| {
+            (
+                catalog.current_catalog().to_owned(),
+                catalog.current_database().to_owned(),
+            )
+        });
+        let mut column_comments = column_comments;
+        column_comments.resize(schema.fields().len(), None);
+        CatalogView {
+            query,
+            schema,
+            column_comments,
+            comment,
+            namespace,
+        }
+    }
+}
+
+/// The parts of a path as users write it: separated by dots, backticks around parts that have
+/// dots themselves.
+pub(super) fn parts_of(path: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut is_quoted = false;
+    let mut letters = path.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '`' if is_quoted && letters.peek() == Some(&'`') => {
+                letters.next();
+                part.push('`');
+            }
+            '`' => is_quoted = !is_quoted,
+            '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
+            letter => part.push(letter),
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// The path with backticks around every part.
+pub(super) fn quoted_path(path: &str) -> String {
+    let parts: Vec<_> = parts_of(path)
+        .iter()
+        .map(|part| crate::catalog::quoted(part))
+        .collect();
+    parts.join(".")
+}
+
+/// What a connector learns about a table.
+fn connector_table(
+    session: &Session,
+    identifier: &ObjectIdentifier,
+    table: &CatalogTable,
+    schema: arrow::datatypes::SchemaRef,
+    hints: BTreeMap<String, String>,
+) -> ConnectorTable {
+    let mut options = table.options_map();
+    options.extend(hints);
+    ConnectorTable {
+        name: identifier.summary(),
+        schema,
+        primary_key: table
+            .primary_key
+            .as_ref()
+            .map(|key| key.columns.clone())
+            .unwrap_or_default(),
+        partition_keys: table.partition_keys.clone(),
+        options,
+        time_zone: session.configuration().time_zone(),
+    }
+}
+
+fn without_connector(identifier: &ObjectIdentifier) -> EngineError {
+    EngineError::from(Arc::new(
+        SqlDiagnostic::validation(format!(
+            "table '{identifier}' has no option 'connector', so it cannot be read or written"
+        ))
+        .with_hint(Some("write WITH ('connector' = '…', …)".to_owned())),
+    ))
+}
+
+/// The sink of a table.
+pub(super) fn sink(
+    session: &Session,
+    identifier: &ObjectIdentifier,
+    table: &CatalogTable,
+    hints: BTreeMap<String, String>,
+) -> Result<Arc<dyn SinkFactory>> {
+    if table.attachment.is_some() {
+        return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+            format!("table '{identifier}' was made of data and can only be read"),
+        ))));
+    }
+    let connector = table
+        .connector()
+        .ok_or_else(|| without_connector(identifier))?;
+    let described = connector_table(session, identifier, table, table.sink_schema(), hints);
+    registry::find(connector)?.sink(&described)
+}
+
+/// What the binder sees of a session's tables while one statement is planned.
+pub(super) struct TableView<'a> {
+    session: &'a Session,
+    config: &'a Arc<ConfigOptions>,
+    scope: RefCell<Scope>,
+}
+
+struct Scope {
+    /// Catalog and database in which bare names are looked up now.
+    namespace: (String, String),
+    /// The views around it, outermost first.
+    views: Vec<ObjectIdentifier>,
+}
+
+impl<'a> TableView<'a> {
+    pub(super) fn new(session: &'a Session, config: &'a Arc<ConfigOptions>) -> Self {
+        Self {
+            session,
+            config,
+            scope: RefCell::new(Scope {
+                namespace: (session.current_catalog(), session.current_database()),
+                views: Vec::new(),
+            }),
+        }
+    }
+
+    fn expand(
+        &self,
+        identifier: &ObjectIdentifier,
+        view: &CatalogView,
+    ) -> Result<Arc<dyn TableSource>> {
+        if self.scope.borrow().views.contains(identifier) {
+            return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+                format!("view '{identifier}' leads to itself"),
+            ))));
+        }
+        let outer = {
+            let mut scope = self.scope.borrow_mut();
+            scope.views.push(identifier.clone());
+            std::mem::replace(&mut scope.namespace, view.namespace.clone())
+        };
+        let plan = bind::bind_query(
+            &view.query.query,
+            self,
+            self.session.functions(),
+            self.config,
+        );
+        {
+            let mut scope = self.scope.borrow_mut();
+            scope.views.pop();
+            scope.namespace = outer;
+        }
+        let names: Vec<_> = view
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        Ok(Arc::new(NamedPlan::new(bind::rename_columns(
+            plan?, &names,
+        )?)))
+    }
+
+    fn scan(
+        &self,
+        identifier: &ObjectIdentifier,
+        table: &CatalogTable,
+        hints: BTreeMap<String, String>,
+    ) -> Result<Arc<dyn TableSource>> {
+        let source = self.source(identifier, table, &hints)?;
+        let mut name = identifier.object.clone();
+        if !hints.is_empty() {
+            // Another source than the table without hints.
+            name = format!("{name}, hints={hints:?}");
+        }
+        let reference = TableReference::full(
+            identifier.catalog.as_str(),
+            identifier.database.as_str(),
+            name.as_str(),
+        );
+        let physical = PhysicalTable {
+            name: identifier.summary(),
+            source,
+        };
+        let plan = LogicalPlanBuilder::scan(reference, Arc::new(physical), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_planner)?;
+        if table.is_all_physical() {
+            return Ok(Arc::new(NamedPlan::new(plan)));
+        }
+        Ok(Arc::new(NamedPlan::new(self.computed(plan, table)?)))
+    }
+
+    fn source(
+        &self,
+        identifier: &ObjectIdentifier,
+        table: &CatalogTable,
+        hints: &BTreeMap<String, String>,
+    ) -> Result<Arc<dyn Source>> {
+        if let Some(Attachment(attached)) = &table.attachment
+            && let Some(RegisteredSource(source)) = attached.downcast_ref::<RegisteredSource>()
+        {
+            return Ok(Arc::clone(source));
+        }
+        let connector = table
+            .connector()
+            .ok_or_else(|| without_connector(identifier))?;
+        let schema = table.physical_schema();
+        let described = connector_table(self.session, identifier, table, schema, hints.clone());
+        registry::find(connector)?.source(&described)
+    }
+
+    /// Puts the computed columns in their places.
+    fn computed(&self, scan: LogicalPlan, table: &CatalogTable) -> Result<LogicalPlan> {
+        let schema = unqualified(scan.schema())?;
+        let qualified = Arc::clone(scan.schema());
+        let columns = table
+            .columns
+            .iter()
+            .map(|column| match &column.source {
+                ColumnSource::Physical => {
+                    let found = qualified
+                        .columns()
+                        .into_iter()
+                        .find(|physical| physical.name == column.name);
+                    found.map(Expr::Column).ok_or_else(|| {
+                        EngineError::internal(format!("no physical column '{}'", column.name))
+                    })
+                }
+                ColumnSource::Computed(expr) => {
+                    let expr = bind::bind_expr(
+                        &expr.expr,
+                        &schema,
+                        self,
+                        self.session.functions(),
+                        self.config,
+                    )?;
+                    Ok(expr.alias(column.name.clone()))
+                }
+                ColumnSource::Metadata { .. } => Err(EngineError::unsupported(format!(
+                    "METADATA column '{}'",
+                    column.name
+                ))),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        LogicalPlanBuilder::from(scan)
+            .project(columns)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_planner)
+    }
+}
+
+/// The schema whose columns have no table before them: how computed columns name them.
+fn unqualified(schema: &DFSchema) -> Result<DFSchema> {
+    DFSchema::try_from(Arc::clone(schema.inner())).map_err(from_planner)
+}
+
+impl TableResolver for TableView<'_> {
+    fn resolve(&self, reference: &TableReference) -> Result<Arc<dyn TableSource>> {
+        let (names, hints) = match table_hint(reference.table()) {
+            Some((names, hints)) => (names, hints),
+            None => (names_of(reference), BTreeMap::new()),
+        };
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let namespace = self.scope.borrow().namespace.clone();
+        let resolved = self.session.tables().read(|catalog| {
+            let identifier = catalog.qualify_in((&namespace.0, &namespace.1), &names);
+            catalog.get(&identifier)
+        })?;
+        match &resolved.object {
+            CatalogObject::Table(table) => self.scan(&resolved.identifier, table, hints),
+            CatalogObject::View(view) => self.expand(&resolved.identifier, view),
+        }
+    }
+}
+
+fn names_of(reference: &TableReference) -> Vec<String> {
+    match reference {
+        TableReference::Bare { table } => vec![table.to_string()],
+        TableReference::Partial { schema, table } => vec![schema.to_string(), table.to_string()],
+        TableReference::Full {
+            catalog,
+            schema,
+            table,
+        } => vec![catalog.to_string(), schema.to_string(), table.to_string()],
+    }
+}
+
+/// Types computed columns and watermarks for the catalog.
+impl ExpressionTypes for TableView<'_> {
+    fn type_of(&self, expr: &ExprText, columns: &[Column]) -> Result<FlinkType> {
+        let fields: Vec<Field> = columns.iter().map(Column::to_field).collect();
+        let schema = DFSchema::try_from(Schema::new(fields)).map_err(from_planner)?;
+        let bound = bind::bind_expr(
+            &expr.expr,
+            &schema,
+            self,
+            self.session.functions(),
+            self.config,
+        )?;
+        let (_, field) = bound.to_field(&schema).map_err(from_planner)?;
+        Ok(FlinkType::from_field(&field))
+    }
+}
