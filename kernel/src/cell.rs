@@ -6,10 +6,12 @@
 //!    that line, see [`CellOptions`].
 //! 2. A cell is SQL if its first word is the keyword of a Flink statement and what follows has
 //!    the shape of that statement (`select 1`, `show tables`, `with t as (select …) select …`),
-//!    as decided by the engine's `looks_like_sql`. No text of such a shape is valid Python.
+//!    as decided by [`looks_like_sql`]. No text of such a shape is valid Python.
 //! 3. Every other cell is Python; so are those that begin with `%`, `!` or `?`.
 
 use std::time::Duration;
+
+use tidemill_engine::sql::classify::looks_like_sql;
 
 use crate::display::live::Until;
 
@@ -25,7 +27,7 @@ pub enum CellKind {
 /// Says in which language a cell is written.
 #[must_use]
 pub fn classify(code: &str) -> CellKind {
-    if magic_line(code).is_some() {
+    if magic_line(code).is_some() || looks_like_sql(code) {
         CellKind::Sql
     } else {
         CellKind::Python
@@ -75,9 +77,9 @@ pub enum OptionError {
 }
 
 /// Fewest and most pictures a second.
-pub const HZ_RANGE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+pub(crate) const HZ_RANGE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 /// Most rows that a table shows.
-pub const MAX_ROWS: usize = 10_000;
+pub(crate) const MAX_ROWS: usize = 10_000;
 
 const KNOWN: &str =
     "--rows N, --hz F, --until rows=N|records=N|seconds=F, --name NAME, --settled, --live";
@@ -87,7 +89,7 @@ const KNOWN: &str =
 ///
 /// # Errors
 /// For options that do not exist or cannot be read.
-pub fn parse_cell(code: &str) -> Result<(CellOptions, String), OptionError> {
+pub(crate) fn parse_cell(code: &str) -> Result<(CellOptions, String), OptionError> {
     let Some((start, end)) = magic_line(code) else {
         return Ok((CellOptions::default(), code.to_owned()));
     };
@@ -101,7 +103,7 @@ pub fn parse_cell(code: &str) -> Result<(CellOptions, String), OptionError> {
 ///
 /// # Errors
 /// As [`parse_cell`].
-pub fn parse_options(text: &str) -> Result<CellOptions, OptionError> {
+pub(crate) fn parse_options(text: &str) -> Result<CellOptions, OptionError> {
     let mut options = CellOptions::default();
     let mut words = text
         .split_whitespace()
@@ -214,6 +216,25 @@ mod tests {
             "",
             "x = 1",
             "print(1)",
+        ] {
+            assert_eq!(classify(code), CellKind::Python, "{code}");
+        }
+    }
+
+    #[test]
+    fn statements_are_sql_without_it() {
+        for code in [
+            "SELECT 1",
+            "-- all\nshow tables;",
+            "select * from t\nwhere a = 1",
+        ] {
+            assert_eq!(classify(code), CellKind::Sql, "{code}");
+        }
+        for code in [
+            "select(1)",
+            "show = 1",
+            "with open('x') as f:\n    pass",
+            "values = [1]",
         ] {
             assert_eq!(classify(code), CellKind::Python, "{code}");
         }

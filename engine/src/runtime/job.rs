@@ -84,6 +84,7 @@ struct Shared {
     id: String,
     name: String,
     is_bounded: bool,
+    n_readers: usize,
     started: Instant,
     progress: Mutex<Progress>,
     /// The status or the number of threads has changed.
@@ -139,6 +140,7 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
             id: number.to_string(),
             name: options.name.clone(),
             is_bounded: is_bounded(graph),
+            n_readers: readers.len(),
             started: Instant::now(),
             progress: Mutex::new(Progress {
                 status: JobStatus::Running,
@@ -217,6 +219,13 @@ impl JobHandle {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         self.shared.is_bounded
+    }
+
+    /// Readers that its sources have: with one, rows come in an order that does not depend on
+    /// how threads take turns.
+    #[must_use]
+    pub fn n_readers(&self) -> usize {
+        self.shared.n_readers
     }
 
     /// Where the job stands now.

@@ -31,7 +31,7 @@ use datafusion::common::config::ConfigOptions;
 use parking_lot::RwLock;
 
 pub use config::Configuration;
-pub use query::Query;
+pub use query::{OrderKey, Query};
 pub use result::{ResultContent, ResultKind, TableResult};
 
 pub use crate::sql::script::ScriptStatement;

@@ -20,6 +20,17 @@ use crate::plan::build::{BuildOptions, Built, GraphBuilder};
 use crate::plan::{bind, explain, rules};
 use crate::runtime::{self, JobHandle};
 
+/// A key of ORDER BY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderKey {
+    /// Index of the column in the result.
+    pub column: usize,
+    /// DESC.
+    pub descending: bool,
+    /// Whether NULL comes before all values.
+    pub nulls_first: bool,
+}
+
 /// A query that has been planned and validated. It can be run any number of times.
 #[derive(Clone)]
 pub struct Query {
@@ -105,6 +116,13 @@ impl Query {
     #[must_use]
     pub fn is_ordered(&self) -> bool {
         is_ordered(&self.optimized)
+    }
+
+    /// The keys of its ORDER BY, for displays of a table that changes. Empty without one, and
+    /// also if a key is no column of the result.
+    #[must_use]
+    pub fn ordering(&self) -> Vec<OrderKey> {
+        ordering(&self.optimized).unwrap_or_default()
     }
 
     /// Starts a job that gives the changes row by row, as Flink's `collect` does.
@@ -226,6 +244,42 @@ fn is_ordered(plan: &LogicalPlan) -> bool {
         LogicalPlan::Limit(limit) => is_ordered(&limit.input),
         LogicalPlan::SubqueryAlias(alias) => is_ordered(&alias.input),
         _ => false,
+    }
+}
+
+/// The keys by which the rows of `plan` are ordered, if all of them are columns of it.
+fn ordering(plan: &LogicalPlan) -> Option<Vec<OrderKey>> {
+    match plan {
+        LogicalPlan::Sort(sort) => sort
+            .expr
+            .iter()
+            .map(|key| {
+                let column = key.expr.try_as_col()?;
+                Some(OrderKey {
+                    column: sort.input.schema().maybe_index_of_column(column)?,
+                    descending: !key.asc,
+                    nulls_first: key.nulls_first,
+                })
+            })
+            .collect(),
+        LogicalPlan::Projection(projection) => {
+            let schema = projection.input.schema();
+            let shown: Vec<Option<usize>> = projection
+                .expr
+                .iter()
+                .map(|expr| schema.maybe_index_of_column(expr.clone().unalias().try_as_col()?))
+                .collect();
+            ordering(&projection.input)?
+                .into_iter()
+                .map(|key| {
+                    let column = shown.iter().position(|shown| *shown == Some(key.column))?;
+                    Some(OrderKey { column, ..key })
+                })
+                .collect()
+        }
+        LogicalPlan::Limit(limit) => ordering(&limit.input),
+        LogicalPlan::SubqueryAlias(alias) => ordering(&alias.input),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use tidemill_engine::Result;
+use tidemill_engine::session::OrderKey;
 
 use super::status::{RunState, Status};
 use super::table::{Shown, TableOptions, sorted_by_all_columns, table_grid};
@@ -41,6 +42,19 @@ pub struct Rows {
     pub append_only: bool,
 }
 
+impl Rows {
+    /// Leaves the first `n_rows` of rows that only ever come, if all are here: a query that ends
+    /// at a number of rows goes on to the end of a step, and how many rows that gives is chance.
+    pub fn keep_first(&mut self, n_rows: u64) {
+        let is_whole = self.batch.num_rows() as u64 == self.n_rows;
+        if self.append_only && is_whole && self.n_rows > n_rows {
+            // Smaller than a number of rows in memory.
+            self.batch = self.batch.slice(0, n_rows as usize);
+            self.n_rows = n_rows;
+        }
+    }
+}
+
 /// In which order rows are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
@@ -49,18 +63,7 @@ pub enum Order {
     /// By all columns from left to right: for results whose order depends on worker threads.
     ByAllColumns,
     /// By the query's ORDER BY; rows that are equal there, by all columns.
-    By(Vec<OrderColumn>),
-}
-
-/// One key of an ORDER BY.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderColumn {
-    /// Index of the column in the result.
-    pub column: usize,
-    /// DESC.
-    pub descending: bool,
-    /// Whether NULL comes before all values.
-    pub nulls_first: bool,
+    By(Vec<OrderKey>),
 }
 
 /// What one live display shows.
@@ -68,6 +71,8 @@ pub struct OrderColumn {
 pub struct FrameOptions {
     /// In front of the state; none for a table.
     pub subject: Option<String>,
+    /// At the end of the line while the job runs: by which it can be stopped.
+    pub job_id: Option<String>,
     /// Rows and values. Which end is shown is decided here: the end that grows while an
     /// append-only result runs, else the beginning.
     pub table: TableOptions,
@@ -113,6 +118,12 @@ impl Frames {
             last_record_at: Duration::ZERO,
             last: None,
         }
+    }
+
+    /// The next picture is the last one of a result that somebody waited for: it shows nothing of
+    /// time.
+    pub fn settle(&mut self) {
+        self.options.settled = true;
     }
 
     /// How many rows of the view the next picture needs; all if it will sort them.
@@ -195,11 +206,11 @@ impl Frames {
             RunState::Running => {
                 status.n_records = Some(progress.n_records);
                 let (rate, elapsed) = self.rate_and_elapsed(progress);
-                if let Some(rate) = rate {
-                    status.records_per_second = Some(rate);
-                } else {
-                    status.note = Some("waiting for input".to_owned());
-                }
+                status.records_per_second = rate;
+                let waiting = rate.is_none().then(|| "waiting for input".to_owned());
+                let job = self.options.job_id.as_ref().map(|id| format!("job {id}"));
+                let notes: Vec<String> = waiting.into_iter().chain(job).collect();
+                status.note = (!notes.is_empty()).then(|| notes.join(" · "));
                 status.elapsed = Some(elapsed);
             }
             RunState::Finished => {

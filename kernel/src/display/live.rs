@@ -184,17 +184,22 @@ impl LiveDisplay {
 
     fn draw(&self, picture: &mut Picture, progress: &Progress, n_rows: Option<u64>) {
         let version = self.source.version();
+        let mut n_needed = picture
+            .frames
+            .n_rows_needed(progress.state, n_rows.unwrap_or(0));
+        let met = self.until.filter(|_| picture.stopping);
+        let met = met.filter(|_| progress.state == RunState::Stopped);
+        if met.is_some() {
+            picture.frames.settle();
+            n_needed = usize::MAX;
+        }
         let ended = progress.state != RunState::Running;
-        if ended
-            || picture
-                .drawn
-                .as_ref()
-                .is_none_or(|(drawn, _)| *drawn != version)
-        {
-            let needed = picture
-                .frames
-                .n_rows_needed(progress.state, n_rows.unwrap_or(0));
-            picture.drawn = self.source.rows(needed).map(|rows| (version, rows));
+        let drawn = picture.drawn.as_ref().map(|(drawn, _)| *drawn);
+        if ended || drawn != Some(version) {
+            picture.drawn = self.source.rows(n_needed).map(|rows| (version, rows));
+        }
+        if let (Some((_, rows)), Some(Until::Rows(n_rows))) = (&mut picture.drawn, met) {
+            rows.keep_first(n_rows);
         }
         let rows = picture.drawn.as_ref().map(|(_, rows)| rows);
         match picture.frames.next(progress, rows, picture.note.as_deref()) {

@@ -21,6 +21,8 @@ pub mod frame;
 
 pub mod live;
 
+pub mod jobs;
+
 #[cfg(test)]
 mod tests;
 

@@ -95,6 +95,10 @@ impl Status {
     fn parts(&self) -> Vec<String> {
         let mut parts = Vec::new();
         match (self.n_rows, self.n_records) {
+            // Each record a row: nothing more to say.
+            (Some(rows), Some(records)) if rows == records && self.state != RunState::Running => {
+                parts.push(counted(rows, "row"));
+            }
             (Some(rows), Some(records)) if self.state != RunState::Running => {
                 parts.push(format!(
                     "{} from {}",
@@ -171,7 +175,8 @@ impl Status {
 }
 
 /// A rate of which nobody needs the last digits: three are kept from 1,000 on.
-fn rate_text(rate: f64) -> String {
+#[must_use]
+pub fn rate_text(rate: f64) -> String {
     if !rate.is_finite() || rate < 0.0 {
         return "0".to_owned();
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use expect_test::{Expect, expect};
 use parking_lot::Mutex;
+use tidemill_engine::session::OrderKey;
 
-use super::frame::{FrameOptions, Frames, Order, OrderColumn, Progress, Rows};
+use super::frame::{FrameOptions, Frames, Order, Progress, Rows};
 use super::live::{LiveDisplays, LiveSource, LiveSpec, Screen, Until};
 use super::status::RunState;
 use super::table::TableOptions;
@@ -133,6 +134,7 @@ impl Screen for Paper {
 fn options(order: Order) -> FrameOptions {
     FrameOptions {
         subject: None,
+        job_id: Some("7".to_owned()),
         table: TableOptions::default(),
         order,
         records_are_deterministic: true,
@@ -183,19 +185,19 @@ fn a_run_from_the_first_picture_to_the_last() {
     let mut frames = Frames::new(options(Order::ByAllColumns));
     check(
         &draw(&mut frames, RunState::Running, &[], 0),
-        expect![[r"
+        expect![[r#"
              word | n
             ------+---
-            ● running · 0 rows · 0 records · 0 records/s · 0.0 s"]],
+            ● running · 0 rows · 0 records · 0 records/s · 0.0 s · job 7"#]],
     );
     check(
         &draw(&mut frames, RunState::Running, &[("to", 1), ("be", 2)], 1),
-        expect![[r"
+        expect![[r#"
              word | n
             ------+---
              be   | 2
              to   | 1
-            ● running · 2 rows · 1,000 records · 1,000 records/s · 1.0 s"]],
+            ● running · 2 rows · 1,000 records · 1,000 records/s · 1.0 s · job 7"#]],
     );
     check(
         &draw(&mut frames, RunState::Finished, &[("to", 2), ("be", 2)], 2),
@@ -210,7 +212,7 @@ fn a_run_from_the_first_picture_to_the_last() {
 
 #[test]
 fn ties_of_order_by_are_settled_by_all_columns() {
-    let by_count = Order::By(vec![OrderColumn {
+    let by_count = Order::By(vec![OrderKey {
         column: 1,
         descending: true,
         nulls_first: false,
@@ -257,15 +259,15 @@ fn an_idle_query_draws_the_same_picture() {
     }
     check(
         &texts.join("\n"),
-        expect![[r"
-            ● running · 1 row · 7 records · 7.0 records/s · 1.0 s
-            ● running · 1 row · 7 records · 1 min 00 s · waiting for input
+        expect![[r#"
+            ● running · 1 row · 7 records · 7.0 records/s · 1.0 s · job 7
+            ● running · 1 row · 7 records · 1 min 00 s · waiting for input · job 7
             (the same)
             (the same)
             (the same)
             (the same)
             (the same)
-            ● running · 1 row · 7 records · 2 min 00 s · waiting for input"]],
+            ● running · 1 row · 7 records · 2 min 00 s · waiting for input · job 7"#]],
     );
 }
 
@@ -290,12 +292,12 @@ fn pictures_are_drawn_when_due_and_only_if_they_differ() {
     assert_eq!(paper.len(), 2, "nothing changed");
     check(
         &paper.last(),
-        expect![[r"
+        expect![[r#"
             update
              word |  n
             ------+----
              a    | 99
-            ● running · 1 row · 10 records · 10 records/s · 1.0 s"]],
+            ● running · 1 row · 10 records · 10 records/s · 1.0 s · job 7"#]],
     );
 }
 
@@ -367,7 +369,7 @@ fn until_stops_the_query() {
     assert!(display.wait(Duration::ZERO));
     check(
         paper.last().lines().last().unwrap(),
-        expect!["■ stopped · 2 rows from 10 records · 1.0 s · until rows=2"],
+        expect!["■ stopped · 2 rows · until rows=2"],
     );
 }
 

@@ -1,0 +1,124 @@
+//! The list of jobs: what runs, what has run, and how much it has done.
+
+use tidemill_engine::runtime::{JobHandle, JobStatus};
+
+use super::format::{cut, visible};
+use super::grid::{Grid, GridColumn};
+use super::html::grouped;
+use super::status::{RunState, elapsed_text, rate_text};
+use crate::mime::MimeBundle;
+
+/// Names of jobs are statements: they are cut at this width.
+const MAX_NAME_WIDTH: usize = 60;
+
+/// One line of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobLine {
+    /// By which it can be stopped.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// State.
+    pub state: RunState,
+    /// Records read by its sources.
+    pub records_in: u64,
+    /// Changes written to its sinks.
+    pub records_out: u64,
+    /// Since the start, or from start to end.
+    pub elapsed: std::time::Duration,
+    /// What its operators remember.
+    pub state_bytes: usize,
+}
+
+impl JobLine {
+    /// The line of a job, now.
+    #[must_use]
+    pub fn of(job: &JobHandle) -> Self {
+        let metrics = job.metrics();
+        Self {
+            id: job.id().to_owned(),
+            name: job.name().to_owned(),
+            state: match job.status() {
+                JobStatus::Running => RunState::Running,
+                JobStatus::Finished => RunState::Finished,
+                JobStatus::Stopped => RunState::Stopped,
+                JobStatus::Failed(_) => RunState::Failed,
+            },
+            records_in: metrics.records_in,
+            records_out: metrics.records_out,
+            elapsed: metrics.elapsed,
+            state_bytes: metrics.state_bytes,
+        }
+    }
+
+    fn cells(&self) -> Vec<Option<String>> {
+        let (sign, word) = self.state.label();
+        let seconds = self.elapsed.as_secs_f64();
+        // Counts stay far below 2^52.
+        let rate = if seconds > 0.0 {
+            self.records_in as f64 / seconds
+        } else {
+            0.0
+        };
+        [
+            self.id.clone(),
+            cut(&visible(&self.name), MAX_NAME_WIDTH),
+            format!("{sign} {word}"),
+            grouped(self.records_in),
+            grouped(self.records_out),
+            rate_text(rate),
+            elapsed_text(self.elapsed),
+            bytes_text(self.state_bytes),
+        ]
+        .into_iter()
+        .map(Some)
+        .collect()
+    }
+}
+
+/// The list in both forms.
+#[must_use]
+pub fn jobs_bundle(jobs: &[JobLine]) -> MimeBundle {
+    if jobs.is_empty() {
+        return MimeBundle::plain("no jobs");
+    }
+    let columns = [
+        ("id", true),
+        ("job", false),
+        ("state", false),
+        ("records in", true),
+        ("records out", true),
+        ("records/s", true),
+        ("elapsed", true),
+        ("state size", true),
+    ];
+    let grid = Grid {
+        columns: columns
+            .into_iter()
+            .map(|(name, right_aligned)| GridColumn {
+                name: name.to_owned(),
+                caption: String::new(),
+                right_aligned,
+            })
+            .collect(),
+        rows: jobs.iter().map(JobLine::cells).collect(),
+        ..Grid::default()
+    };
+    MimeBundle::plain(grid.to_plain()).with_html(grid.to_html())
+}
+
+/// `0 B`, `12.3 KiB`, `4.0 MiB`.
+fn bytes_text(n_bytes: usize) -> String {
+    if n_bytes < 1_024 {
+        return format!("{n_bytes} B");
+    }
+    // Sizes of memory stay far below 2^52.
+    let mut size = n_bytes as f64 / 1_024.0;
+    for unit in ["KiB", "MiB", "GiB"] {
+        if size < 1_024.0 {
+            return format!("{size:.1} {unit}");
+        }
+        size /= 1_024.0;
+    }
+    format!("{size:.1} TiB")
+}
