@@ -58,8 +58,9 @@ impl PyQuery {
         self.query.changelog_mode().to_string()
     }
 
-    fn explain(&self) -> String {
-        self.query.explain()
+    fn explain(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.query.explain())
+            .map_err(|error| errors::to_exception(&error))
     }
 
     /// Starts the query; gives its changelog.
@@ -95,7 +96,10 @@ impl PyQuery {
                 return Err(interrupt);
             }
         }
-        let rows = py.detach(|| view.snapshot(usize::MAX)).rows;
+        let rows = py
+            .detach(|| view.snapshot(usize::MAX))
+            .map_err(|error| errors::to_exception(&error))?
+            .rows;
         let schema = rows.schema();
         PyTable::try_new(vec![rows], Arc::clone(&schema))
     }

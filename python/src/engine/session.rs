@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 use pyo3_arrow::PyTable;
 use pyo3_arrow::input::AnyRecordBatch;
+use tidemill_engine::connectors::values::ValuesSource;
+use tidemill_engine::data::Delta;
 use tidemill_engine::data::types::FlinkType;
-use tidemill_engine::functions::udf::UdfSpec;
 use tidemill_engine::session::Session;
 use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
 use super::errors;
+use super::functions::{Definition, PythonResolver};
 use super::job::PyJob;
 use super::query::PyQuery;
 use super::result::{PyTableResult, fields};
-use super::udf::{FunctionKind, PythonFunction};
 
 /// Rows of a batch that is made of Python values.
 const BATCH_ROWS: usize = 8192;
@@ -67,9 +67,9 @@ impl PySession {
 impl PySession {
     #[new]
     fn new(py: Python<'_>, config: BTreeMap<String, String>) -> Self {
-        Self {
-            session: py.detach(|| Session::new(config)),
-        }
+        let session = py.detach(|| Session::new(config));
+        session.set_function_resolver(Arc::new(PythonResolver));
+        Self { session }
     }
 
     // ---- statements ----
@@ -150,53 +150,21 @@ impl PySession {
         self.run(py, |session| session.drop_temporary_table(name))
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one for each property of a function"
-    )]
-    #[allow(clippy::fn_params_excessive_bools, reason = "Python names them")]
+    /// Makes a Python function callable; `definition` is what
+    /// `tidemill.table.udf_runtime.define` gives.
     fn register_function(
         &self,
         py: Python<'_>,
         name: &str,
-        function: Py<PyAny>,
-        kind: &str,
-        argument_types: Option<Vec<String>>,
-        result_type: &str,
-        deterministic: bool,
-        reuse_results: bool,
+        definition: Definition,
         replace: bool,
     ) -> PyResult<()> {
-        let result: FieldRef = Arc::new(parse_type(result_type)?.to_arrow_field("result"));
-        let arguments = argument_types
-            .map(|types| {
-                types
-                    .iter()
-                    .map(|text| Ok(Arc::new(parse_type(text)?.to_arrow_field("argument"))))
-                    .collect::<PyResult<Vec<FieldRef>>>()
-            })
-            .transpose()?;
-        let runtime = PythonFunction {
-            name: name.replace('`', ""),
-            runner: function,
-            kind: FunctionKind::of(kind),
-            result: Arc::clone(&result),
-            reuse_results,
-            time_zone: self.time_zone(),
-            callable: PyOnceLock::new(),
-        };
-        let spec = UdfSpec {
-            name: name.replace('`', ""),
-            arguments,
-            result,
-            deterministic,
-            runtime: Arc::new(runtime),
-        };
+        let spec = definition.into_spec(&name.replace('`', ""), self.time_zone())?;
         self.run(py, |session| session.register_function(spec, replace))
     }
 
-    fn drop_function(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
-        self.run(py, |session| session.drop_function(name))
+    fn drop_function(&self, name: &str) -> bool {
+        self.session.drop_function(&name.replace('`', ""))
     }
 
     // ---- catalog ----
@@ -211,6 +179,10 @@ impl PySession {
 
     fn list_functions(&self) -> Vec<String> {
         self.session.list_functions()
+    }
+
+    fn list_user_functions(&self) -> Vec<String> {
+        self.session.list_user_functions()
     }
 
     fn list_catalogs(&self) -> Vec<String> {
@@ -268,10 +240,11 @@ impl PySession {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
     ) -> PyResult<()> {
-        let source = Arc::new(tidemill_engine::connectors::values::ValuesSource::new(
-            schema, batches,
-        ));
-        self.run(py, |session| session.register_source(name, source))
+        let deltas = batches.into_iter().map(Delta::insert_only).collect();
+        self.run(py, |session| {
+            let source = ValuesSource::try_new(schema, deltas)?;
+            session.register_source(name, Arc::new(source))
+        })
     }
 }
 
@@ -286,7 +259,8 @@ fn is_raw(sql: &str, result: &tidemill_engine::session::TableResult) -> bool {
             || first_word.eq_ignore_ascii_case("explain"))
 }
 
-fn parse_type(text: &str) -> PyResult<FlinkType> {
+/// Reads Flink's text of a type.
+pub(super) fn parse_type(text: &str) -> PyResult<FlinkType> {
     FlinkType::parse(text).map_err(|error| errors::to_exception(&error))
 }
 

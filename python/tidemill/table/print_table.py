@@ -70,7 +70,7 @@ def print_result(result: Result, max_column_width: int) -> None:
             for _, cells in rows:
                 _write(", ".join(cells))
         return
-    if result.is_changelog or result.job is not None:
+    if result.is_query:
         _print_stream(result, max_column_width)
     else:
         _print_sized(result)

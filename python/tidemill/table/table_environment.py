@@ -23,7 +23,7 @@ from tidemill.table.table_result import TableResult
 from tidemill.table.type_inference import infer_row_type
 from tidemill.table.type_parser import parse_data_type
 from tidemill.table.udf import as_wrapper
-from tidemill.table.udf_runtime import FunctionRunner
+from tidemill.table.udf_runtime import define
 from tidemill.util.exceptions import TableException, ValidationException
 
 if TYPE_CHECKING:
@@ -309,8 +309,7 @@ class TableEnvironment:
 
     def list_user_defined_functions(self) -> list[str]:
         """Give the names of the functions that were registered."""
-        rows = self.execute_sql("SHOW USER FUNCTIONS").collect()
-        return [row[0] for row in rows]
+        return self._session.list_user_functions()
 
     # ---- what tables need from their environment ----
 
@@ -345,17 +344,9 @@ class TableEnvironment:
         return self._inline_functions[id(function)][1]
 
     def _register(self, path: str, function: UserDefinedScalarFunctionWrapper) -> None:
-        types = function.input_types
-        self._session.register_function(
-            path,
-            FunctionRunner(function, self._session.all_config()),
-            function.func_type,
-            None if types is None else [t.as_serializable_string() for t in types],
-            function.result_type.as_serializable_string(),
-            function.is_deterministic,
-            function.reuses_results,
-            True,  # noqa: FBT003 - a cell that is run again redefines its function
-        )
+        definition = define(function, self._session.all_config())
+        # A cell that is run again redefines its function.
+        self._session.register_function(path, definition, replace=True)
 
     def _drop(self, kind: str, path: str, ignore_if_not_exists: bool) -> bool:  # noqa: FBT001 - internal
         exists = " IF EXISTS" if ignore_if_not_exists else ""

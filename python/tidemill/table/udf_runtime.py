@@ -15,6 +15,7 @@ import importlib
 import threading
 import traceback
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidemill.table.udf import FunctionContext, ScalarFunction, as_wrapper
@@ -26,10 +27,22 @@ if TYPE_CHECKING:
 
     from tidemill.table.udf import UserDefinedScalarFunctionWrapper
 
-__all__ = ["FunctionRunner", "load_function"]
+__all__ = ["Definition", "FunctionRunner", "define", "load_definition"]
 
 _MAX_VALUE_CHARS = 60
 _open_runners: weakref.WeakSet[FunctionRunner] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the engine needs to know of a function; types are Flink's texts."""
+
+    runner: FunctionRunner
+    kind: str
+    argument_types: list[str] | None
+    result_type: str
+    deterministic: bool
+    reuse_results: bool
 
 
 class FunctionRunner:
@@ -101,7 +114,20 @@ def describe_failure(
     return f"{first}\nTraceback (most recent call last):\n{lines}"
 
 
-def load_function(path: str) -> UserDefinedScalarFunctionWrapper:
+def define(wrapper: UserDefinedScalarFunctionWrapper, parameters: Mapping[str, str]) -> Definition:
+    """Describe a function for the engine; see `FunctionRunner` for `parameters`."""
+    types = wrapper.input_types
+    return Definition(
+        runner=FunctionRunner(wrapper, parameters),
+        kind=wrapper.func_type,
+        argument_types=None if types is None else [t.as_serializable_string() for t in types],
+        result_type=wrapper.result_type.as_serializable_string(),
+        deterministic=wrapper.is_deterministic,
+        reuse_results=wrapper.reuses_results,
+    )
+
+
+def load_definition(path: str) -> Definition:
     """Import the function that ``CREATE FUNCTION … AS 'module.name' LANGUAGE PYTHON`` names.
 
     Raises
@@ -118,7 +144,7 @@ def load_function(path: str) -> UserDefinedScalarFunctionWrapper:
     except (ImportError, AttributeError) as error:
         msg = f"Python function '{path}' cannot be loaded: {error}"
         raise ValidationException(msg) from error
-    return as_wrapper(function)
+    return define(as_wrapper(function), {})
 
 
 def _shorten(value: Any) -> str:

@@ -1,0 +1,77 @@
+//! Definitions of Python functions: registered from Python, or found by `CREATE FUNCTION`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use tidemill_engine::functions::udf::UdfSpec;
+use tidemill_engine::session::FunctionResolver;
+use tidemill_engine::sql::statement::CreateFunction;
+use tidemill_engine::{EngineError, Result};
+
+use super::session::parse_type;
+use super::udf::{FunctionKind, PythonFunction};
+
+/// A function as Python describes it; the attributes of `udf_runtime.Definition`.
+#[derive(FromPyObject)]
+pub(super) struct Definition {
+    runner: Py<PyAny>,
+    kind: String,
+    argument_types: Option<Vec<String>>,
+    result_type: String,
+    deterministic: bool,
+    reuse_results: bool,
+}
+
+impl Definition {
+    /// The function for the engine.
+    ///
+    /// # Errors
+    /// If a type text is no type.
+    pub(super) fn into_spec(self, name: &str, time_zone: String) -> PyResult<UdfSpec> {
+        let field = |text: &str| -> PyResult<FieldRef> {
+            Ok(Arc::new(parse_type(text)?.to_arrow_field("value")))
+        };
+        let result = field(&self.result_type)?;
+        let arguments = self
+            .argument_types
+            .map(|types| types.iter().map(|text| field(text)).collect())
+            .transpose()?;
+        let runtime = PythonFunction {
+            name: name.to_owned(),
+            runner: self.runner,
+            kind: FunctionKind::of(&self.kind),
+            result: Arc::clone(&result),
+            reuse_results: self.reuse_results,
+            time_zone,
+            callable: PyOnceLock::new(),
+        };
+        Ok(UdfSpec {
+            name: name.to_owned(),
+            arguments,
+            result,
+            deterministic: self.deterministic,
+            runtime: Arc::new(runtime),
+        })
+    }
+}
+
+/// Imports what `CREATE FUNCTION f AS 'module.function' LANGUAGE PYTHON` names.
+pub(super) struct PythonResolver;
+
+impl FunctionResolver for PythonResolver {
+    fn resolve(&self, statement: &CreateFunction) -> Result<UdfSpec> {
+        let name = statement.name.object_name();
+        let failed = |message: String| EngineError::Options { message };
+        Python::try_attach(|py| {
+            py.import("tidemill.table.udf_runtime")
+                .and_then(|module| module.getattr("load_definition"))
+                .and_then(|load| load.call1((&statement.class,)))
+                .and_then(|found| found.extract::<Definition>())
+                .and_then(|definition| definition.into_spec(name, "UTC".to_owned()))
+                .map_err(|error| failed(error.value(py).to_string()))
+        })
+        .unwrap_or_else(|| Err(failed("the Python interpreter is shutting down".to_owned())))
+    }
+}
