@@ -1,0 +1,159 @@
+"""Operations of the Table API, each by the table that it gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tidemill.common import Row
+from tidemill.table import DataTypes, EnvironmentSettings, TableEnvironment
+from tidemill.table.expressions import call, call_sql, col, lit
+from tidemill.table.udf import udf
+from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
+
+if TYPE_CHECKING:
+    from tidemill.table import Table
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def env() -> TableEnvironment:
+    env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    env.get_config().set("parallelism.default", "1")
+    return env
+
+
+@pytest.fixture
+def words(env: TableEnvironment) -> Table:
+    return env.from_elements([("a", 1), ("b", 2), ("a", 3)], ["word", "n"])
+
+
+def rows(table: Table) -> list[Any]:
+    """Give the rows of the resulting table as tuples, sorted."""
+    return sorted(tuple(row.values()) for row in table.to_arrow().to_pylist())
+
+
+def test_select(words: Table) -> None:
+    table = words.select(col("n") + 1, col("word").upper_case.alias("w"), lit("x"))
+    assert table.get_schema().get_field_names() == ["_c0", "w", "_c2"]
+    assert rows(table) == [(2, "A", "x"), (3, "B", "x"), (4, "A", "x")]
+
+
+def test_columns_are_attributes(words: Table) -> None:
+    assert rows(words.select(words.n)) == [(1,), (2,), (3,)]
+    with pytest.raises(AttributeError, match=r"available columns: \[word, n\]"):
+        _ = words.nope
+
+
+def test_filter(words: Table) -> None:
+    assert rows(words.filter(col("n") > 1).where(col("word") == "a")) == [("a", 3)]
+
+
+def test_group_by(words: Table) -> None:
+    table = words.group_by(col("word")).select(
+        col("word"), lit(1).count.alias("c"), col("n").sum.alias("s"), col("n").max
+    )
+    assert table.get_schema().get_field_names() == ["word", "c", "s", "EXPR$0"]
+    assert rows(table) == [("a", 2, 4, 3), ("b", 1, 2, 2)]
+
+
+def test_group_by_an_expression(words: Table) -> None:
+    table = words.group_by((col("n") % 2).alias("odd")).select(col("odd"), col("n").count)
+    assert rows(table) == [(0, 1), (1, 2)]
+
+
+def test_aggregates_without_groups(words: Table) -> None:
+    assert rows(words.select(col("n").sum.alias("s"), col("n").count.distinct)) == [(6, 3)]
+
+
+def test_distinct_and_set_operations(words: Table) -> None:
+    keys = words.select(col("word"))
+    assert rows(keys.distinct()) == [("a",), ("b",)]
+    assert rows(keys.union_all(keys.distinct())) == [("a",), ("a",), ("a",), ("b",), ("b",)]
+
+
+def test_columns_come_and_go(words: Table) -> None:
+    assert words.alias("w").get_schema().get_field_names() == ["w", "n"]
+    assert words.rename_columns(col("n").alias("m")).get_schema().get_field_names() == ["word", "m"]
+    assert words.drop_columns(col("n")).get_schema().get_field_names() == ["word"]
+    added = words.add_columns((col("n") * 2).alias("twice"))
+    assert rows(added) == [("a", 1, 2), ("a", 3, 6), ("b", 2, 4)]
+    replaced = words.add_or_replace_columns((col("n") * 2).alias("n"))
+    assert rows(replaced) == [("a", 2), ("a", 6), ("b", 4)]
+    with pytest.raises(ValidationException, match="exists already"):
+        words.add_columns(col("n").alias("word"))
+    with pytest.raises(ValidationException, match=r"Cannot resolve field \[x\]"):
+        words.drop_columns(col("x"))
+
+
+def test_order_and_limit(words: Table) -> None:
+    top = words.order_by(col("n").desc).limit(2)
+    assert rows(top) == [("a", 3), ("b", 2)]
+    assert rows(words.order_by(col("n").asc).offset(1).fetch(1)) == [("b", 2)]
+
+
+def test_an_unknown_column_is_reported_where_it_is_written(words: Table) -> None:
+    with pytest.raises(ValidationException, match="nope"):
+        words.select(col("nope"))
+    with pytest.raises(TypeError, match=r"use col\('name'\)"):
+        words.select("word")  # type: ignore[arg-type]
+
+
+def test_a_function_in_an_expression(words: Table) -> None:
+    shout = udf(lambda text: text + "!", result_type=DataTypes.STRING(), name="shout")
+    assert rows(words.select(shout(col("word"))).distinct()) == [("a!",), ("b!",)]
+
+
+def test_a_registered_function(env: TableEnvironment, words: Table) -> None:
+    @udf(result_type="BIGINT", input_types=["BIGINT"])
+    def twice(n: int) -> int:
+        return 2 * n
+
+    env.create_temporary_system_function("twice", twice)
+    assert "twice" in env.list_user_defined_functions()
+    env.create_temporary_view("words", words)
+    assert rows(env.sql_query("SELECT TWICE(n) FROM words")) == [(2,), (4,), (6,)]
+    assert rows(words.select(call("twice", col("n")))) == [(2,), (4,), (6,)]
+    assert rows(words.select(call_sql("twice(n) + 1"))) == [(3,), (5,), (7,)]
+    assert env.drop_temporary_system_function("twice")
+
+
+def test_elements_with_a_schema(env: TableEnvironment) -> None:
+    schema = DataTypes.ROW(
+        [
+            DataTypes.FIELD("id", DataTypes.INT()),
+            DataTypes.FIELD("tags", DataTypes.ARRAY(DataTypes.STRING())),
+        ]
+    )
+    table = env.from_elements([(1, ["x"]), Row(tags=[], id=2), {"id": 3}], schema)
+    assert table.get_schema().get_field_data_types() == schema.field_types()
+    assert rows(table.filter(col("id") < 3)) == [(1, ["x"]), (2, [])]
+    with pytest.raises(TypeError, match="column 'id', row 0: 'x' of type str does not fit"):
+        env.from_elements([("x", [])], schema)
+    with pytest.raises(TypeError, match="2 values, the schema has 1 columns"):
+        env.from_elements([(1, 2)], DataTypes.ROW([DataTypes.FIELD("a", DataTypes.INT())]))
+
+
+def test_pandas_goes_in_and_out(env: TableEnvironment) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    table = env.from_pandas(frame)
+    assert table.get_schema().get_field_names() == ["a", "b"]
+    assert table.to_pandas().a.tolist() == [1, 2]
+    assert env.from_pandas(frame, ["c", "d"]).get_schema().get_field_names() == ["c", "d"]
+
+
+def test_an_endless_table_is_no_frame(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen')")
+    with pytest.raises(ValidationException, match="never ends"):
+        env.from_path("ticks").to_pandas()
+
+
+def test_what_is_not_there_yet_says_so(words: Table) -> None:
+    with pytest.raises(UnsupportedOperationException, match=r"Table\.window is not supported yet"):
+        words.window(None)
+
+
+def test_a_table_shows_its_columns(words: Table) -> None:
+    assert repr(words) == "Table(word STRING, n BIGINT)"
