@@ -162,5 +162,5 @@ def test_explain_has_the_plan(env: TableEnvironment) -> None:
 
 def test_a_table_has_a_name_in_sql(env: TableEnvironment) -> None:
     table = env.from_elements([(1,), (2,)], ["a"])
-    rows = env.sql_query(f"SELECT SUM(a) AS s FROM {table}").to_arrow()  # noqa: S608
+    rows = env.sql_query(f"SELECT SUM(a) AS s FROM {table}").to_arrow()
     assert rows.to_pylist() == [{"s": 3}]

@@ -96,7 +96,8 @@ def test_print(env: TableEnvironment, capsys: pytest.CaptureFixture[str]) -> Non
 def test_print_cells(env: TableEnvironment, capsys: pytest.CaptureFixture[str]) -> None:
     env.execute_sql(
         "SELECT TRUE AS b, CAST(NULL AS INT) AS n, 1.0E10 AS d, CAST(2.5 AS DECIMAL(4, 1)) AS m, "
-        "DATE '2020-01-02' AS t, ARRAY['x', CAST(NULL AS STRING)] AS a, REPEAT('ab', 20) AS s, '广东省' AS p"
+        "DATE '2020-01-02' AS t, ARRAY['x', CAST(NULL AS STRING)] AS a, "
+        "REPEAT('ab', 20) AS s, '广东省' AS p"
     ).print()
     row = capsys.readouterr().out.splitlines()[3]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
