@@ -13,7 +13,12 @@ mod builders;
 mod calendar;
 mod distinct;
 mod errors;
+mod functions;
+mod job;
 mod python_values;
+pub(crate) mod query;
+mod result;
+pub(crate) mod session;
 mod text;
 mod udf;
 mod values;
@@ -31,14 +36,36 @@ use tidemill_engine::functions::udf::UdfRuntime;
 /// How often a waiting call looks for signals.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long the end of the process waits for jobs to stop.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
 /// Adds the submodule to the extension module.
 ///
 /// # Errors
 /// As Python's import system.
 pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = PyModule::new(parent.py(), "engine")?;
+    module.add_class::<session::PySession>()?;
+    module.add_class::<query::PyQuery>()?;
+    module.add_class::<result::PyTableResult>()?;
+    module.add_class::<job::PyJob>()?;
+    module.add_function(wrap_pyfunction!(jobs, &module)?)?;
+    module.add_function(wrap_pyfunction!(shutdown, &module)?)?;
     module.add_function(wrap_pyfunction!(call_function, &module)?)?;
     parent.add_submodule(&module)
+}
+
+/// All jobs of this process, oldest first.
+#[pyfunction]
+fn jobs() -> Vec<job::PyJob> {
+    let jobs = tidemill_engine::runtime::jobs();
+    jobs.into_iter().map(job::PyJob::new).collect()
+}
+
+/// Stops all jobs; for the end of the process, while the interpreter still lives.
+#[pyfunction]
+fn shutdown(py: Python<'_>) {
+    py.detach(|| tidemill_engine::runtime::shutdown_all(SHUTDOWN));
 }
 
 /// Calls a function on columns as a job would: for tests and benchmarks of functions.

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 use tidemill_engine::connectors::view::ViewOptions;
 use tidemill_engine::runtime::JobStatus;
-use tidemill_engine::session::Query;
+use tidemill_engine::session::{Query, ResultContent};
 
-use super::result::{PyTableResult, fields};
+use super::result::{PyTableResult, Shape, fields};
 use super::{POLL, errors};
 
 /// A query that was planned and not started.
@@ -16,16 +16,11 @@ use super::{POLL, errors};
 pub(super) struct PyQuery {
     query: Query,
     time_zone: String,
-    is_batch: bool,
 }
 
 impl PyQuery {
-    pub(super) fn new(query: Query, time_zone: String, is_batch: bool) -> Self {
-        Self {
-            query,
-            time_zone,
-            is_batch,
-        }
+    pub(super) fn new(query: Query, time_zone: String) -> Self {
+        Self { query, time_zone }
     }
 
     /// The engine's query, for displays.
@@ -68,12 +63,11 @@ impl PyQuery {
         let result = py
             .detach(|| self.query.collect())
             .map_err(|error| errors::to_exception(&error))?;
-        Ok(PyTableResult::new(
-            result,
-            self.time_zone.clone(),
-            false,
-            self.is_batch,
-        ))
+        let shape = match result.content {
+            ResultContent::Changes(_) => Shape::Changelog,
+            ResultContent::Rows(_) => Shape::FinalRows,
+        };
+        Ok(PyTableResult::new(result, self.time_zone.clone(), shape))
     }
 
     /// Runs the query to its end and gives the table that results, through the Arrow interface.

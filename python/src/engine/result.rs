@@ -17,15 +17,26 @@ use super::job::PyJob;
 use super::values::{ColumnReader, rows};
 use super::{POLL, errors, text};
 
+/// How a result is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A streaming query: rows with kinds.
+    Changelog,
+    /// A batch query: rows without kinds.
+    FinalRows,
+    /// SHOW, DESCRIBE: a table as wide as its content.
+    Listing,
+    /// `OK`, `-1`, a plan: without a table around it.
+    Raw,
+}
+
 /// The result of a statement. Its rows can be read once, as values or as cells.
 #[pyclass(frozen, name = "Result", module = "tidemill._native.engine")]
 pub(super) struct PyTableResult {
     kind: ResultKind,
     schema: SchemaRef,
     job: Option<JobHandle>,
-    is_raw: bool,
-    is_changelog: bool,
-    is_query: bool,
+    shape: Shape,
     time_zone: String,
     /// Locked only while the interpreter is released, so that two threads that read cannot wait
     /// for each other's lock and interpreter.
@@ -39,28 +50,19 @@ enum Content {
 }
 
 impl PyTableResult {
-    /// Wraps a result. `is_raw`: printed without a table around it; `is_batch`: a query's rows
-    /// without their kinds.
-    pub(super) fn new(
-        result: TableResult,
-        time_zone: String,
-        is_raw: bool,
-        is_batch: bool,
-    ) -> Self {
-        let (content, is_query) = match result.content {
-            ResultContent::Rows(batches) => (
-                Content::Rows(batches.into_iter().map(Delta::insert_only).collect()),
-                false,
-            ),
-            ResultContent::Changes(stream) => (Content::Changes(stream), true),
+    /// Wraps the result of a statement of some shape.
+    pub(super) fn new(result: TableResult, time_zone: String, shape: Shape) -> Self {
+        let content = match result.content {
+            ResultContent::Rows(batches) => {
+                Content::Rows(batches.into_iter().map(Delta::insert_only).collect())
+            }
+            ResultContent::Changes(stream) => Content::Changes(stream),
         };
         Self {
             kind: result.kind,
             schema: result.schema,
             job: result.job,
-            is_raw,
-            is_changelog: is_query && !is_batch,
-            is_query,
+            shape,
             time_zone,
             content: Mutex::new(content),
         }
@@ -99,19 +101,19 @@ impl PyTableResult {
     /// Whether the content is printed without a table around it: `OK`, `-1`, a plan.
     #[getter]
     fn is_raw(&self) -> bool {
-        self.is_raw
+        self.shape == Shape::Raw
     }
 
     /// Whether rows come with kinds, as streaming queries give them.
     #[getter]
     fn is_changelog(&self) -> bool {
-        self.is_changelog
+        self.shape == Shape::Changelog
     }
 
     /// Whether the rows are those of a query, and not of SHOW and its like.
     #[getter]
     fn is_query(&self) -> bool {
-        self.is_query
+        matches!(self.shape, Shape::Changelog | Shape::FinalRows)
     }
 
     #[getter]

@@ -12,7 +12,7 @@ use pyo3_arrow::input::AnyRecordBatch;
 use tidemill_engine::connectors::values::ValuesSource;
 use tidemill_engine::data::Delta;
 use tidemill_engine::data::types::FlinkType;
-use tidemill_engine::session::Session;
+use tidemill_engine::session::{ResultContent, ResultKind, Session, TableResult};
 use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
@@ -20,12 +20,11 @@ use super::errors;
 use super::functions::{Definition, PythonResolver};
 use super::job::PyJob;
 use super::query::PyQuery;
-use super::result::{PyTableResult, fields};
+use super::result::{PyTableResult, Shape, fields};
 
 /// Rows of a batch that is made of Python values.
 const BATCH_ROWS: usize = 8192;
 const TIME_ZONE: &str = "table.local-time-zone";
-const RUNTIME_MODE: &str = "execution.runtime-mode";
 
 /// A session of the engine.
 #[pyclass(frozen, name = "Session", module = "tidemill._native.engine")]
@@ -44,12 +43,6 @@ impl PySession {
         self.session
             .config(TIME_ZONE)
             .unwrap_or_else(|| "UTC".to_owned())
-    }
-
-    fn is_batch(&self) -> bool {
-        self.session
-            .config(RUNTIME_MODE)
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
     }
 
     /// Runs something of the engine without holding the interpreter.
@@ -76,18 +69,13 @@ impl PySession {
 
     fn execute(&self, py: Python<'_>, sql: &str) -> PyResult<PyTableResult> {
         let result = self.run(py, |session| session.execute(sql))?;
-        let is_raw = is_raw(sql, &result);
-        Ok(PyTableResult::new(
-            result,
-            self.time_zone(),
-            is_raw,
-            self.is_batch(),
-        ))
+        let shape = shape_of(sql, &result);
+        Ok(PyTableResult::new(result, self.time_zone(), shape))
     }
 
     fn query(&self, py: Python<'_>, sql: &str) -> PyResult<PyQuery> {
         let query = self.run(py, |session| session.query(sql))?;
-        Ok(PyQuery::new(query, self.time_zone(), self.is_batch()))
+        Ok(PyQuery::new(query, self.time_zone()))
     }
 
     fn explain(&self, py: Python<'_>, sql: &str) -> PyResult<String> {
@@ -249,14 +237,21 @@ impl PySession {
 }
 
 /// DDL says `OK`, INSERT `-1` and EXPLAIN gives a text: Flink prints these as they are.
-fn is_raw(sql: &str, result: &tidemill_engine::session::TableResult) -> bool {
-    use tidemill_engine::session::{ResultContent, ResultKind};
-    let is_rows = matches!(result.content, ResultContent::Rows(_));
+fn shape_of(sql: &str, result: &TableResult) -> Shape {
+    const QUERY_WORDS: [&str; 4] = ["SELECT", "WITH", "VALUES", "("];
+    if matches!(result.content, ResultContent::Changes(_)) {
+        return Shape::Changelog;
+    }
     let first_word = sql.split_whitespace().next().unwrap_or_default();
-    is_rows
-        && (result.kind == ResultKind::Success
-            || result.job.is_some()
-            || first_word.eq_ignore_ascii_case("explain"))
+    let first_word = first_word.to_ascii_uppercase();
+    if QUERY_WORDS.iter().any(|word| first_word.starts_with(word)) {
+        Shape::FinalRows
+    } else if result.kind == ResultKind::Success || result.job.is_some() || first_word == "EXPLAIN"
+    {
+        Shape::Raw
+    } else {
+        Shape::Listing
+    }
 }
 
 /// Reads Flink's text of a type.

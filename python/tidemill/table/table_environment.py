@@ -7,6 +7,7 @@ session; an environment only adds names for things that have none.
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 from tidemill._native import engine
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["StreamTableEnvironment", "TableEnvironment"]
 
 _MAX_WIDTH = "table.display.max-column-width"
+
+# Job threads call into the interpreter: they must be gone before it is.
+atexit.register(engine.shutdown)
 
 
 class TableEnvironment:
