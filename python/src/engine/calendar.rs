@@ -40,6 +40,11 @@ pub(super) const fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
+/// Whether Python's calendar has the year.
+pub(super) fn is_python_year(fields: &Fields) -> bool {
+    (1..=9999).contains(&fields.year)
+}
+
 /// The date `days` after 1970-01-01, if the calendar reaches that far.
 pub(super) fn date(days: i32) -> Option<NaiveDate> {
     let epoch = DateTime::UNIX_EPOCH.date_naive();

@@ -265,7 +265,12 @@ fn date(py: Python<'_>, days: i32) -> PyResult<Bound<'_, PyAny>> {
     let fields = calendar::date(days)
         .and_then(|date| date.and_hms_opt(0, 0, 0))
         .map(calendar::Fields::of)
-        .ok_or_else(|| data_error(&format!("the date {days} days after 1970 is out of range")))?;
+        .filter(calendar::is_python_year)
+        .ok_or_else(|| {
+            data_error(&format!(
+                "the date {days} days after 1970 is none of Python's"
+            ))
+        })?;
     Ok(PyDate::new(py, fields.year, fields.month, fields.day)?.into_any())
 }
 
@@ -286,7 +291,8 @@ fn timestamp<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let fields = calendar::timestamp(value, unit)
         .map(calendar::Fields::of)
-        .ok_or_else(|| data_error(&format!("the timestamp {value} is out of range")))?;
+        .filter(calendar::is_python_year)
+        .ok_or_else(|| data_error(&format!("the timestamp {value} is none of Python's")))?;
     let utc = zone.map(|_| PyTzInfo::utc(py)).transpose()?;
     let datetime = PyDateTime::new(
         py,
