@@ -65,6 +65,15 @@ def print_result(result: Result, max_column_width: int) -> None:
     max_column_width
         Longer texts of query results are cut to this many columns.
     """
+    try:
+        _print(result, max_column_width)
+    except BaseException:
+        # Whoever interrupts the printing has seen enough: the query stops.
+        result.close()
+        raise
+
+
+def _print(result: Result, max_column_width: int) -> None:
     if result.is_raw:
         while (rows := result.next_cells()) is not None:
             for _, cells in rows:
