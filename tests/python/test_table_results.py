@@ -59,7 +59,7 @@ VALUES = [
     ("TIME '10:11:12'", dt.time(10, 11, 12)),
     ("TIMESTAMP '2020-01-02 03:04:05.678'", dt.datetime(2020, 1, 2, 3, 4, 5, 678000)),  # noqa: DTZ001
     (
-        "TO_TIMESTAMP_LTZ(0, 3)",
+        "CAST(TIMESTAMP '1970-01-01 08:00:00' AS TIMESTAMP_LTZ(3))",
         dt.datetime(1970, 1, 1, 8, tzinfo=ZoneInfo("Asia/Shanghai")),
     ),
     ("ARRAY[1, 2]", [1, 2]),

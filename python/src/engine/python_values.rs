@@ -15,6 +15,9 @@ use super::calendar;
 
 const MAX_REPR_CHARS: usize = 80;
 
+/// Key and value of a map.
+pub(super) type Entry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
 pub(super) fn boolean(value: &Bound<'_, PyAny>) -> Result<bool, Refusal> {
     if let Ok(boolean) = value.cast::<PyBool>() {
         return Ok(boolean.is_true());
@@ -180,7 +183,7 @@ pub(super) fn items<'py>(
 pub(super) fn entries<'py>(
     value: &Bound<'py, PyAny>,
     is_multiset: bool,
-) -> Result<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>, Refusal> {
+) -> Result<Vec<Entry<'py>>, Refusal> {
     if is_multiset && !value.is_instance_of::<PyDict>() {
         return counted(value);
     }
@@ -194,7 +197,7 @@ pub(super) fn entries<'py>(
 
 fn counted<'py>(
     value: &Bound<'py, PyAny>,
-) -> Result<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>, Refusal> {
+) -> Result<Vec<Entry<'py>>, Refusal> {
     let counts = PyDict::new(value.py());
     for item in items(value)? {
         let count = || -> PyResult<()> {

@@ -17,6 +17,9 @@ use super::job::PyJob;
 use super::values::{ColumnReader, rows};
 use super::{POLL, errors, text};
 
+/// A row's kind and texts.
+type CellRow = (u8, Vec<String>);
+
 /// How a result is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -141,7 +144,7 @@ impl PyTableResult {
     }
 
     /// The next rows as `(kind, texts)`, or None at the end.
-    fn next_cells(&self, py: Python<'_>) -> PyResult<Option<Vec<(u8, Vec<String>)>>> {
+    fn next_cells(&self, py: Python<'_>) -> PyResult<Option<Vec<CellRow>>> {
         let Some(delta) = self.next_delta(py)? else {
             return Ok(None);
         };
