@@ -195,9 +195,7 @@ pub(super) fn entries<'py>(
         .collect()
 }
 
-fn counted<'py>(
-    value: &Bound<'py, PyAny>,
-) -> Result<Vec<Entry<'py>>, Refusal> {
+fn counted<'py>(value: &Bound<'py, PyAny>) -> Result<Vec<Entry<'py>>, Refusal> {
     let counts = PyDict::new(value.py());
     for item in items(value)? {
         let count = || -> PyResult<()> {
