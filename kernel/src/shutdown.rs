@@ -8,7 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::KernelError;
 use crate::interpreter::{Responder, Task, Work};
@@ -18,6 +18,8 @@ use crate::parent::Parent;
 
 /// After this long the process ends whatever the interpreter does.
 const WATCHDOG: Duration = Duration::from_secs(3);
+/// A cell that runs is interrupted this often, until it ends.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the last messages may take to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The ROUTER sockets cannot be asked whether they are done; this is enough on one machine.
@@ -34,36 +36,48 @@ pub(crate) fn run_hooks(hooks: Vec<Box<dyn FnOnce() + Send>>) {
 }
 
 pub(crate) fn leave(shared: &Arc<Shared>, restart: bool) {
-    let watchdog = std::thread::Builder::new().name("tidemill-watchdog".to_owned());
-    let watched = Arc::clone(shared);
-    let started = watchdog.spawn(move || {
+    let leaving = Arc::clone(shared);
+    let thread = std::thread::Builder::new().name("tidemill-leave".to_owned());
+    // On a thread of its own: the one that asks serves the sockets, and the replies that are to
+    // be sent first may wait for it.
+    let started = thread.spawn(move || {
         interrupt::leave_signals_to_the_main_thread();
-        std::thread::sleep(WATCHDOG);
-        crate::log::warn(format_args!(
-            "the interpreter does not end; the process does"
-        ));
-        finish(&watched);
+        end_interpreter(&leaving, restart);
+        finish(&leaving);
         // SAFETY: ends the process without running handlers that could block again.
         unsafe { libc::_exit(0) }
     });
     if let Err(error) = started {
-        crate::log::warn(format_args!("no watchdog for the shutdown: {error}"));
+        crate::log::warn(format_args!("no thread for the shutdown: {error}"));
+        // SAFETY: as above.
+        unsafe { libc::_exit(1) }
     }
+}
+
+/// Tells the interpreter to end the process, and returns if it has not done so in time.
+fn end_interpreter(shared: &Arc<Shared>, restart: bool) {
     let Some(interpreter) = shared.interpreter() else {
-        finish(shared);
-        // SAFETY: no interpreter was attached: there are no handlers to run.
-        unsafe { libc::_exit(0) }
+        return; // It was still being loaded: there are no handlers to run.
     };
-    let busy = shared.lanes.any_running();
     interpreter.submit(Task {
         work: Work::Shutdown { restart },
         subshell_id: None,
         parent: Parent::none(),
         responder: Responder::detached(shared),
     });
-    if busy && let Err(error) = interrupt::interrupt_process() {
-        crate::log::warn(format_args!("{error}"));
+    let deadline = Instant::now() + WATCHDOG;
+    while Instant::now() < deadline {
+        // Again and again: a cell that was only being taken up does not notice the first one.
+        if shared.lanes.any_running()
+            && let Err(error) = interrupt::interrupt_process()
+        {
+            crate::log::warn(format_args!("{error}"));
+        }
+        std::thread::sleep(INTERRUPT_INTERVAL);
     }
+    crate::log::warn(format_args!(
+        "the interpreter does not end; the process does"
+    ));
 }
 
 pub(crate) fn finish(shared: &Shared) {

@@ -183,6 +183,13 @@ def test_a_shutdown_runs_exit_handlers_and_ends_the_process(
     notebook.close()
 
 
+def test_a_shutdown_before_the_interpreter_is_loaded_is_answered() -> None:
+    notebook = Notebook()  # ready, as kernel_info is answered; IPython is still being imported
+    assert notebook.control("shutdown_request", {"restart": True})["restart"] is True
+    assert notebook.manager.provisioner.process.wait(10) == 0
+    notebook.close()
+
+
 def test_a_restarted_kernel_starts_anew(notebook: Notebook) -> None:
     notebook.ok("x = 1")
     notebook.manager.restart_kernel()
