@@ -22,6 +22,8 @@ pub mod reserved;
 
 pub mod dialect;
 
+pub mod complete;
+
 mod parser;
 
 mod prepass;

@@ -71,9 +71,21 @@ fn refuse_foreign_tokens(
     source: &SourceText,
     tokens: &[TokenWithSpan],
 ) -> Result<(), SqlDiagnostic> {
+    let mut follows_limit = false;
     for token in tokens {
+        if matches!(token.token, Token::Whitespace(_)) {
+            continue;
+        }
         let written = source.slice(token.span);
+        let is_behind_limit = std::mem::replace(
+            &mut follows_limit,
+            matches!(&token.token, Token::Word(word) if word.keyword == Keyword::LIMIT),
+        );
         let (message, hint) = match &token.token {
+            Token::Minus if is_behind_limit => (
+                "incorrect syntax near '-'".to_owned(),
+                "LIMIT takes a number of rows, 0 or more".to_owned(),
+            ),
             Token::DoubleQuotedString(name) => (
                 format!("double quotes mean nothing in Flink SQL: {written}"),
                 format!("write a name as `{name}` and a string as '{name}'"),

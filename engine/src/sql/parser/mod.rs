@@ -22,6 +22,8 @@ use super::reserved;
 use super::source::SourceText;
 use super::statement::{ExprText, Ident, QueryText, Statement};
 
+pub(super) use errors::STATEMENT_WORDS;
+
 type ParseResult<T> = Result<T, ParserError>;
 
 /// Expressions may be nested this deep; sqlparser counts its own levels.
