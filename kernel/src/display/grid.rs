@@ -166,11 +166,13 @@ impl Grid {
     }
 }
 
-const ROW_START: &str = "<tr style=\"height:24px;background:none\">";
+/// A row has one height whatever is in it, and the line below it: what stands at the row need not
+/// stand at each of its cells, of which a picture may have many hundred.
+const ROW_START: &str = "<tr style=\"height:24px;background:none;\
+                         border-bottom:1px solid var(--jp-border-color3,rgba(128,128,128,0.18))\">";
 
-/// What all cells share. JupyterLab's own table style is overruled where it differs.
-const CELL: &str = "padding:2px 12px;height:24px;box-sizing:border-box;white-space:pre;border:none;\
-                    border-bottom:1px solid var(--jp-border-color3,rgba(128,128,128,0.18))";
+/// What each cell must say because frontends' own styles say something else.
+const CELL: &str = "padding:2px 12px;white-space:pre";
 
 fn head_text(text: &str) -> String {
     super::format::cut(&super::format::visible(text), MAX_HEAD_WIDTH)
