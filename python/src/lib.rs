@@ -3,6 +3,7 @@
 //! Only here are Rust and Python in one room. Each submodule is a thin layer over a crate that
 //! knows no Python; blocking calls release the interpreter.
 
+mod display;
 mod engine;
 mod kernel;
 
@@ -17,5 +18,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     engine::register(module)?;
     kernel::register(module)?;
+    display::register(module)?;
     Ok(())
 }

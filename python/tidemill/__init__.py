@@ -7,6 +7,23 @@ lines: ``tidemill.table`` repeats ``pyflink.table``, ``tidemill.common`` repeats
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidemill.kernel.jobs import JobList
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "jobs"]
+
+
+def __getattr__(name: str) -> Callable[[], JobList]:
+    """Give `jobs`, which loads the engine."""
+    if name == "jobs":
+        from tidemill.kernel.jobs import jobs  # noqa: PLC0415 (this page imports nothing)
+
+        return jobs
+    msg = f"module 'tidemill' has no attribute '{name}'"
+    raise AttributeError(msg)

@@ -9,7 +9,7 @@ use tidemill_engine::EngineError;
 use tidemill_engine::sql::diagnostics::SqlErrorKind;
 
 /// The exception for an error of the engine.
-pub(super) fn to_exception(error: &EngineError) -> PyErr {
+pub(crate) fn to_exception(error: &EngineError) -> PyErr {
     exception(class_of(error), &error.to_string())
 }
 

@@ -12,7 +12,7 @@
 mod builders;
 mod calendar;
 mod distinct;
-mod errors;
+pub(crate) mod errors;
 mod functions;
 mod job;
 mod python_values;

@@ -13,7 +13,7 @@ use super::{POLL, errors};
 
 /// A query that was planned and not started.
 #[pyclass(frozen, name = "Query", module = "tidemill._native.engine")]
-pub(super) struct PyQuery {
+pub(crate) struct PyQuery {
     query: Query,
     time_zone: String,
 }
@@ -24,9 +24,13 @@ impl PyQuery {
     }
 
     /// The engine's query, for displays.
-    #[allow(dead_code, reason = "the display's glue reads it")]
     pub(crate) fn inner(&self) -> &Query {
         &self.query
+    }
+
+    /// The session's time zone when the query was planned, for displays.
+    pub(crate) fn time_zone(&self) -> &str {
+        &self.time_zone
     }
 }
 

@@ -34,7 +34,6 @@ pub(crate) struct PySession {
 
 impl PySession {
     /// The engine's session, for SQL cells and displays.
-    #[allow(dead_code, reason = "the display's glue reads it")]
     pub(crate) fn inner(&self) -> &Session {
         &self.session
     }

@@ -13,6 +13,8 @@ mod json;
 mod pulse;
 mod task;
 
+pub(crate) use handle::Parent;
+
 use pyo3::prelude::*;
 
 pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -20,6 +20,7 @@ from IPython.core import page, payloadpage
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from tidemill.kernel import jobs, live
 from tidemill.kernel.displays import Displays, ResultHook
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ def create_shell(
     shell.kernel = services
     shell.origin = shell.displayhook.origin = shell.display_pub.origin = origin
     shell.interrupts = interrupts
+    live.install(shell)
+    jobs.install(shell)
     return shell
 
 

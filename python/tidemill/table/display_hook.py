@@ -5,6 +5,7 @@ The kernel registers a function that shows live tables. Without one, a table sho
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,8 +26,13 @@ def register_display(display: TableDisplay | None) -> None:
 
 
 def show(table: Table) -> bool:
-    """Show a table if a display is registered; tell whether there is one."""
-    if not _display:
+    """Show a table if a display is registered, or this process is a kernel; tell whether it is."""
+    if _display:
+        _display[0](table)
+        return True
+    if "tidemill.kernel.live" not in sys.modules:
         return False
-    _display[0](table)
+    from tidemill.kernel.live import show_table  # noqa: PLC0415 - only kernels have it
+
+    show_table(table)
     return True
