@@ -9,6 +9,7 @@ object: seconds from the start of the query to its last row, and the number of r
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import sys
@@ -39,6 +40,24 @@ GROUP BY province
 """
 
 
+def ip_to_province(ip: str) -> str:
+    """Look the province of an address up; the look-ups are remembered, as in the notebook."""
+    return _province_of(ip)
+
+
+@functools.lru_cache(maxsize=1 << 17)
+def _province_of(ip: str) -> str:
+    country, _, province, *_ = _searcher().searchByIPStr(ip).split("|")
+    return province if country == "中国" else "国外"
+
+
+@functools.cache
+def _searcher() -> Any:
+    from XdbSearchIP.xdbSearcher import XdbSearcher, dbPath
+
+    return XdbSearcher(contentBuff=XdbSearcher.loadContentFromFile(dbfile=dbPath))
+
+
 def last_rows(result: Any) -> dict[str, int]:
     """Fold the changelog of ``result`` into the last access count of every province."""
     counts: dict[str, int] = {}
@@ -66,10 +85,7 @@ def main() -> None:
         config.set("python.execution-mode", sys.argv[4])
     env.execute_sql(ACCESS_LOG.format(folder=folder))
     if variant == "udf":
-        from XdbSearchIP.xdbSearcher import XdbSearcher  # noqa: F401, PLC0415  (fail early)
-        from region_function import province_of  # noqa: PLC0415
-
-        function = udf(province_of, result_type=table.DataTypes.STRING())
+        function = udf(ip_to_province, result_type=table.DataTypes.STRING())
         env.create_temporary_system_function("ip_to_province", function)
         province = "ip_to_province(client_ip)"
     else:

@@ -23,11 +23,13 @@ import queue
 import statistics
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 LINES = 100_000
 UPDATES = 5_000
@@ -107,14 +109,14 @@ class Kernel:
 
 
 def measure_execute(kernel: Kernel) -> dict[str, float]:
-    """The median of 300 tiny cells."""
+    """Run 300 tiny cells and give the median."""
     for _ in range(30):
         kernel.run("1")
     return {"execute": statistics.median(kernel.run("1")[0] for _ in range(300))}
 
 
 def measure_print(kernel: Kernel) -> dict[str, float]:
-    """A line of a cell that goes on for a second."""
+    """Print a line in a cell that goes on for a second."""
     started = time.perf_counter()
     request = kernel.client.execute("print('x')\nimport time; time.sleep(0.8)")
     while True:
@@ -128,7 +130,7 @@ def measure_print(kernel: Kernel) -> dict[str, float]:
 
 
 def measure_lines(kernel: Kernel) -> dict[str, float]:
-    """Many printed lines, until idle."""
+    """Print many lines, until idle."""
     started = time.perf_counter()
     _, messages = kernel.run(f"for i in range({LINES}):\n    print('line', i)")
     elapsed = (time.perf_counter() - started) * 1000
@@ -137,7 +139,7 @@ def measure_lines(kernel: Kernel) -> dict[str, float]:
 
 
 def measure_updates(kernel: Kernel) -> dict[str, float]:
-    """Many updates of one display, until idle."""
+    """Update one display many times, until idle."""
     code = (
         "from IPython.display import display\n"
         "h = display({'text/plain': '-'}, raw=True, display_id=True)\n"
@@ -152,7 +154,7 @@ def measure_updates(kernel: Kernel) -> dict[str, float]:
 
 
 def measure_gil(kernel: Kernel) -> dict[str, float]:
-    """A live display and the control channel while C code holds the interpreter.
+    """Watch a live display and the control channel while C code holds the interpreter.
 
     In the kernel with an engine the display is a live query; in the other one a Python thread.
     """

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from typing_extensions import Self
+
 class Parent:
     """The request that something answers; what is published with it belongs to its cell."""
 
@@ -60,5 +62,5 @@ class Kernel:
 class Pulse:
     """A display that a thread of Rust updates."""
 
-    def __new__(cls, kernel: Kernel, parent: Parent, hz: float) -> Pulse: ...
+    def __new__(cls, kernel: Kernel, parent: Parent, hz: float) -> Self: ...
     def stop(self) -> None: ...

@@ -96,7 +96,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.records is not None:
         os.environ["TIDEMILL_CDN_RECORDS"] = str(options.records)
-    nb = nbformat.read(options.notebook, as_version=4)
+    nb = nbformat.reads(options.notebook.read_text(encoding="utf-8"), as_version=4)
     runner = Runner(
         nb,
         timeout=3600,
