@@ -99,16 +99,11 @@ impl PartitionStream for SourcePartition {
     }
 
     fn execute(&self, _ctx: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let readers = self.source.open(&self.read, 1);
-        let batches = Batches { readers: None };
-        let rows = match readers {
-            Ok(readers) => Batches {
-                readers: Some(readers.into_iter()),
-                ..batches
-            }
-            .into_iter(None),
-            Err(error) => batches.into_iter(Some(error.into())),
+        let (readers, failure) = match self.source.open(&self.read, 1) {
+            Ok(readers) => (readers, None),
+            Err(error) => (Vec::new(), Some(error.into())),
         };
+        let rows = batches(readers, failure);
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
             futures::stream::iter(rows),
@@ -117,32 +112,26 @@ impl PartitionStream for SourcePartition {
 }
 
 /// Reads one reader after the other. Blocks: the query has its thread for itself.
-struct Batches {
-    readers: Option<std::vec::IntoIter<Box<dyn SourceReader>>>,
-}
-
-impl Batches {
-    fn into_iter(
-        self,
-        failure: Option<DataFusionError>,
-    ) -> impl Iterator<Item = DfResult<arrow::array::RecordBatch>> {
-        let rows = self.readers.into_iter().flatten().flat_map(|mut reader| {
-            let mut is_done = false;
-            std::iter::from_fn(move || {
-                while !is_done {
-                    match reader.poll(BATCH_ROWS) {
-                        Ok(SourcePoll::Rows(delta)) => return Some(Ok(delta.batch().clone())),
-                        Ok(SourcePoll::Idle(wait)) => std::thread::sleep(wait),
-                        Ok(SourcePoll::End) => is_done = true,
-                        Err(error) => {
-                            is_done = true;
-                            return Some(Err(error.into()));
-                        }
+fn batches(
+    readers: Vec<Box<dyn SourceReader>>,
+    failure: Option<DataFusionError>,
+) -> impl Iterator<Item = DfResult<arrow::array::RecordBatch>> {
+    let rows = readers.into_iter().flat_map(|mut reader| {
+        let mut is_done = false;
+        std::iter::from_fn(move || {
+            while !is_done {
+                match reader.poll(BATCH_ROWS) {
+                    Ok(SourcePoll::Rows(delta)) => return Some(Ok(delta.batch().clone())),
+                    Ok(SourcePoll::Idle(wait)) => std::thread::sleep(wait),
+                    Ok(SourcePoll::End) => is_done = true,
+                    Err(error) => {
+                        is_done = true;
+                        return Some(Err(error.into()));
                     }
                 }
-                None
-            })
-        });
-        failure.map(Err).into_iter().chain(rows)
-    }
+            }
+            None
+        })
+    });
+    failure.map(Err).into_iter().chain(rows)
 }

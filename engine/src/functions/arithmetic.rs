@@ -297,7 +297,7 @@ fn long_division(a: i128, b: i128, exponent: i32) -> Option<i256> {
     for _ in 0..exponent {
         rest = rest.checked_mul(ten)?;
         quotient = quotient.checked_mul(ten)?.checked_add(rest / divisor)?;
-        rest = rest % divisor;
+        rest %= divisor;
     }
     if rest.checked_mul(i256::from_i128(2))? >= divisor {
         quotient = quotient.checked_add(i256::ONE)?;

@@ -12,6 +12,18 @@ pub mod cast;
 
 pub mod checks;
 
+pub mod define;
+
+pub mod string;
+
+pub mod math;
+
+pub mod java_time;
+
+pub mod datetime;
+
+pub mod conditional;
+
 pub mod foreign;
 
 pub mod registry;

@@ -14,7 +14,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::udf::UdfSpec;
-use crate::functions::{aggregates, foreign};
+use crate::functions::{aggregates, conditional, datetime, define, foreign, math, string};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,68 +142,17 @@ impl FunctionRegistry {
     }
 }
 
-fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
+/// Flink's own function of this lower-case name.
+pub(crate) fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
     SCALAR.get(key).map(Arc::clone)
 }
 
 /// Functions that mean the same in DataFusion: Flink's name, DataFusion's name.
 const SHARED: &[(&str, &str)] = &[
-    ("abs", "abs"),
-    ("acos", "acos"),
-    ("ascii", "ascii"),
-    ("asin", "asin"),
-    ("atan", "atan"),
-    ("atan2", "atan2"),
-    ("btrim", "btrim"),
-    ("ceil", "ceil"),
-    ("ceiling", "ceil"),
-    ("char_length", "character_length"),
-    ("character_length", "character_length"),
-    ("coalesce", "coalesce"),
-    ("concat", "concat"),
-    ("concat_ws", "concat_ws"),
-    ("cos", "cos"),
-    ("cosh", "cosh"),
-    ("cot", "cot"),
-    ("degrees", "degrees"),
-    ("endswith", "ends_with"),
-    ("exp", "exp"),
-    ("floor", "floor"),
-    ("greatest", "greatest"),
-    ("ifnull", "nvl"),
-    ("initcap", "initcap"),
-    ("least", "least"),
-    ("left", "left"),
-    ("ln", "ln"),
-    ("log10", "log10"),
-    ("log2", "log2"),
-    ("lower", "lower"),
-    ("lpad", "lpad"),
-    ("ltrim", "ltrim"),
-    ("nullif", "nullif"),
-    ("overlay", "overlay"),
-    ("pi", "pi"),
-    ("power", "power"),
-    ("radians", "radians"),
-    ("repeat", "repeat"),
-    ("replace", "replace"),
-    ("reverse", "reverse"),
-    ("right", "right"),
-    ("round", "round"),
-    ("rpad", "rpad"),
-    ("rtrim", "rtrim"),
-    ("sign", "signum"),
-    ("sin", "sin"),
-    ("sinh", "sinh"),
-    ("sqrt", "sqrt"),
-    ("startswith", "starts_with"),
-    ("substr", "substr"),
-    ("substring", "substr"),
-    ("tan", "tan"),
-    ("tanh", "tanh"),
-    ("upper", "upper"),
     ("array", "make_array"),
     ("cardinality", "cardinality"),
+    ("coalesce", "coalesce"),
+    ("nullif", "nullif"),
 ];
 
 /// DataFusion's window functions under the same names; they run in batch mode.
@@ -255,13 +204,24 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
     ] {
         functions.insert(name, arithmetic::decimal_function(operation));
     }
+    let families = [
+        string::FUNCTIONS,
+        math::FUNCTIONS,
+        datetime::FUNCTIONS,
+        conditional::FUNCTIONS,
+    ];
+    for definition in families.into_iter().flatten() {
+        functions.insert(definition.name, define::scalar(definition));
+    }
+    functions.insert("greatest", conditional::extreme(true));
+    functions.insert("least", conditional::extreme(false));
     functions.insert("__cast", cast::function(OnFailure::Fail));
     functions.insert("__try_cast", cast::function(OnFailure::Null));
     functions
 });
 
 /// Functions that are special syntax to the parser, or to the normalizer.
-const SYNTAX: &[&str] = &["case", "cast", "try_cast", "options"];
+const SYNTAX: &[&str] = &["case", "cast", "try_cast", "options", "if", "ifnull", "mod"];
 
 /// Functions of Flink that do not run yet.
 const NOT_YET: &[&str] = &[
@@ -283,33 +243,18 @@ const NOT_YET: &[&str] = &[
     "array_slice",
     "array_sort",
     "array_union",
-    "bin",
-    "chr",
+    "assignment",
     "collect",
-    "convert_tz",
     "cumulate",
-    "cume_dist",
-    "current_date",
     "current_database",
-    "current_row_timestamp",
-    "current_time",
-    "current_timestamp",
     "current_watermark",
-    "date_format",
-    "dayofmonth",
-    "dayofweek",
-    "dayofyear",
     "decode",
+    "default",
     "descriptor",
-    "dense_rank",
-    "e",
     "element",
-    "elt",
     "encode",
-    "extract",
-    "first_value",
     "from_base64",
-    "from_unixtime",
+    "from_changelog",
     "group_id",
     "grouping",
     "grouping_id",
@@ -319,14 +264,8 @@ const NOT_YET: &[&str] = &[
     "hop_proctime",
     "hop_rowtime",
     "hop_start",
-    "hour",
-    "if",
     "inet_aton",
     "inet_ntoa",
-    "instr",
-    "is_alpha",
-    "is_decimal",
-    "is_digit",
     "is_json",
     "json",
     "json_array",
@@ -339,12 +278,7 @@ const NOT_YET: &[&str] = &[
     "json_string",
     "json_unquote",
     "json_value",
-    "last_value",
     "listagg",
-    "localtime",
-    "localtimestamp",
-    "locate",
-    "log",
     "map",
     "map_entries",
     "map_from_arrays",
@@ -352,22 +286,15 @@ const NOT_YET: &[&str] = &[
     "map_union",
     "map_values",
     "md5",
-    "minute",
-    "mod",
-    "month",
-    "now",
+    "ml_evaluate",
+    "ml_predict",
     "object_of",
     "object_update",
     "overlaps",
     "parse_json",
     "parse_url",
     "percentile",
-    "position",
     "printf",
-    "proctime",
-    "quarter",
-    "rand",
-    "rand_integer",
     "regexp",
     "regexp_count",
     "regexp_extract",
@@ -376,7 +303,6 @@ const NOT_YET: &[&str] = &[
     "regexp_replace",
     "regexp_substr",
     "row",
-    "second",
     "session",
     "session_end",
     "session_proctime",
@@ -391,43 +317,24 @@ const NOT_YET: &[&str] = &[
     "similar",
     "source_watermark",
     "split",
-    "split_index",
+    "stddev",
     "stddev_pop",
     "stddev_samp",
-    "stddev",
     "str_to_map",
     "sum0",
-    "timestampadd",
-    "timestampdiff",
     "to_base64",
-    "to_date",
-    "to_timestamp",
-    "to_timestamp_ltz",
-    "translate",
-    "translate3",
-    "truncate",
+    "to_changelog",
     "try_parse_json",
     "tumble",
     "tumble_end",
     "tumble_proctime",
     "tumble_rowtime",
     "tumble_start",
-    "typeof",
     "unhex",
-    "unix_timestamp",
     "url_decode",
     "url_encode",
-    "uuid",
     "var_pop",
     "var_samp",
     "variance",
-    "week",
-    "year",
-    "ml_predict",
-    "ml_evaluate",
     "vector_search",
-    "to_changelog",
-    "from_changelog",
-    "default",
-    "assignment",
 ];

@@ -20,6 +20,7 @@ use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
+use crate::functions::registry::builtin_scalar;
 use crate::plan::normalize::type_text;
 use crate::sql::diagnostics::SqlDiagnostic;
 
@@ -249,6 +250,9 @@ fn plan_arithmetic(
     left: &DataType,
     right: &DataType,
 ) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    if is_time(left) || is_time(right) {
+        return plan_temporal(expr, operation, left, right);
+    }
     let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
     let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Boolean);
     if is_text(left) || is_text(right) {
@@ -283,6 +287,38 @@ fn plan_arithmetic(
         }));
     }
     Ok(PlannerResult::Original(expr))
+}
+
+/// Dates, times, timestamps and intervals.
+fn is_time(data_type: &DataType) -> bool {
+    data_type.is_temporal() || matches!(data_type, DataType::Interval(_))
+}
+
+/// Only intervals move times.
+fn plan_temporal(
+    expr: RawBinaryExpr,
+    operation: Operation,
+    left: &DataType,
+    right: &DataType,
+) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let name = match operation {
+        Operation::Plus => "__temporal_plus",
+        Operation::Minus => "__temporal_minus",
+        _ => "",
+    };
+    let function = builtin_scalar(name).filter(|_| is_time(left) && is_time(right));
+    match function {
+        Some(function) => Ok(PlannerResult::Planned(
+            function.call(vec![expr.left, expr.right]),
+        )),
+        None => Err(validation(format!(
+            "operator '{}' does not take {} and {}",
+            expr.op,
+            type_name(left),
+            type_name(right)
+        ))
+        .into()),
+    }
 }
 
 const fn is_comparison(op: &BinaryOperator) -> bool {

@@ -17,12 +17,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr, Fetch, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval,
-    LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
-    TableFactor, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut, WindowFrameBound, WindowType,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
+    Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, TableAlias, TableFactor, TrimWhereField, TypedString, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
 
 use crate::error::{EngineError, Result};
@@ -179,7 +180,7 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             ..
         } => {
             let name = match trim_where {
-                None | Some(TrimWhereField::Both) => "btrim",
+                None | Some(TrimWhereField::Both) => "__trim",
                 Some(TrimWhereField::Leading) => "ltrim",
                 Some(TrimWhereField::Trailing) => "rtrim",
             };
@@ -198,7 +199,12 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             *expr = call("overlay", arguments);
         }
         Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
-        Expr::Function(function) => restore_plain_numbers(function),
+        Expr::Function(function) => {
+            restore_plain_numbers(function);
+            if let Some(replacement) = special_call(function) {
+                *expr = replacement;
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -390,13 +396,51 @@ fn rounding(name: &str, inner: &mut Expr, field: &CeilFloorKind) -> Expr {
             &format!("__{name}_to"),
             vec![take(inner), string(&unit.to_string().to_uppercase())],
         ),
-        CeilFloorKind::Scale(scale) => call(
-            name,
-            vec![
-                take(inner),
-                Expr::Value(ValueWithSpan::clone(&scale.clone().into())),
-            ],
-        ),
+        CeilFloorKind::Scale(scale) => call(name, vec![take(inner), Expr::Value(scale.clone())]),
+    }
+}
+
+/// Functions that are other syntax: IF is CASE, IFNULL is COALESCE, MOD is %; the unit of
+/// TIMESTAMPADD and TIMESTAMPDIFF is a word, not a column.
+fn special_call(function: &mut Function) -> Option<Expr> {
+    let name = function.name.to_string().to_lowercase();
+    let FunctionArguments::List(list) = &mut function.args else {
+        return None;
+    };
+    let mut arguments: Vec<&mut Expr> = list
+        .args
+        .iter_mut()
+        .filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        })
+        .collect();
+    match (name.as_str(), arguments.as_mut_slice()) {
+        ("if", [condition, yes, no]) => Some(Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen {
+                condition: take(condition),
+                result: take(yes),
+            }],
+            else_result: Some(Box::new(take(no))),
+        }),
+        ("ifnull", [value, otherwise]) => {
+            Some(call("coalesce", vec![take(value), take(otherwise)]))
+        }
+        ("mod", [left, right]) => Some(Expr::Nested(Box::new(Expr::BinaryOp {
+            left: Box::new(take(left)),
+            op: BinaryOperator::Modulo,
+            right: Box::new(take(right)),
+        }))),
+        ("timestampadd" | "timestampdiff", [unit, ..]) => {
+            if let Expr::Identifier(word) = unit {
+                **unit = string(&word.value.to_uppercase());
+            }
+            None
+        }
+        _ => None,
     }
 }
 

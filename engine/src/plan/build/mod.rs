@@ -23,7 +23,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{
     Aggregate, Distinct, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan, Union, Values,
@@ -144,6 +144,28 @@ impl GraphBuilder {
         Ok(built)
     }
 
+    /// Adds the nodes of `plan` so that its rows have exactly the fields of `schema`: constant
+    /// folding forgets what a type promises beyond its Arrow type.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn query_as(&mut self, plan: &LogicalPlan, schema: &SchemaRef) -> Result<Built> {
+        if let LogicalPlan::Projection(projection) = plan
+            && same_types(projection.schema.inner(), schema)
+        {
+            let (input, filter) = match projection.input.as_ref() {
+                LogicalPlan::Filter(filter) => (filter.input.as_ref(), Some(&filter.predicate)),
+                input => (input, None),
+            };
+            return self.project(input, filter, &projection.expr, schema);
+        }
+        let built = self.query(plan)?;
+        if same_types(&built.schema, schema) {
+            return Ok(self.relabeled(built, schema));
+        }
+        Ok(built)
+    }
+
     /// Ends a query in a sink; `name` is the sink's node in EXPLAIN.
     ///
     /// # Errors
@@ -205,9 +227,9 @@ impl GraphBuilder {
                     &filter.input,
                     Some(&filter.predicate),
                     &projection.expr,
-                    &projection.schema,
+                    projection.schema.inner(),
                 ),
-                input => self.project(input, None, &projection.expr, &projection.schema),
+                input => self.project(input, None, &projection.expr, projection.schema.inner()),
             },
             LogicalPlan::Filter(filter) => self.filter(&filter.input, &filter.predicate),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
@@ -344,7 +366,7 @@ impl GraphBuilder {
         input: &LogicalPlan,
         filter: Option<&Expr>,
         exprs: &[Expr],
-        schema: &DFSchema,
+        schema: &SchemaRef,
     ) -> Result<Built> {
         let built = self.query(input)?;
         let select: Vec<_> = exprs
@@ -360,7 +382,7 @@ impl GraphBuilder {
             .iter()
             .map(|expr| physical(expr, input.schema(), &self.config))
             .collect::<Result<Vec<_>>>()?;
-        Ok(self.calc(&built, name, filter, projection, Arc::clone(schema.inner())))
+        Ok(self.calc(&built, name, filter, projection, Arc::clone(schema)))
     }
 
     fn filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> Result<Built> {
@@ -421,11 +443,7 @@ impl GraphBuilder {
             .zip(fields.iter().skip(group_columns.len()))
             .map(|(expr, field)| call(expr, Arc::clone(field), &mut arguments))
             .collect::<Result<Vec<_>>>()?;
-        let grouping: Vec<_> = aggregate
-            .group_expr
-            .iter()
-            .map(|expr| text::expression(expr))
-            .collect();
+        let grouping: Vec<_> = aggregate.group_expr.iter().map(text::expression).collect();
         let select: Vec<_> = aggregate
             .group_expr
             .iter()
@@ -715,6 +733,16 @@ fn all_columns(schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {
             Arc::new(PhysicalColumn::new(field.name(), column_idx))
         })
         .collect()
+}
+
+/// Whether two schemas have columns of the same Arrow types.
+fn same_types(left: &SchemaRef, right: &SchemaRef) -> bool {
+    left.fields().len() == right.fields().len()
+        && left
+            .fields()
+            .iter()
+            .zip(right.fields())
+            .all(|(left, right)| left.data_type().equals_datatype(right.data_type()))
 }
 
 /// Whether the operators of `plan` hang on how its result is read.

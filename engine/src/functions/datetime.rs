@@ -1,0 +1,705 @@
+//! Functions on dates, times, timestamps and intervals.
+//!
+//! Wall clocks are computed with; TIMESTAMP_LTZ passes through the session's time zone first.
+//!
+//! Source: `DateTimeUtils` of Flink 2.3 and Calcite's `DateTimeUtils`.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, DurationMillisecondArray, Int32Array, Int64Array,
+    IntervalYearMonthArray, StringArray,
+};
+use arrow::datatypes::{
+    DataType, Date32Type, DurationMillisecondType, Int64Type, IntervalYearMonthType,
+    Time32MillisecondType,
+};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use datafusion::common::ScalarValue;
+
+use crate::data::types::{DayTimeResolution, FlinkType, MAX_LENGTH, TypeRoot, YearMonthResolution};
+use crate::error::{EngineError, Result};
+use crate::functions::cast::{parse, temporal};
+use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::java_time::Pattern;
+use crate::functions::string::{text, texts};
+
+const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
+const DEFAULT_PATTERN: &str = "yyyy-MM-dd HH:mm:ss";
+/// The type of an interval of milliseconds.
+const MILLIS: TypeRoot = TypeRoot::IntervalDayTime {
+    resolution: DayTimeResolution::Second,
+    day_precision: 2,
+    fractional_precision: 3,
+};
+/// The type of an interval of months.
+const MONTHS: TypeRoot = TypeRoot::IntervalYearMonth {
+    resolution: YearMonthResolution::Month,
+    year_precision: 2,
+};
+const UNIT: &[Kind] = &[Kind::Text, Kind::TemporalOrInterval];
+const ROUNDED: &[Kind] = &[Kind::Temporal, Kind::Text];
+const MOVED: &[Kind] = &[Kind::TemporalOrInterval, Kind::TemporalOrInterval];
+const ADDED: &[Kind] = &[Kind::Text, Kind::Integer, Kind::Temporal];
+const DIFFERENCE: &[Kind] = &[Kind::Text, Kind::Temporal, Kind::Temporal];
+const BIGINT: ResultType = ResultType::Strict(TypeRoot::BigInt);
+
+/// The functions of this family.
+pub static FUNCTIONS: &[Definition] = &[
+    text("extract", 2..=2, UNIT, BIGINT, |call| {
+        let units: Vec<_> = (0..call.n_rows).map(|row| call.text(0, row)).collect();
+        extract(call, 1, |row| units.get(row).copied().flatten())
+    }),
+    text("year", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("YEAR"))
+    }),
+    text("quarter", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("QUARTER"))
+    }),
+    text("month", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("MONTH"))
+    }),
+    text("week", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("WEEK"))
+    }),
+    text("dayofyear", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("DOY"))
+    }),
+    text("dayofmonth", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("DAY"))
+    }),
+    text("dayofweek", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("DOW"))
+    }),
+    text("hour", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("HOUR"))
+    }),
+    text("minute", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("MINUTE"))
+    }),
+    text("second", 1..=1, &[Kind::Temporal], BIGINT, |call| {
+        extract(call, 0, |_| Some("SECOND"))
+    }),
+    text(
+        "__floor_to",
+        2..=2,
+        ROUNDED,
+        ResultType::Argument(0),
+        |call| round_to(call, false),
+    ),
+    text(
+        "__ceil_to",
+        2..=2,
+        ROUNDED,
+        ResultType::Argument(0),
+        |call| round_to(call, true),
+    ),
+    text(
+        "__interval_millis",
+        1..=1,
+        &[Kind::Integer],
+        ResultType::Strict(MILLIS),
+        |call| {
+            Ok(Arc::new(call.strict::<i64, DurationMillisecondArray>(
+                |row| call.integer(0, row),
+            )))
+        },
+    ),
+    text(
+        "__interval_months",
+        1..=1,
+        &[Kind::Integer],
+        ResultType::Strict(MONTHS),
+        |call| {
+            Ok(Arc::new(call.strict::<i32, IntervalYearMonthArray>(
+                |row| i32::try_from(call.integer(0, row)?).ok(),
+            )))
+        },
+    ),
+    text(
+        "__temporal_plus",
+        2..=2,
+        MOVED,
+        ResultType::Computed(moved_type),
+        |call| shift(call, 1),
+    ),
+    text(
+        "__temporal_minus",
+        2..=2,
+        MOVED,
+        ResultType::Computed(moved_type),
+        |call| shift(call, -1),
+    ),
+    text(
+        "timestampadd",
+        3..=3,
+        ADDED,
+        ResultType::Argument(2),
+        timestamp_add,
+    ),
+    text(
+        "timestampdiff",
+        3..=3,
+        DIFFERENCE,
+        ResultType::Strict(TypeRoot::Int),
+        timestamp_diff,
+    ),
+    text(
+        "date_format",
+        2..=2,
+        DATE_FORMAT,
+        ResultType::Nullable(STRING),
+        date_format,
+    ),
+    text(
+        "to_date",
+        1..=2,
+        &[Kind::Text],
+        ResultType::Nullable(TypeRoot::Date),
+        to_date,
+    ),
+    text(
+        "to_timestamp",
+        1..=2,
+        &[Kind::Text],
+        ResultType::Nullable(TypeRoot::Timestamp(3)),
+        |call| {
+            let values = (0..call.n_rows).map(|row| read(call, row)).collect();
+            temporal::from_locals(values, &call.result, call.zone)
+        },
+    ),
+    text(
+        "to_timestamp_ltz",
+        1..=3,
+        TO_LTZ,
+        ResultType::Computed(ltz_type),
+        to_timestamp_ltz,
+    ),
+    text(
+        "from_unixtime",
+        1..=2,
+        FROM_UNIX,
+        ResultType::Strict(STRING),
+        |call| {
+            texts(call, |row| {
+                let pattern = Pattern::parse(if call.arguments.len() > 1 {
+                    call.text(1, row)?
+                } else {
+                    DEFAULT_PATTERN
+                })?;
+                let instant =
+                    chrono::DateTime::from_timestamp(call.integer(0, row)?, 0)?.naive_utc();
+                pattern.format(temporal::to_local(instant, call.zone))
+            })
+        },
+    ),
+    text(
+        "convert_tz",
+        3..=3,
+        &[Kind::Text],
+        ResultType::Nullable(STRING),
+        |call| {
+            texts(call, |row| {
+                let local = parse::timestamp(call.text(0, row)?)?;
+                let from = temporal::zone_of(call.text(1, row)?).ok()?;
+                let to = temporal::zone_of(call.text(2, row)?).ok()?;
+                let shown = temporal::to_local(temporal::to_instant(local, from), to);
+                Pattern::parse(DEFAULT_PATTERN)?.format(shown)
+            })
+        },
+    ),
+    Definition {
+        name: "unix_timestamp",
+        arity: 0..=2,
+        kinds: &[Kind::Text],
+        result: BIGINT,
+        deterministic: false,
+        evaluate: unix_timestamp,
+    },
+    clock("current_timestamp", TypeRoot::TimestampLtz(3)),
+    clock("now", TypeRoot::TimestampLtz(3)),
+    clock("current_row_timestamp", TypeRoot::TimestampLtz(3)),
+    clock("proctime", TypeRoot::TimestampLtz(3)),
+    clock("localtimestamp", TypeRoot::Timestamp(3)),
+    clock("current_date", TypeRoot::Date),
+    clock("current_time", TypeRoot::Time(0)),
+    clock("localtime", TypeRoot::Time(0)),
+];
+
+const DATE_FORMAT: &[Kind] = &[Kind::TemporalOrText, Kind::Text];
+const TO_LTZ: &[Kind] = &[Kind::NumberOrText, Kind::TextOrInteger, Kind::Text];
+const FROM_UNIX: &[Kind] = &[Kind::Integer, Kind::Text];
+
+/// A function that reads the clock, once for a batch.
+const fn clock(name: &'static str, root: TypeRoot) -> Definition {
+    Definition {
+        name,
+        arity: 0..=1,
+        kinds: &[Kind::Integer],
+        result: ResultType::NotNull(root),
+        deterministic: false,
+        evaluate: |call| {
+            let local = temporal::to_local(Utc::now().naive_utc(), call.zone);
+            temporal::from_locals(vec![Some(local); call.n_rows], &call.result, call.zone)
+        },
+    }
+}
+
+/// The wall clock in a row of a date, a time or a timestamp.
+fn local(call: &Call, index: usize, row: usize) -> Option<NaiveDateTime> {
+    let array = call.arguments.get(index)?;
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Date32 => {
+            let days = array.as_primitive::<Date32Type>().value(row);
+            Some(temporal::date_of_days(days).ok()?.and_time(NaiveTime::MIN))
+        }
+        DataType::Time32(_) => {
+            let millis = array.as_primitive::<Time32MillisecondType>().value(row);
+            Some(epoch() + TimeDelta::milliseconds(millis.into()))
+        }
+        DataType::Timestamp(_, zone) => {
+            let value = temporal::datetime(array, row).ok()?;
+            Some(match zone {
+                Some(_) => temporal::to_local(value, call.zone),
+                None => value,
+            })
+        }
+        DataType::Utf8 => parse::timestamp(call.text(index, row)?),
+        _ => None,
+    }
+}
+
+fn epoch() -> NaiveDateTime {
+    chrono::DateTime::UNIX_EPOCH.naive_utc()
+}
+
+/// Months or milliseconds of an interval.
+fn amount(call: &Call, index: usize, row: usize) -> Option<(i64, i64)> {
+    let array = call.arguments.get(index)?;
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Duration(_) => Some((
+            0,
+            array.as_primitive::<DurationMillisecondType>().value(row),
+        )),
+        DataType::Interval(_) => Some((
+            array
+                .as_primitive::<IntervalYearMonthType>()
+                .value(row)
+                .into(),
+            0,
+        )),
+        _ => None,
+    }
+}
+
+fn extract<'a>(
+    call: &Call,
+    index: usize,
+    unit: impl Fn(usize) -> Option<&'a str>,
+) -> Result<ArrayRef> {
+    let values: Int64Array = call.strict(|row| {
+        let unit = unit(row)?;
+        match amount(call, index, row) {
+            Some((months, millis)) => interval_part(unit, months, millis),
+            None => part(unit, local(call, index, row)?),
+        }
+    });
+    Ok(Arc::new(values))
+}
+
+fn interval_part(unit: &str, months: i64, millis: i64) -> Option<i64> {
+    Some(match unit {
+        "YEAR" => months / 12,
+        "MONTH" => months % 12,
+        "DAY" => millis / 86_400_000,
+        "HOUR" => millis / 3_600_000 % 24,
+        "MINUTE" => millis / 60_000 % 60,
+        "SECOND" => millis / 1000 % 60,
+        "MILLISECOND" => millis % 60_000,
+        _ => return None,
+    })
+}
+
+fn part(unit: &str, value: NaiveDateTime) -> Option<i64> {
+    let year = i64::from(value.year());
+    Some(match unit {
+        "YEAR" => year,
+        "ISOYEAR" => i64::from(value.iso_week().year()),
+        "QUARTER" => i64::from(value.month0() / 3 + 1),
+        "MONTH" => i64::from(value.month()),
+        "WEEK" | "ISOWEEK" => i64::from(value.iso_week().week()),
+        "DAY" => i64::from(value.day()),
+        "DOW" | "DAYOFWEEK" => i64::from(value.weekday().num_days_from_sunday() + 1),
+        "ISODOW" => i64::from(value.weekday().number_from_monday()),
+        "DOY" | "DAYOFYEAR" => i64::from(value.ordinal()),
+        "HOUR" => i64::from(value.hour()),
+        "MINUTE" => i64::from(value.minute()),
+        // Calcite cuts towards zero before 1970.
+        "SECOND" => {
+            let millis = value.and_utc().timestamp_millis();
+            (millis / 1000).rem_euclid(60)
+        }
+        "MILLISECOND" => i64::from(value.nanosecond() / 1_000_000),
+        "MICROSECOND" => i64::from(value.nanosecond() / 1_000),
+        "NANOSECOND" => i64::from(value.nanosecond()),
+        "EPOCH" => value.and_utc().timestamp(),
+        "DECADE" => year / 10,
+        "CENTURY" => (year + 99) / 100,
+        "MILLENNIUM" => (year + 999) / 1000,
+        _ => return None,
+    })
+}
+
+/// FLOOR and CEIL of a wall clock to a unit.
+fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let rounded = match (local(call, 0, row), call.text(1, row)) {
+            (Some(value), Some(unit)) => {
+                let floor = floor(value, unit)
+                    .ok_or_else(|| EngineError::unsupported(format!("FLOOR and CEIL TO {unit}")))?;
+                if up && floor < value {
+                    next(floor, unit)
+                } else {
+                    Some(floor)
+                }
+            }
+            _ => None,
+        };
+        values.push(rounded);
+    }
+    temporal::from_locals(values, &call.result, call.zone)
+}
+
+fn floor(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN);
+    let first_of_year = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight);
+    let date = value.date();
+    match unit {
+        "MILLENNIUM" => first_of_year((value.year() - 1).div_euclid(1000) * 1000 + 1),
+        "CENTURY" => first_of_year((value.year() - 1).div_euclid(100) * 100 + 1),
+        "DECADE" => first_of_year(value.year().div_euclid(10) * 10),
+        "YEAR" => first_of_year(value.year()),
+        "QUARTER" => {
+            NaiveDate::from_ymd_opt(value.year(), value.month0() / 3 * 3 + 1, 1).map(midnight)
+        }
+        "MONTH" => date.with_day(1).map(midnight),
+        "WEEK" => {
+            let since_sunday = i64::from(date.weekday().num_days_from_sunday());
+            Some(midnight(date - TimeDelta::days(since_sunday)))
+        }
+        "DAY" => Some(midnight(date)),
+        "HOUR" => date.and_hms_opt(value.hour(), 0, 0),
+        "MINUTE" => date.and_hms_opt(value.hour(), value.minute(), 0),
+        "SECOND" => date.and_hms_opt(value.hour(), value.minute(), value.second()),
+        "MILLISECOND" => {
+            let nanos = value.nanosecond();
+            value.with_nanosecond(nanos - nanos % 1_000_000)
+        }
+        _ => None,
+    }
+}
+
+fn next(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
+    let months = |n: u32| value.checked_add_months(Months::new(n));
+    match unit {
+        "MILLENNIUM" => months(12_000),
+        "CENTURY" => months(1_200),
+        "DECADE" => months(120),
+        "YEAR" => months(12),
+        "QUARTER" => months(3),
+        "MONTH" => months(1),
+        "WEEK" => Some(value + TimeDelta::days(7)),
+        "DAY" => Some(value + TimeDelta::days(1)),
+        "HOUR" => Some(value + TimeDelta::hours(1)),
+        "MINUTE" => Some(value + TimeDelta::minutes(1)),
+        "SECOND" => Some(value + TimeDelta::seconds(1)),
+        "MILLISECOND" => Some(value + TimeDelta::milliseconds(1)),
+        _ => None,
+    }
+}
+
+fn is_interval(root: &TypeRoot) -> bool {
+    matches!(
+        root,
+        TypeRoot::IntervalDayTime { .. } | TypeRoot::IntervalYearMonth { .. }
+    )
+}
+
+/// What is moved keeps its type; two intervals of a kind are an interval.
+fn moved_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let [left, right] = types else {
+        return Err(EngineError::internal("two operands expected"));
+    };
+    let nullable = left.nullable || right.nullable;
+    let root = match (is_interval(&left.root), is_interval(&right.root)) {
+        (false, true) => left.root.clone(),
+        (true, false) => right.root.clone(),
+        (true, true)
+            if std::mem::discriminant(&left.root) == std::mem::discriminant(&right.root) =>
+        {
+            left.root.clone()
+        }
+        _ => {
+            return Err(crate::plan::context::validation(format!(
+                "{} and {} can be neither added nor subtracted",
+                left.root_text(),
+                right.root_text()
+            )));
+        }
+    };
+    Ok(FlinkType { root, nullable })
+}
+
+fn shift(call: &Call, sign: i64) -> Result<ArrayRef> {
+    let intervals: Vec<bool> = call
+        .types
+        .iter()
+        .map(|given| is_interval(&given.root))
+        .collect();
+    match intervals.as_slice() {
+        [true, true] => {
+            let sum = |row: usize| {
+                let (left, right) = (amount(call, 0, row)?, amount(call, 1, row)?);
+                Some((left.0 + sign * right.0, left.1 + sign * right.1))
+            };
+            if matches!(call.result.root, TypeRoot::IntervalYearMonth { .. }) {
+                return Ok(Arc::new(call.strict::<i32, IntervalYearMonthArray>(
+                    |row| i32::try_from(sum(row)?.0).ok(),
+                )));
+            }
+            Ok(Arc::new(call.strict::<i64, DurationMillisecondArray>(
+                |row| Some(sum(row)?.1),
+            )))
+        }
+        [is_left_interval, _] => {
+            let (moved, by) = if *is_left_interval { (1, 0) } else { (0, 1) };
+            let values = (0..call.n_rows)
+                .map(|row| {
+                    let value = local(call, moved, row)?;
+                    let (months, millis) = amount(call, by, row)?;
+                    add(value, sign * months, sign * millis)
+                })
+                .collect();
+            temporal::from_locals(values, &call.result, call.zone)
+        }
+        _ => Err(EngineError::internal("two operands expected")),
+    }
+}
+
+fn add(value: NaiveDateTime, months: i64, millis: i64) -> Option<NaiveDateTime> {
+    let magnitude = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
+    let moved = if months >= 0 {
+        value.checked_add_months(magnitude)?
+    } else {
+        value.checked_sub_months(magnitude)?
+    };
+    moved.checked_add_signed(TimeDelta::milliseconds(millis))
+}
+
+/// Months and milliseconds of one unit.
+fn unit_size(unit: &str) -> Option<(i64, i64)> {
+    Some(match unit.trim_start_matches("SQL_TSI_") {
+        "YEAR" => (12, 0),
+        "QUARTER" => (3, 0),
+        "MONTH" => (1, 0),
+        "WEEK" => (0, 7 * 86_400_000),
+        "DAY" => (0, 86_400_000),
+        "HOUR" => (0, 3_600_000),
+        "MINUTE" => (0, 60_000),
+        "SECOND" => (0, 1_000),
+        "MILLISECOND" => (0, 1),
+        _ => return None,
+    })
+}
+
+fn timestamp_add(call: &Call) -> Result<ArrayRef> {
+    let values = (0..call.n_rows)
+        .map(|row| {
+            let (months, millis) = unit_size(call.text(0, row)?)?;
+            let count = call.integer(1, row)?;
+            add(local(call, 2, row)?, months * count, millis * count)
+        })
+        .collect();
+    temporal::from_locals(values, &call.result, call.zone)
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "Flink's difference is an INT that wraps"
+)]
+fn timestamp_diff(call: &Call) -> Result<ArrayRef> {
+    let values: Int32Array = call.strict(|row| {
+        let (months, millis) = unit_size(call.text(0, row)?)?;
+        let (from, to) = (local(call, 1, row)?, local(call, 2, row)?);
+        if months > 0 {
+            return i32::try_from(months_between(from, to) / months).ok();
+        }
+        Some(((to - from).num_milliseconds() / millis) as i32)
+    });
+    Ok(Arc::new(values))
+}
+
+/// Whole months from one wall clock to another; the last days of months meet.
+fn months_between(from: NaiveDateTime, to: NaiveDateTime) -> i64 {
+    if to < from {
+        return -months_between(to, from);
+    }
+    let apart =
+        i64::from(to.year() - from.year()) * 12 + i64::from(to.month()) - i64::from(from.month());
+    match add(from, apart, 0) {
+        Some(reached) if reached > to => apart - 1,
+        _ => apart,
+    }
+}
+
+fn date_format(call: &Call) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let (Some(value), Some(pattern)) = (local(call, 0, row), call.text(1, row)) else {
+            values.push(None);
+            continue;
+        };
+        let shown = Pattern::parse(pattern).and_then(|pattern| pattern.format(value));
+        values.push(Some(shown.ok_or_else(|| EngineError::Data {
+            message: format!("'{pattern}' is no pattern for a timestamp"),
+        })?));
+    }
+    Ok(Arc::new(StringArray::from(values)))
+}
+
+/// The wall clock of a text by the pattern in the second argument.
+fn read(call: &Call, row: usize) -> Option<NaiveDateTime> {
+    let value = call.text(0, row)?;
+    if call.arguments.len() == 1 {
+        return lenient_timestamp(value);
+    }
+    let (local, _) = Pattern::parse(call.text(1, row)?)?.read(value)?;
+    Some(local)
+}
+
+/// `yyyy-M-d[ H:m:s[.fraction]]`.
+fn lenient_timestamp(text: &str) -> Option<NaiveDateTime> {
+    parse::timestamp(text)
+}
+
+fn to_date(call: &Call) -> Result<ArrayRef> {
+    let values: Date32Array = (0..call.n_rows)
+        .map(|row| {
+            let date = if call.arguments.len() == 1 {
+                let text = call.text(0, row)?;
+                parse::date(text.split_once(' ').map_or(text, |(date, _)| date))?
+            } else {
+                read(call, row)?.date()
+            };
+            Some(temporal::days_of_date(date))
+        })
+        .collect();
+    Ok(Arc::new(values))
+}
+
+/// The precision is the second argument of a number, else 3.
+fn ltz_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let is_text = matches!(
+        types.first().map(|argument| &argument.root),
+        Some(TypeRoot::Char(_) | TypeRoot::Varchar(_))
+    );
+    let precision = match constants.get(1).copied().flatten() {
+        Some(ScalarValue::Int64(Some(precision))) if !is_text => *precision,
+        Some(ScalarValue::Int32(Some(precision))) if !is_text => i64::from(*precision),
+        _ => 3,
+    };
+    let precision = u8::try_from(precision.clamp(3, 9)).unwrap_or(3);
+    Ok(FlinkType::nullable(TypeRoot::TimestampLtz(precision)))
+}
+
+fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
+    let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
+    let mut instants = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        instants.push(if is_text {
+            ltz_of_text(call, row)?
+        } else {
+            ltz_of_number(call, row)
+        });
+    }
+    // Instants are local clocks in UTC.
+    temporal::from_locals(instants, &call.result, chrono_tz::UTC)
+}
+
+fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTime>> {
+    let Some(value) = call.text(0, row) else {
+        return Ok(None);
+    };
+    let zone = match call.text(2, row) {
+        Some(name) => temporal::zone_of(name)?,
+        None => chrono_tz::UTC,
+    };
+    let local = match call.arguments.get(1) {
+        Some(_) => call
+            .text(1, row)
+            .and_then(Pattern::parse)
+            .and_then(|pattern| pattern.read(value))
+            .map(|(local, _)| local),
+        None => lenient_timestamp(value),
+    };
+    match local {
+        Some(local) => Ok(Some(temporal::to_instant(local, zone))),
+        None => Err(EngineError::Data {
+            message: format!("'{value}' is no timestamp"),
+        }),
+    }
+}
+
+fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
+    let wide = arrow::compute::cast(call.arguments.first()?, &DataType::Int64).ok()?;
+    if wide.is_null(row) {
+        return None;
+    }
+    let value = wide.as_primitive::<Int64Type>().value(row);
+    let precision = match call.arguments.get(1) {
+        Some(_) => call.integer(1, row)?,
+        None => 3,
+    };
+    let instant = match precision {
+        0 => chrono::DateTime::from_timestamp(value, 0)?,
+        3 => chrono::DateTime::from_timestamp_millis(value)?,
+        6 => chrono::DateTime::from_timestamp_micros(value)?,
+        9 => chrono::DateTime::from_timestamp_nanos(value),
+        _ => return None,
+    };
+    Some(instant.naive_utc())
+}
+
+/// Seconds since 1970: of the clock, or of a text in the session's zone.
+fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
+    if call.arguments.is_empty() {
+        return Ok(Arc::new(Int64Array::from(vec![
+            Utc::now().timestamp();
+            call.n_rows
+        ])));
+    }
+    let values: Int64Array = call.strict(|row| {
+        let pattern = Pattern::parse(if call.arguments.len() > 1 {
+            call.text(1, row)?
+        } else {
+            DEFAULT_PATTERN
+        })?;
+        // What cannot be read is the smallest number, as in Flink.
+        let Some((local, offset)) = pattern.read(call.text(0, row)?) else {
+            return Some(i64::MIN);
+        };
+        let instant = match offset {
+            Some(seconds) => local - TimeDelta::seconds(seconds.into()),
+            None => temporal::to_instant(local, call.zone),
+        };
+        Some(instant.and_utc().timestamp())
+    });
+    Ok(Arc::new(values))
+}
