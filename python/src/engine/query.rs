@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
+use tidemill_engine::Result;
 use tidemill_engine::connectors::view::ViewOptions;
 use tidemill_engine::runtime::JobStatus;
-use tidemill_engine::session::{Query, ResultContent};
+use tidemill_engine::session::{OrderKey, Query, ResultContent};
 
 use super::result::{PyTableResult, Shape, fields};
 use super::{POLL, errors};
@@ -94,11 +97,36 @@ impl PyQuery {
                 return Err(interrupt);
             }
         }
+        let ordering = self.query.ordering();
         let rows = py
-            .detach(|| view.snapshot(usize::MAX))
-            .map_err(|error| errors::to_exception(&error))?
-            .rows;
+            .detach(|| sorted(view.snapshot(usize::MAX)?.rows, &ordering))
+            .map_err(|error| errors::to_exception(&error))?;
         let schema = rows.schema();
         PyTable::try_new(vec![rows], Arc::clone(&schema))
     }
+}
+
+/// The rows in the order that the query asks for: a view keeps rows in their places while they
+/// change. Rows with equal keys stay as they are.
+fn sorted(rows: RecordBatch, ordering: &[OrderKey]) -> Result<RecordBatch> {
+    if ordering.is_empty() {
+        return Ok(rows);
+    }
+    let mut columns: Vec<SortColumn> = ordering
+        .iter()
+        .filter_map(|key| {
+            let options = SortOptions::new(key.descending, key.nulls_first);
+            Some(SortColumn {
+                values: Arc::clone(rows.columns().get(key.column)?),
+                options: Some(options),
+            })
+        })
+        .collect();
+    let positions: UInt64Array = (0_u64..).take(rows.num_rows()).collect();
+    columns.push(SortColumn {
+        values: Arc::new(positions),
+        options: None,
+    });
+    let indices = lexsort_to_indices(&columns, None)?;
+    Ok(take_record_batch(&rows, &indices)?)
 }
