@@ -14,6 +14,8 @@ pub mod job;
 
 mod step;
 
+mod pace;
+
 mod worker;
 
 mod barrier;

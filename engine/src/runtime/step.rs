@@ -2,18 +2,19 @@
 //! and again.
 //!
 //! A step takes what is there, up to a limit: a single row through an idle job is a step of its
-//! own, under load steps grow. The job's thread is worker 0; with one worker there is nothing to
+//! own, under load steps grow as long as they are quick (`pace`). The job's thread is worker 0; with one worker there is nothing to
 //! synchronize.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
 use super::barrier::Barrier;
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
+use super::pace::Pace;
 use super::source::{Admission, Inbox};
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;
@@ -73,20 +74,24 @@ impl StepLoop {
 
     fn run_steps(&mut self) -> Result<Outcome> {
         let mut number = 0;
+        let mut pace = Pace::new(self.options.max_step_rows);
         loop {
-            let (rows, ended) = match self.inbox.admit(self.options.max_step_rows) {
+            let (rows, ended) = match self.inbox.admit(pace.rows()) {
                 Admission::Step { rows, ended } => (rows, ended),
                 Admission::Stopped => return Ok(Outcome::Stopped),
                 Admission::Failed(error) => return Err(error),
             };
             number += 1;
+            let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
             self.spread(rows);
+            let started = Instant::now();
             self.crew.run_step(&Step {
                 number,
                 processing_time_ms: now_ms(),
                 watermark_ms: ended.then_some(i64::MAX),
                 ended,
             });
+            pace.learn(n_rows, started.elapsed());
             if let Some(error) = self.walk.take_failure() {
                 return Err(error);
             }
@@ -129,7 +134,7 @@ impl StepLoop {
 
     fn write(&mut self) -> Result<()> {
         for JobSink { node_idx, sink } in &mut self.sinks {
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let mut work = NodeWork::default();
             for delta in self.walk.take_sink_rows(*node_idx) {
                 work.records_in += delta.num_rows() as u64;

@@ -1,0 +1,43 @@
+"""Slow functions hold up neither results nor the end of a job."""
+
+from __future__ import annotations
+
+import time
+
+from tidemill.common import JobStatus
+from tidemill.table import EnvironmentSettings, TableEnvironment
+from tidemill.table.udf import udf
+
+
+def slow_environment() -> TableEnvironment:
+    """Make an environment with a function that needs 10 ms a row, and a table of 5,000 rows."""
+    env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+
+    @udf(result_type="BIGINT")
+    def slow(n: int) -> int:
+        time.sleep(0.01)
+        return n
+
+    env.create_temporary_function("slow", slow)
+    env.create_temporary_view("t", env.from_elements([(n,) for n in range(5000)], ["n"]))
+    return env
+
+
+def test_first_rows_come_before_the_last_are_computed() -> None:
+    env = slow_environment()
+    started = time.monotonic()
+    with env.execute_sql("SELECT slow(n) FROM t").collect() as rows:
+        assert next(rows)[0] == 0
+    assert time.monotonic() - started < 10
+
+
+def test_a_job_of_slow_calls_is_cancelled() -> None:
+    env = slow_environment()
+    env.execute_sql("CREATE TABLE s (n BIGINT) WITH ('connector' = 'blackhole')")
+    client = env.execute_sql("INSERT INTO s SELECT slow(n) FROM t").get_job_client()
+    assert client is not None
+    time.sleep(0.1)
+    started = time.monotonic()
+    client.cancel().result()
+    assert time.monotonic() - started < 10
+    assert client.get_job_status().result() is JobStatus.CANCELED
