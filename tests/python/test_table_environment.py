@@ -116,6 +116,7 @@ def test_a_notebook_shows_the_message_without_frames(env: TableEnvironment) -> N
     lines = error.value._render_traceback_()
     assert "ValidationException" in lines[0]
     assert not any("File " in line for line in lines)
+    assert lines[-1].endswith('env.execute_sql("SELECT a FROM missing")')
 
 
 def test_an_insert_runs_as_a_job(env: TableEnvironment) -> None:

@@ -1,8 +1,8 @@
 """The exceptions of the Python API.
 
 All derive from `TidemillError`. Their text is what the user should read: the sentence, and for a
-wrong statement the line with a caret. A notebook shows just that, without the frames of this
-package (``_render_traceback_`` is IPython's hook for it).
+wrong statement the line with a caret. A notebook shows just that and the line of the cell, without
+the frames of this package (``_render_traceback_`` is IPython's hook for it).
 
 ```text
   TidemillError ─┬─ TableException ─┬─ ValidationException ── SqlParserException
@@ -17,7 +17,13 @@ package (``_render_traceback_`` is IPython's hook for it).
 from __future__ import annotations
 
 # ruff: noqa: N818 - the names are PyFlink's
-from typing import NoReturn
+import linecache
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = [
     "CatalogException",
@@ -39,6 +45,9 @@ __all__ = [
     "refuse",
 ]
 
+_PACKAGE = str(Path(__file__).parents[1])
+# What stands between a notebook and the user's cell.
+_HOSTS = frozenset({"IPython", "asyncio", "contextlib", "runpy"})
 _RED = "\x1b[31m"
 _RESET = "\x1b[0m"
 
@@ -49,7 +58,26 @@ class TidemillError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Give IPython the lines to show instead of a traceback."""
         first, *rest = str(self).split("\n")
-        return [f"{_RED}{type(self).__name__}{_RESET}: {first}", *rest]
+        lines = [f"{_RED}{type(self).__name__}{_RESET}: {first}", *rest]
+        place = _users_line(self.__traceback__)
+        return lines if place is None else [*lines, place]
+
+
+def _users_line(trace: TracebackType | None) -> str | None:
+    """Find the line of the user's program that led here; none for a SQL cell."""
+    place = None
+    for frame, number in traceback.walk_tb(trace):
+        file = frame.f_code.co_filename
+        module = str(frame.f_globals.get("__name__", ""))
+        if file.startswith(_PACKAGE) or module.split(".", maxsplit=1)[0] in _HOSTS:
+            continue
+        source = linecache.getline(file, number, frame.f_globals).strip()
+        if source.startswith("get_ipython()."):
+            # A SQL cell or a magic: the message has its own excerpt.
+            return None
+        where = "cell line" if file.startswith("<") or module == "__main__" else f"{file}, line"
+        place = f"  at {where} {number}: {source}"
+    return place
 
 
 class TableException(TidemillError):
