@@ -370,7 +370,7 @@ fn sort_waits_for_the_end() {
     spec.offset = 1;
     let expected = expect![[r"
         --
-        +I | b | 2
+        +I | d | 2
         +I | a | 1
         +I | c | NULL
     "]];

@@ -53,6 +53,37 @@ impl Default for JobOptions {
     }
 }
 
+impl JobOptions {
+    /// These options with what the session's configuration says about steps, by key:
+    /// `table.exec.mini-batch.size` (rows of a step), `tidemill.source.batch-rows` (rows that a
+    /// reader is asked for at a time), `tidemill.worker.min-rows` (rows of a step below which it
+    /// is not split over workers).
+    ///
+    /// # Errors
+    /// `Options` for a value that is no positive number; Flink's `-1` is no limit.
+    pub fn with_config(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        for (key, option) in [
+            ("table.exec.mini-batch.size", &mut self.max_step_rows),
+            ("tidemill.source.batch-rows", &mut self.source_batch_rows),
+            ("tidemill.worker.min-rows", &mut self.min_worker_rows),
+        ] {
+            match get(key).as_deref().map(str::trim) {
+                None | Some("-1") => {}
+                Some(value) => {
+                    *option = value.parse().ok().filter(|&rows| rows > 0).ok_or_else(|| {
+                        EngineError::Options {
+                            message: format!(
+                                "the value '{value}' of '{key}' is no positive number of rows"
+                            ),
+                        }
+                    })?;
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub enum JobStatus {
