@@ -74,7 +74,11 @@ fn step(operator: &mut dyn Operator, number: usize, delta: &Delta) -> Vec<Delta>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn net_and_row_by_row_lead_to_the_same_tables(

@@ -10,7 +10,7 @@
 //! whole row. With a whole-row identity a `-U` directly before a `+U` is a replacement; with a key
 //! a `-U` only reserves the slot until the end of the step.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -75,9 +75,7 @@ impl RowBytes<'_> {
         } else {
             self.key
         };
-        let mut hasher = FixedState::with_seed(0).build_hasher();
-        identity.hash(&mut hasher);
-        hasher.finish()
+        FixedState::with_seed(0).hash_one(identity)
     }
 }
 

@@ -91,9 +91,21 @@ impl Inbox {
         }
     }
 
-    /// Ends the job at the next step boundary and all waiting at once.
+    /// Ends the job at the next step boundary and all waiting at once. Rows that were not admitted
+    /// are dropped: handles keep the inbox longer than the job runs.
     pub(super) fn stop(&self) {
-        self.state.lock().stop = true;
+        let mut state = self.state.lock();
+        state.stop = true;
+        let dropped: Vec<_> = state
+            .queues
+            .iter_mut()
+            .map(|queue| {
+                queue.n_rows = 0;
+                std::mem::take(&mut queue.deltas)
+            })
+            .collect();
+        drop(state);
+        drop(dropped);
         self.arrived.notify_all();
         self.room.notify_all();
     }

@@ -43,7 +43,7 @@ pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Re
         [table] => format!("insert-into_{table}"),
         _ => one_line(sql),
     };
-    let job = runtime::start(&builder.finish(), session.job_options(&name))?;
+    let job = runtime::start(&builder.finish(), session.job_options(&name)?)?;
     session.remember(&job);
     if session.configuration().is_true("table.dml-sync")
         && let runtime::JobStatus::Failed(error) = job.wait(None)

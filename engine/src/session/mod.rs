@@ -350,15 +350,16 @@ impl Session {
     }
 
     /// The options of a job that starts now; `name` is what it does.
-    fn job_options(&self, name: &str) -> JobOptions {
+    fn job_options(&self, name: &str) -> Result<JobOptions> {
         let config = &self.shared.config;
-        JobOptions {
+        let options = JobOptions {
             name: config
                 .get("pipeline.name")
                 .unwrap_or_else(|| name.to_owned()),
             parallelism: config.parallelism(),
             ..JobOptions::default()
-        }
+        };
+        options.with_config(|key| config.get(key))
     }
 
     fn remember(&self, job: &JobHandle) {

@@ -209,7 +209,7 @@ impl Query {
             .collect();
         let name = format!("Sink(table=[{what}], fields=[{}])", fields.join(", "));
         builder.sink(built, name, what, sink)?;
-        let options = self.session.job_options(&one_line(&self.sql));
+        let options = self.session.job_options(&one_line(&self.sql))?;
         let job = runtime::start(&builder.finish(), options)?;
         self.session.remember(&job);
         Ok(job)

@@ -1,0 +1,163 @@
+//! The property that everything hangs on: whatever changes come, however they are cut into steps
+//! and on however many workers they run, the result of a query is what DataFusion's batch engine
+//! gives for the final tables. Both as a changelog that is folded and as a live view.
+//!
+//! The queries keep to types for which Flink and DataFusion mean the same: sums of BIGINT, means
+//! of DOUBLE, explicit places of NULL.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use proptest::prelude::*;
+use tidemill_engine::connectors::collect::ChangeEvent;
+use tidemill_engine::connectors::view::ViewOptions;
+use tidemill_engine::runtime::JobStatus;
+use tidemill_engine::session::{Query, ResultContent, Session};
+use tidemill_tests::changes::{History, changes, history, schema, split};
+use tidemill_tests::oracle::{Bag, bag_of, batch_result, fold};
+use tidemill_tests::replay::Replay;
+
+const LONG: Duration = Duration::from_secs(60);
+
+const VIEWS: [(&str, &str); 2] = [
+    (
+        "by_key",
+        "SELECT k, COUNT(*) AS c, SUM(n) AS total, MAX(s) AS highest FROM t GROUP BY k",
+    ),
+    ("busy", "SELECT k, c, highest FROM by_key WHERE c > 1"),
+];
+
+/// Queries in the common language of Flink and DataFusion. A global aggregate over no rows has a
+/// row in batch and none in streaming: `is_global` says so.
+struct Case {
+    sql: &'static str,
+    is_global: bool,
+}
+
+const fn case(sql: &'static str) -> Case {
+    Case {
+        sql,
+        is_global: false,
+    }
+}
+
+const CASES: [Case; 15] = [
+    case("SELECT n + k AS m, s, b FROM t WHERE n > 2 OR s = 'a'"),
+    case("SELECT k, n FROM t WHERE b UNION ALL SELECT n, k FROM u WHERE k IS NOT NULL"),
+    case(
+        "SELECT k, COUNT(*) AS c, COUNT(n) AS cn, SUM(n) AS s, MIN(n) AS lo, MAX(s) AS hi, \
+         AVG(d) AS mean FROM t GROUP BY k",
+    ),
+    case("SELECT s, MIN(m) AS lo, MAX(m) AS hi, MIN(b) AS f, MAX(d) AS x FROM t GROUP BY s"),
+    case(
+        "SELECT k, COUNT(DISTINCT s) AS c, SUM(DISTINCT n) AS sd, COUNT(*) FILTER (WHERE b) AS f, \
+         SUM(n) FILTER (WHERE n > 0) AS p, COUNT(DISTINCT n) FILTER (WHERE b) AS df \
+         FROM t GROUP BY k",
+    ),
+    case("SELECT k, b, COUNT(*) AS c, SUM(m) AS total FROM t GROUP BY k, b"),
+    case("SELECT s, k, d, COUNT(n) AS c FROM t GROUP BY s, k, d"),
+    case("SELECT d, MAX(k) AS hi FROM t GROUP BY d"),
+    case("SELECT DISTINCT k, s FROM t"),
+    case("SELECT s, COUNT(*) AS c FROM t GROUP BY s HAVING COUNT(*) > 1"),
+    case(
+        "SELECT c, COUNT(*) AS n_keys, MAX(total) AS hi, MIN(highest) AS lo FROM by_key GROUP BY c",
+    ),
+    case("SELECT highest, SUM(c) AS c FROM busy GROUP BY highest"),
+    case("SELECT k, COUNT(*) AS c FROM (SELECT k FROM t UNION ALL SELECT k FROM u) GROUP BY k"),
+    case(
+        "SELECT k, s, n FROM t ORDER BY n DESC NULLS LAST, k ASC NULLS FIRST, s ASC NULLS FIRST \
+         LIMIT 5",
+    ),
+    Case {
+        sql: "SELECT COUNT(*) AS c, SUM(n) AS total, MIN(s) AS lo, MAX(d) AS hi FROM t",
+        is_global: true,
+    },
+];
+
+fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Session {
+    let config = [
+        ("parallelism.default", n_workers.to_string()),
+        ("table.exec.mini-batch.size", step_rows.to_string()),
+        ("tidemill.worker.min-rows", "1".to_owned()),
+    ];
+    let config: BTreeMap<String, String> = config
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    let session = Session::new(config);
+    for (name, history) in [("t", t), ("u", u)] {
+        let source = Replay {
+            schema: schema(),
+            deltas: split(&history.delta, step_rows),
+        };
+        session.register_source(name, Arc::new(source)).unwrap();
+    }
+    for (name, sql) in VIEWS {
+        session.create_temporary_view(name, sql).unwrap();
+    }
+    session
+}
+
+/// The changelog of the query, folded.
+fn collected(query: &Query) -> Bag {
+    let result = query.collect().unwrap();
+    let ResultContent::Changes(stream) = result.content else {
+        panic!("a query gives changes");
+    };
+    let mut bag = Bag::new();
+    loop {
+        match stream.next(LONG).unwrap() {
+            ChangeEvent::Delta(delta) => fold(&mut bag, &delta).unwrap(),
+            ChangeEvent::End => return bag,
+            ChangeEvent::Timeout => panic!("the job hangs"),
+        }
+    }
+}
+
+/// The table that a live view of the query has at the end.
+fn viewed(query: &Query) -> Bag {
+    let (job, view) = query.materialize(ViewOptions::default()).unwrap();
+    let status = job.wait(Some(LONG));
+    assert!(matches!(status, JobStatus::Finished), "{status:?}");
+    let snapshot = view.snapshot(usize::MAX).unwrap();
+    assert_eq!(snapshot.rows.num_rows() as u64, snapshot.n_rows);
+    bag_of([&snapshot.rows]).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_changes_any_steps_any_workers(t in changes(160), u in changes(40)) {
+        let (t, u) = (history(&t).unwrap(), history(&u).unwrap());
+        let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
+        let expected: Vec<Bag> = CASES
+            .iter()
+            .map(|case| batch_result(&tables, &VIEWS, case.sql).unwrap())
+            .collect();
+        for (n_workers, step_rows) in [
+            (1, 1), (1, 7), (1, 1024),
+            (2, 1), (2, 7), (2, 1024),
+            (3, 1), (3, 7), (3, 1024),
+        ] {
+            let session = session(&t, &u, n_workers, step_rows);
+            for (case, expected) in CASES.iter().zip(&expected) {
+                if case.is_global && t.table.num_rows() == 0 {
+                    continue;
+                }
+                let query = session.query(case.sql).unwrap();
+                let setting = (case.sql, n_workers, step_rows);
+                prop_assert_eq!(&collected(&query), expected, "collect: {:?}", setting);
+                prop_assert_eq!(&viewed(&query), expected, "view: {:?}", setting);
+            }
+        }
+    }
+}
