@@ -50,7 +50,7 @@ pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>
         }
         ShowWhat::MaterializedTables => names("materialized table name", Ok(Vec::new())),
         ShowWhat::Models => names("model name", Ok(Vec::new())),
-        ShowWhat::Procedures => names("procedure name", Ok(Vec::new())),
+        ShowWhat::Procedures => Some(Err(EngineError::unsupported("SHOW PROCEDURES"))),
         ShowWhat::Jars => names("jars", Ok(Vec::new())),
         ShowWhat::Columns => Some(show_columns(manager, show)),
         ShowWhat::Partitions => Some(Err(EngineError::unsupported("SHOW PARTITIONS"))),

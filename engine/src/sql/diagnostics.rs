@@ -104,9 +104,19 @@ impl fmt::Display for SqlDiagnostic {
     ///   hint: did you mean 'province'?
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        // Flink's longer messages have details below the first line.
+        let (sentence, details) = match self.message.split_once('\n') {
+            Some((sentence, details)) => (sentence, Some(details)),
+            None => (self.message.as_str(), None),
+        };
+        f.write_str(sentence)?;
         if let Some(position) = self.position {
             write!(f, " at line {}, column {}", position.line, position.column)?;
+        }
+        if let Some(details) = details {
+            write!(f, "\n{details}")?;
+        }
+        if let Some(position) = self.position {
             if let Some(line) = self.source.lines().nth(position.line.saturating_sub(1)) {
                 let number = position.line.to_string();
                 let gutter = " ".repeat(number.len());

@@ -304,6 +304,28 @@ fn reserved_words_must_be_quoted() {
 }
 
 #[test]
+fn everyday_names_need_no_quotes() {
+    for name in [
+        "uuid", "id", "name", "type", "key", "data", "status", "state", "level", "source", "size",
+        "first", "last", "path", "version", "message", "ts", "url", "ip", "province", "city",
+    ] {
+        parse(&format!("SELECT {name} AS {name} FROM {name} AS {name}"));
+        parse(&format!("CREATE TABLE {name} ({name} INT)"));
+    }
+}
+
+#[test]
+fn a_target_column_is_assigned_once() {
+    check_error(
+        "INSERT INTO t (a, b, a) SELECT 1, 2, 3",
+        &expect![[r"
+            target column 'a' is assigned more than once at line 1, column 22
+              1 | INSERT INTO t (a, b, a) SELECT 1, 2, 3
+                |                      ^"]],
+    );
+}
+
+#[test]
 fn foreign_spellings_are_refused() {
     check_error(
         r#"SELECT "a" FROM t"#,

@@ -34,7 +34,9 @@ impl StatementParser<'_, '_> {
             Vec::new()
         };
         let columns = if self.starts_column_list() {
-            self.parenthesized(Self::path)?
+            let columns = self.parenthesized(Self::path)?;
+            self.refuse_repeated(&columns)?;
+            columns
         } else {
             Vec::new()
         };
@@ -49,6 +51,20 @@ impl StatementParser<'_, '_> {
             source,
             on_conflict,
         })
+    }
+
+    fn refuse_repeated(&self, columns: &[ObjectPath]) -> ParseResult<()> {
+        for (idx, column) in columns.iter().enumerate() {
+            let earlier = columns.iter().take(idx);
+            if earlier
+                .into_iter()
+                .any(|other| other.names() == column.names())
+            {
+                let message = format!("target column '{column}' is assigned more than once");
+                return self.fail(&message, column.span().start);
+            }
+        }
+        Ok(())
     }
 
     fn target_hints(&mut self, target: &ObjectPath) -> BTreeMap<String, String> {
