@@ -12,7 +12,8 @@ mod provider;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
@@ -32,7 +33,17 @@ use provider::SourceProvider;
 /// Schema of the rows that `plan` gives.
 #[must_use]
 pub fn output_schema(plan: &LogicalPlan) -> SchemaRef {
-    Arc::clone(plan.schema().inner())
+    let fields: Vec<_> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            // DataFusion counts rows unsigned.
+            DataType::UInt64 => Arc::new(field.as_ref().clone().with_data_type(DataType::Int64)),
+            _ => Arc::clone(field),
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// Runs an analyzed plan to its end. Blocks the calling thread.
@@ -65,9 +76,21 @@ pub fn run(plan: &LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Vec<Record
 
 fn relabeled(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| {
+            if column.data_type().equals_datatype(field.data_type()) {
+                Ok(Arc::clone(column))
+            } else {
+                cast(column, field.data_type())
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(RecordBatch::try_new_with_options(
         Arc::clone(schema),
-        batch.columns().to_vec(),
+        columns,
         &options,
     )?)
 }

@@ -13,6 +13,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type, Int64Type, i256};
 use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
@@ -132,6 +133,15 @@ impl AggregateUDFImpl for FlinkAggregate {
         }))
     }
 
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        match self.function {
+            // A frame slides in order, which is what theirs need.
+            AggregateFunction::Min => min_udaf().create_sliding_accumulator(args),
+            AggregateFunction::Max => max_udaf().create_sliding_accumulator(args),
+            _ => self.accumulator(args),
+        }
+    }
+
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
         let argument = args
             .input_fields
@@ -194,25 +204,25 @@ impl Total {
         })
     }
 
-    /// Adds all values of `values` that are not NULL.
-    fn add(&mut self, values: &ArrayRef) -> DfResult<()> {
+    /// Adds all values of `values` that are not NULL, `sign` (1 or −1) times.
+    fn add(&mut self, values: &ArrayRef, sign: i8) -> DfResult<()> {
         match self {
             Self::None => {}
             Self::Integer(total) => {
                 let values = cast(values, &DataType::Int64)?;
                 for value in values.as_primitive::<Int64Type>().iter().flatten() {
-                    *total = total.wrapping_add(value);
+                    *total = total.wrapping_add(value.wrapping_mul(i64::from(sign)));
                 }
             }
             Self::Float(total) => {
                 let values = cast(values, &DataType::Float64)?;
                 for value in values.as_primitive::<Float64Type>().iter().flatten() {
-                    *total += value;
+                    *total += value * f64::from(sign);
                 }
             }
             Self::Decimal(total, _) => {
                 for value in values.as_primitive::<Decimal128Type>().iter().flatten() {
-                    *total = total.and_then(|total| total.checked_add(value));
+                    *total = total.and_then(|total| total.checked_add(value * i128::from(sign)));
                 }
             }
         }
@@ -238,7 +248,7 @@ impl BatchAccumulator {
         self.n_values += i64::try_from(n_values).unwrap_or(i64::MAX);
         match self.function {
             AggregateFunction::Count => Ok(()),
-            AggregateFunction::Sum | AggregateFunction::Avg => self.total.add(values),
+            AggregateFunction::Sum | AggregateFunction::Avg => self.total.add(values, 1),
             AggregateFunction::Min | AggregateFunction::Max => self.compare(values),
         }
     }
@@ -364,6 +374,24 @@ impl Accumulator for BatchAccumulator {
         }
     }
 
+    /// For OVER with a frame that moves. Extremes do not come back: they have their own.
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let Some(values) = values.first() else {
+            return Ok(());
+        };
+        let n_values = values.len() - values.logical_null_count();
+        self.n_values -= i64::try_from(n_values).unwrap_or(i64::MAX);
+        self.total.add(values, -1)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.seen.is_none()
+            && matches!(
+                self.function,
+                AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Avg
+            )
+    }
+
     fn size(&self) -> usize {
         let seen = self
             .seen
@@ -405,7 +433,7 @@ impl Accumulator for BatchAccumulator {
         for n_values in counts.as_primitive::<Int64Type>().iter().flatten() {
             self.n_values += n_values;
         }
-        self.total.add(totals)?;
+        self.total.add(totals, 1)?;
         if matches!(
             self.function,
             AggregateFunction::Min | AggregateFunction::Max

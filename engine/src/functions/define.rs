@@ -34,6 +34,8 @@ pub enum Kind {
     Double,
     /// Numbers of any type.
     Number,
+    /// Numbers of any type, or intervals.
+    NumberOrInterval,
     /// Numbers of any type, or texts.
     NumberOrText,
     /// BOOLEAN.
@@ -328,9 +330,12 @@ fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
             Some(DataType::Int64)
         }
         Kind::Double if given.is_numeric() || is_null => Some(DataType::Float64),
-        Kind::Number if is_null => Some(DataType::Int32),
+        Kind::NumberOrInterval if is_interval => Some(given.clone()),
+        Kind::Number | Kind::NumberOrInterval if is_null => Some(DataType::Int32),
         Kind::NumberOrText if is_text || is_null => Some(DataType::Utf8),
-        Kind::Number | Kind::NumberOrText if given.is_numeric() => Some(given.clone()),
+        Kind::Number | Kind::NumberOrText | Kind::NumberOrInterval if given.is_numeric() => {
+            Some(given.clone())
+        }
         Kind::Boolean if *given == DataType::Boolean || is_null => Some(DataType::Boolean),
         Kind::Bytes if *given == DataType::Binary || is_null => Some(DataType::Binary),
         Kind::TextOrBytes if is_text || *given == DataType::Binary => Some(given.clone()),

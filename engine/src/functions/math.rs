@@ -26,6 +26,13 @@ const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 pub static FUNCTIONS: &[Definition] = &[
     text("abs", 1..=1, &[Kind::Number], ResultType::Argument(0), abs),
     text(
+        "__negate",
+        1..=1,
+        &[Kind::NumberOrInterval],
+        ResultType::Argument(0),
+        negate,
+    ),
+    text(
         "sign",
         1..=1,
         &[Kind::Number],
@@ -269,6 +276,12 @@ fn abs(call: &Call) -> Result<ArrayRef> {
         ),
         _ => decimals(call, |value, _| Some(value.wrapping_abs()))?,
     })
+}
+
+/// Integers wrap, as in Java.
+fn negate(call: &Call) -> Result<ArrayRef> {
+    let array = call.argument(0)?;
+    Ok(arrow::compute::kernels::numeric::neg_wrapping(array)?)
 }
 
 fn sign(call: &Call) -> Result<ArrayRef> {

@@ -23,6 +23,8 @@ pub enum FunctionKind {
     User,
     /// Flink's own, and it runs.
     BuiltIn,
+    /// Flink's own, and it runs with OVER only.
+    Window,
     /// Flink's own, and it does not run yet.
     NotYet,
     /// No such function.
@@ -82,10 +84,11 @@ impl FunctionRegistry {
             FunctionKind::User
         } else if builtin_scalar(&key).is_some()
             || aggregates::find(&key).is_some()
-            || WINDOW.contains_key(key.as_str())
             || SYNTAX.contains(&key.as_str())
         {
             FunctionKind::BuiltIn
+        } else if WINDOW.contains_key(key.as_str()) {
+            FunctionKind::Window
         } else if NOT_YET.contains(&key.as_str()) {
             FunctionKind::NotYet
         } else {

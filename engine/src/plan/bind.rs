@@ -7,13 +7,15 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, Query, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, Ident, Query, Statement, TableFactor, Visit, Visitor,
+};
 
 use crate::error::{EngineError, Result};
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::errors::from_planner;
-use crate::plan::normalize::{normalize_expr, normalize_query};
+use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::rules::analyze;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
@@ -125,6 +127,13 @@ struct FunctionCheck<'a> {
 impl Visitor for FunctionCheck<'_> {
     type Break = EngineError;
 
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<EngineError> {
+        match unsupported_relation(table) {
+            Some(feature) => ControlFlow::Break(EngineError::unsupported(feature)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_expr(&mut self, expr: &SqlExpr) -> ControlFlow<EngineError> {
         let SqlExpr::Function(function) = expr else {
             return ControlFlow::Continue(());
@@ -134,7 +143,15 @@ impl Visitor for FunctionCheck<'_> {
             return ControlFlow::Continue(());
         };
         match self.functions.kind(&ident.value) {
-            FunctionKind::User | FunctionKind::BuiltIn => ControlFlow::Continue(()),
+            FunctionKind::Window if function.over.is_none() => {
+                ControlFlow::Break(EngineError::unsupported(format!(
+                    "aggregate function {}",
+                    ident.value.to_uppercase()
+                )))
+            }
+            FunctionKind::User | FunctionKind::BuiltIn | FunctionKind::Window => {
+                ControlFlow::Continue(())
+            }
             FunctionKind::NotYet => ControlFlow::Break(EngineError::unsupported(format!(
                 "function {}",
                 ident.value.to_uppercase()

@@ -220,7 +220,8 @@ impl ExprPlanner for FlinkExpressions {
         let counts_rows = expr.func.name() == "count"
             && match expr.args.as_slice() {
                 [] => true,
-                [argument] => matches!(argument, Expr::Wildcard { .. }),
+                [Expr::Wildcard { .. }] => true,
+                [argument] => !expr.distinct && is_constant(argument),
                 _ => false,
             };
         if !counts_rows {
@@ -230,6 +231,15 @@ impl ExprPlanner for FlinkExpressions {
             args: vec![lit(1_i64)],
             ..expr
         }))
+    }
+}
+
+/// A literal that is not NULL, typed or not.
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => !value.is_null(),
+        Expr::Cast(cast) => is_constant(&cast.expr),
+        _ => false,
     }
 }
 

@@ -19,11 +19,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
-    Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SetExpr, TableAlias, TableFactor, TrimWhereField, TypedString, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowType,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField,
+    DuplicateTreatment, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableFactor, TrimWhereField, TypedString,
+    UnaryOperator, Value, ValueWithSpan, Values, VisitMut, VisitorMut, WindowFrameBound,
+    WindowType,
 };
 
 use crate::error::{EngineError, Result};
@@ -100,9 +101,6 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
-        if let Some(feature) = unsupported_relation(table) {
-            return ControlFlow::Break(EngineError::unsupported(feature));
-        }
         carry_hint(table);
         ControlFlow::Continue(())
     }
@@ -125,6 +123,13 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             let text = text.clone();
             *expr = number(&text);
         }
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            ..
+        }) => {
+            let text = text.clone();
+            *expr = char_literal(&text);
+        }
         Expr::UnaryOp {
             op: UnaryOperator::Minus,
             expr: inner,
@@ -132,6 +137,8 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             if let Some(text) = number_text(inner) {
                 // One literal, so that the smallest INT is an INT.
                 *expr = number(&format!("-{text}"));
+            } else {
+                *expr = call("__negate", vec![take(inner)]);
             }
         }
         // `::` is not Flink's; it marks the literals that `number` made.
@@ -241,6 +248,86 @@ fn number(text: &str) -> Expr {
         return typed(string(text), DataType::Decimal(info));
     }
     signed
+}
+
+/// A text as Flink types it: CHAR of its length. The empty text stays untyped: Arrow's fields
+/// cannot say CHAR(0) in Flink's notation.
+fn char_literal(text: &str) -> Expr {
+    let length = text.chars().count() as u64;
+    if length == 0 {
+        return string(text);
+    }
+    let length = CharacterLength::IntegerLength { length, unit: None };
+    typed(string(text), DataType::Char(Some(length)))
+}
+
+/// The text of a literal that [`char_literal`] made, or of a plain one.
+fn char_text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            data_type: DataType::Char(_) | DataType::Varchar(_),
+            ..
+        } => char_text(expr),
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            ..
+        }) => Some(text),
+        _ => None,
+    }
+}
+
+/// The texts of a column of VALUES have one type: CHAR if all are equally long, else VARCHAR; an
+/// untyped one if something else stands among them.
+fn unify_texts(values: &mut Values) {
+    let n_columns = values
+        .rows
+        .iter()
+        .map(|row| row.content.len())
+        .max()
+        .unwrap_or(0);
+    for column_idx in 0..n_columns {
+        let mut cells: Vec<&mut Expr> = values
+            .rows
+            .iter_mut()
+            .filter_map(|row| row.content.get_mut(column_idx))
+            .filter(|cell| {
+                !matches!(
+                    cell,
+                    Expr::Value(ValueWithSpan {
+                        value: Value::Null,
+                        ..
+                    })
+                )
+            })
+            .collect();
+        let texts: Vec<Option<String>> = cells
+            .iter()
+            .map(|cell| char_text(cell).map(ToOwned::to_owned))
+            .collect();
+        let lengths: BTreeSet<u64> = texts
+            .iter()
+            .flatten()
+            .map(|text| text.chars().count() as u64)
+            .collect();
+        let is_uniform = texts.iter().all(Option::is_some);
+        let longest = lengths.last().copied().unwrap_or(0);
+        for (cell, text) in cells.iter_mut().zip(texts) {
+            let Some(text) = text else { continue };
+            let length = CharacterLength::IntegerLength {
+                length: longest,
+                unit: None,
+            };
+            **cell = if !is_uniform || longest == 0 {
+                string(&text)
+            } else if lengths.len() == 1 {
+                typed(string(&text), DataType::Char(Some(length)))
+            } else {
+                typed(string(&text), DataType::Varchar(Some(length)))
+            };
+        }
+    }
 }
 
 /// Precision and scale of a decimal literal by its digits, as Calcite counts them: `0.50` is (3, 2).
@@ -356,15 +443,10 @@ fn typed_literal(literal: &TypedString) -> Result<Expr> {
 
 /// `INTERVAL '5' MINUTE` as a number of milliseconds or months.
 fn interval_literal(literal: &Interval) -> Result<Expr> {
-    let Expr::Value(ValueWithSpan { value, .. }) = literal.value.as_ref() else {
-        return Err(EngineError::unsupported(
-            "an interval whose value is no literal",
-        ));
-    };
-    let text = match value {
-        Value::SingleQuotedString(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = char_text(&literal.value)
+        .map(ToOwned::to_owned)
+        .or_else(|| number_text(&literal.value))
+        .ok_or_else(|| EngineError::unsupported("an interval whose value is no literal"))?;
     let amount = interval::parse(
         &text,
         literal
@@ -519,6 +601,7 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
 fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => name_select(select),
+        SetExpr::Values(values) => unify_texts(values),
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left);
             name_columns(right);
@@ -585,7 +668,7 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
 }
 
 /// The relations of Flink that parse and do not run yet, in the user's words.
-fn unsupported_relation(table: &TableFactor) -> Option<String> {
+pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
     let feature = match table {
         TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE".to_owned(),
         TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => "PIVOT".to_owned(),
