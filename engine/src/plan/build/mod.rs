@@ -16,34 +16,30 @@ mod arguments;
 
 mod expressions;
 
+mod leaves;
+
+mod order;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::logical_plan::{
-    Aggregate, Distinct, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan, Union, Values,
-};
+use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
-use arguments::{Arguments, call, sort_key};
-use expressions::constant;
+use arguments::{Arguments, call};
 pub use expressions::physical;
 
-use crate::connectors::values::ValuesSource;
-use crate::connectors::{Boundedness, SinkFactory, Source};
-use crate::data::{ChangelogMode, Delta};
+use crate::connectors::{SinkFactory, Source};
+use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::operators::{
-    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, LimitSpec, OperatorFactory,
-    SortLimitSpec, SortOutput,
+    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, OperatorFactory, SortOutput,
 };
-use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
@@ -238,125 +234,9 @@ impl GraphBuilder {
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) => self.sort(sort, 0, sort.fetch),
             LogicalPlan::Values(values) => self.values(values),
-            LogicalPlan::EmptyRelation(empty) => {
-                let rows = usize::from(empty.produce_one_row);
-                let options = RecordBatchOptions::new().with_row_count(Some(rows));
-                let schema = Arc::clone(empty.schema.inner());
-                let columns = schema
-                    .fields()
-                    .iter()
-                    .map(|field| arrow::array::new_null_array(field.data_type(), rows))
-                    .collect();
-                let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
-                self.constant(batch)
-            }
+            LogicalPlan::EmptyRelation(empty) => self.empty(empty),
             other => Err(EngineError::unsupported(feature(other))),
         }
-    }
-
-    // --- leaves -------------------------------------------------------------------------
-
-    fn scan(&mut self, scan: &TableScan) -> Result<Built> {
-        let Some(table) = scan.source.downcast_ref::<PhysicalTable>() else {
-            return Err(EngineError::internal(format!(
-                "table '{}' is neither a connector's nor a view",
-                scan.table_name
-            )));
-        };
-        let full = table.source.schema();
-        let projection = match &scan.projection {
-            Some(projection) => projection.clone(),
-            None => (0..full.fields().len()).collect(),
-        };
-        // COUNT(*) needs no column, but rows need one to be counted by.
-        let read = if projection.is_empty() && !full.fields().is_empty() {
-            vec![0]
-        } else {
-            let mut sorted = projection.clone();
-            sorted.sort_unstable();
-            sorted.dedup();
-            sorted
-        };
-        let schema = Arc::new(full.project(&read)?);
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let path = scan.table_name.to_vec().join(", ");
-        let name = format!(
-            "TableSourceScan(table=[[{path}]], fields=[{}])",
-            fields.join(", ")
-        );
-        let source = self.source(Arc::clone(&table.source), read.clone(), name, schema);
-        if projection == read || projection.is_empty() {
-            return Ok(source);
-        }
-        let order: Vec<usize> = projection
-            .iter()
-            .filter_map(|column| read.iter().position(|sorted| sorted == column))
-            .collect();
-        self.pick(&source, &order)
-    }
-
-    fn source(
-        &mut self,
-        source: Arc<dyn Source>,
-        projection: Vec<usize>,
-        name: String,
-        schema: SchemaRef,
-    ) -> Built {
-        let bounded = source.boundedness() == Boundedness::Bounded;
-        let mode = source.changelog_mode();
-        let mut built = self.add(
-            name,
-            NodeKind::Source { source, projection },
-            vec![],
-            schema,
-            mode,
-        );
-        built.bounded = bounded;
-        built
-    }
-
-    fn values(&mut self, values: &Values) -> Result<Built> {
-        let schema = Arc::clone(values.schema.inner());
-        let mut columns: Vec<Vec<ScalarValue>> = vec![Vec::new(); schema.fields().len()];
-        for row in &values.values {
-            for (column, expr) in columns.iter_mut().zip(row) {
-                column.push(constant(expr, &self.config)?);
-            }
-        }
-        let columns = columns
-            .into_iter()
-            .zip(schema.fields())
-            .map(|(column, field)| {
-                let column = column
-                    .into_iter()
-                    .map(|value| value.cast_to(field.data_type()))
-                    .collect::<datafusion::common::Result<Vec<_>>>()?;
-                Ok(ScalarValue::iter_to_array(column)?)
-            })
-            .collect::<Result<Vec<ArrayRef>>>()?;
-        self.constant(RecordBatch::try_new(schema, columns)?)
-    }
-
-    fn constant(&mut self, batch: RecordBatch) -> Result<Built> {
-        let schema = batch.schema();
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let name = format!(
-            "Values(tuples=[{} rows], fields=[{}])",
-            batch.num_rows(),
-            fields.join(", ")
-        );
-        let projection = (0..schema.fields().len()).collect();
-        let rows = vec![Delta::insert_only(batch)];
-        let source = ValuesSource::try_new(Arc::clone(&schema), rows)?;
-        Ok(self.source(Arc::new(source), projection, name, schema))
     }
 
     // --- row by row ---------------------------------------------------------------------
@@ -507,163 +387,6 @@ impl GraphBuilder {
             schema,
             mode,
         )
-    }
-
-    // --- sets and orders ----------------------------------------------------------------
-
-    fn union(&mut self, union: &Union) -> Result<Built> {
-        let schema = Arc::clone(union.schema.inner());
-        let mut inputs = Vec::with_capacity(union.inputs.len());
-        let mut mode = ChangelogMode::INSERT_ONLY;
-        for input in &union.inputs {
-            let built = self.query(input)?;
-            mode = mode.union(built.mode);
-            inputs.push((self.relabeled(built, &schema), Exchange::Forward));
-        }
-        let names: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let name = format!("Union(all=[true], union=[{}])", names.join(", "));
-        Ok(self.add(name, NodeKind::Union, inputs, schema, mode))
-    }
-
-    /// `input` with exactly the fields of `schema`, which has the same types.
-    fn relabeled(&mut self, input: Built, schema: &SchemaRef) -> Built {
-        if input.schema == *schema {
-            return input;
-        }
-        let projection = all_columns(&input.schema);
-        let names: Vec<_> = input
-            .schema
-            .fields()
-            .iter()
-            .zip(schema.fields())
-            .map(|(from, to)| {
-                if from.name() == to.name() {
-                    to.name().clone()
-                } else {
-                    format!("{} AS {}", from.name(), to.name())
-                }
-            })
-            .collect();
-        self.calc(
-            &input,
-            text::calc(&names, None),
-            None,
-            projection,
-            Arc::clone(schema),
-        )
-    }
-
-    fn limit(&mut self, limit: &Limit) -> Result<Built> {
-        let constant = || EngineError::unsupported("a LIMIT or OFFSET that is no constant");
-        let SkipType::Literal(offset) = limit.get_skip_type().map_err(from_planner)? else {
-            return Err(constant());
-        };
-        let FetchType::Literal(fetch) = limit.get_fetch_type().map_err(from_planner)? else {
-            return Err(constant());
-        };
-        if let LogicalPlan::Sort(sort) = limit.input.as_ref() {
-            let fetch = match (sort.fetch, fetch) {
-                (Some(sorted), Some(limited)) => Some(
-                    sorted
-                        .min(limited.saturating_add(offset))
-                        .saturating_sub(offset),
-                ),
-                (sorted, limited) => limited.or(sorted.map(|sorted| sorted.saturating_sub(offset))),
-            };
-            return self.sort(sort, offset, fetch);
-        }
-        let input = self.query(&limit.input)?;
-        let schema = Arc::clone(&input.schema);
-        let fetch_text = fetch.map_or("unlimited".to_owned(), |fetch| fetch.to_string());
-        let name = format!("Limit(offset=[{offset}], fetch=[{fetch_text}])");
-        let operator: Arc<dyn OperatorFactory> = if input.mode.is_insert_only() {
-            Arc::new(LimitSpec { offset, fetch })
-        } else {
-            // Rows that go away make room for others: a top-n without an order.
-            Arc::new(SortLimitSpec {
-                schema: Arc::clone(&schema),
-                keys: vec![],
-                offset,
-                fetch,
-                input_retracts: true,
-                output: SortOutput::Changes,
-            })
-        };
-        let mode = if input.mode.is_insert_only() {
-            ChangelogMode::INSERT_ONLY
-        } else {
-            ChangelogMode::ALL
-        };
-        Ok(self.add(
-            name,
-            NodeKind::Operator(operator),
-            vec![(input, Exchange::Single)],
-            schema,
-            mode,
-        ))
-    }
-
-    fn sort(&mut self, sort: &Sort, offset: usize, fetch: Option<usize>) -> Result<Built> {
-        let input_plan = sort.input.as_ref();
-        let input = self.query(input_plan)?;
-        if fetch.is_none() && !input.bounded {
-            return Err(changes::table_error(
-                "sort on a non-time-attribute field is not supported on an unbounded table",
-                Some("add LIMIT to keep the first rows up to date"),
-            ));
-        }
-        let n_columns = input.schema.fields().len();
-        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
-        let all: Vec<usize> = (0..n_columns)
-            .map(|column| arguments.existing(column))
-            .collect();
-        let keys = sort
-            .expr
-            .iter()
-            .map(|key| sort_key(key, &mut arguments))
-            .collect::<Result<Vec<_>>>()?;
-        let order: Vec<_> = sort.expr.iter().map(text::order).collect();
-        let input = arguments.calc(self, &input, &all);
-        let name = match fetch {
-            Some(fetch) => format!(
-                "SortLimit(orderBy=[{}], offset=[{offset}], fetch=[{fetch}])",
-                order.join(", ")
-            ),
-            None => format!("Sort(orderBy=[{}])", order.join(", ")),
-        };
-        let mode = if fetch.is_none() {
-            ChangelogMode::INSERT_ONLY
-        } else {
-            ChangelogMode {
-                update_before: false,
-                update_after: false,
-                delete: true,
-            }
-        };
-        let schema = Arc::clone(&input.schema);
-        let spec = SortLimitSpec {
-            schema: Arc::clone(&schema),
-            keys,
-            offset,
-            fetch,
-            input_retracts: !input.mode.is_insert_only(),
-            output: self.options.sort_output,
-        };
-        let sorted = self.add(
-            name,
-            NodeKind::Operator(Arc::new(spec)),
-            vec![(input, Exchange::Single)],
-            Arc::clone(&schema),
-            mode,
-        );
-        if schema.fields().len() == n_columns {
-            return Ok(sorted);
-        }
-        self.pick(&sorted, &all)
     }
 
     // --- nodes --------------------------------------------------------------------------

@@ -4,17 +4,20 @@
 //!
 //! Source: `DateTimeUtils` of Flink 2.3 and Calcite's `DateTimeUtils`.
 
+mod rounding;
+
+mod reading;
+
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, DurationMillisecondArray, Int32Array, Int64Array,
-    IntervalYearMonthArray, StringArray,
+    Array, ArrayRef, AsArray, DurationMillisecondArray, Int32Array, Int64Array,
+    IntervalYearMonthArray,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, DurationMillisecondType, Int64Type, IntervalYearMonthType,
-    Time32MillisecondType,
+    DataType, Date32Type, DurationMillisecondType, IntervalYearMonthType, Time32MillisecondType,
 };
-use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{Datelike, Months, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use datafusion::common::ScalarValue;
 
 use crate::data::types::{DayTimeResolution, FlinkType, MAX_LENGTH, TypeRoot, YearMonthResolution};
@@ -23,6 +26,8 @@ use crate::functions::cast::{parse, temporal};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::java_time::Pattern;
 use crate::functions::string::{text, texts};
+use reading::{date_format, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp};
+use rounding::round_to;
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 const DEFAULT_PATTERN: &str = "yyyy-MM-dd HH:mm:ss";
@@ -356,75 +361,6 @@ fn part(unit: &str, value: NaiveDateTime) -> Option<i64> {
     })
 }
 
-/// FLOOR and CEIL of a wall clock to a unit.
-fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        let rounded = match (local(call, 0, row), call.text(1, row)) {
-            (Some(value), Some(unit)) => {
-                let floor = floor(value, unit)
-                    .ok_or_else(|| EngineError::unsupported(format!("FLOOR and CEIL TO {unit}")))?;
-                if up && floor < value {
-                    next(floor, unit)
-                } else {
-                    Some(floor)
-                }
-            }
-            _ => None,
-        };
-        values.push(rounded);
-    }
-    temporal::from_locals(values, &call.result, call.zone)
-}
-
-fn floor(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
-    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN);
-    let first_of_year = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight);
-    let date = value.date();
-    match unit {
-        "MILLENNIUM" => first_of_year((value.year() - 1).div_euclid(1000) * 1000 + 1),
-        "CENTURY" => first_of_year((value.year() - 1).div_euclid(100) * 100 + 1),
-        "DECADE" => first_of_year(value.year().div_euclid(10) * 10),
-        "YEAR" => first_of_year(value.year()),
-        "QUARTER" => {
-            NaiveDate::from_ymd_opt(value.year(), value.month0() / 3 * 3 + 1, 1).map(midnight)
-        }
-        "MONTH" => date.with_day(1).map(midnight),
-        "WEEK" => {
-            let since_sunday = i64::from(date.weekday().num_days_from_sunday());
-            Some(midnight(date - TimeDelta::days(since_sunday)))
-        }
-        "DAY" => Some(midnight(date)),
-        "HOUR" => date.and_hms_opt(value.hour(), 0, 0),
-        "MINUTE" => date.and_hms_opt(value.hour(), value.minute(), 0),
-        "SECOND" => date.and_hms_opt(value.hour(), value.minute(), value.second()),
-        "MILLISECOND" => {
-            let nanos = value.nanosecond();
-            value.with_nanosecond(nanos - nanos % 1_000_000)
-        }
-        _ => None,
-    }
-}
-
-fn next(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
-    let months = |n: u32| value.checked_add_months(Months::new(n));
-    match unit {
-        "MILLENNIUM" => months(12_000),
-        "CENTURY" => months(1_200),
-        "DECADE" => months(120),
-        "YEAR" => months(12),
-        "QUARTER" => months(3),
-        "MONTH" => months(1),
-        "WEEK" => Some(value + TimeDelta::days(7)),
-        "DAY" => Some(value + TimeDelta::days(1)),
-        "HOUR" => Some(value + TimeDelta::hours(1)),
-        "MINUTE" => Some(value + TimeDelta::minutes(1)),
-        "SECOND" => Some(value + TimeDelta::seconds(1)),
-        "MILLISECOND" => Some(value + TimeDelta::milliseconds(1)),
-        _ => None,
-    }
-}
-
 fn is_interval(root: &TypeRoot) -> bool {
     matches!(
         root,
@@ -557,149 +493,4 @@ fn months_between(from: NaiveDateTime, to: NaiveDateTime) -> i64 {
         Some(reached) if reached > to => apart - 1,
         _ => apart,
     }
-}
-
-fn date_format(call: &Call) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        let (Some(value), Some(pattern)) = (local(call, 0, row), call.text(1, row)) else {
-            values.push(None);
-            continue;
-        };
-        let shown = Pattern::parse(pattern).and_then(|pattern| pattern.format(value));
-        values.push(Some(shown.ok_or_else(|| EngineError::Data {
-            message: format!("'{pattern}' is no pattern for a timestamp"),
-        })?));
-    }
-    Ok(Arc::new(StringArray::from(values)))
-}
-
-/// The wall clock of a text by the pattern in the second argument.
-fn read(call: &Call, row: usize) -> Option<NaiveDateTime> {
-    let value = call.text(0, row)?;
-    if call.arguments.len() == 1 {
-        return lenient_timestamp(value);
-    }
-    let (local, _) = Pattern::parse(call.text(1, row)?)?.read(value)?;
-    Some(local)
-}
-
-/// `yyyy-M-d[ H:m:s[.fraction]]`.
-fn lenient_timestamp(text: &str) -> Option<NaiveDateTime> {
-    parse::timestamp(text)
-}
-
-fn to_date(call: &Call) -> Result<ArrayRef> {
-    let values: Date32Array = (0..call.n_rows)
-        .map(|row| {
-            let date = if call.arguments.len() == 1 {
-                let text = call.text(0, row)?;
-                parse::date(text.split_once(' ').map_or(text, |(date, _)| date))?
-            } else {
-                read(call, row)?.date()
-            };
-            Some(temporal::days_of_date(date))
-        })
-        .collect();
-    Ok(Arc::new(values))
-}
-
-/// The precision is the second argument of a number, else 3.
-fn ltz_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
-    let is_text = matches!(
-        types.first().map(|argument| &argument.root),
-        Some(TypeRoot::Char(_) | TypeRoot::Varchar(_))
-    );
-    let precision = match constants.get(1).copied().flatten() {
-        Some(ScalarValue::Int64(Some(precision))) if !is_text => *precision,
-        Some(ScalarValue::Int32(Some(precision))) if !is_text => i64::from(*precision),
-        _ => 3,
-    };
-    let precision = u8::try_from(precision.clamp(3, 9)).unwrap_or(3);
-    Ok(FlinkType::nullable(TypeRoot::TimestampLtz(precision)))
-}
-
-fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
-    let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
-    let mut instants = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        instants.push(if is_text {
-            ltz_of_text(call, row)?
-        } else {
-            ltz_of_number(call, row)
-        });
-    }
-    // Instants are local clocks in UTC.
-    temporal::from_locals(instants, &call.result, chrono_tz::UTC)
-}
-
-fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTime>> {
-    let Some(value) = call.text(0, row) else {
-        return Ok(None);
-    };
-    let zone = match call.text(2, row) {
-        Some(name) => temporal::zone_of(name)?,
-        None => chrono_tz::UTC,
-    };
-    let local = match call.arguments.get(1) {
-        Some(_) => call
-            .text(1, row)
-            .and_then(Pattern::parse)
-            .and_then(|pattern| pattern.read(value))
-            .map(|(local, _)| local),
-        None => lenient_timestamp(value),
-    };
-    match local {
-        Some(local) => Ok(Some(temporal::to_instant(local, zone))),
-        None => Err(EngineError::Data {
-            message: format!("'{value}' is no timestamp"),
-        }),
-    }
-}
-
-fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
-    let wide = arrow::compute::cast(call.arguments.first()?, &DataType::Int64).ok()?;
-    if wide.is_null(row) {
-        return None;
-    }
-    let value = wide.as_primitive::<Int64Type>().value(row);
-    let precision = match call.arguments.get(1) {
-        Some(_) => call.integer(1, row)?,
-        None => 3,
-    };
-    let instant = match precision {
-        0 => chrono::DateTime::from_timestamp(value, 0)?,
-        3 => chrono::DateTime::from_timestamp_millis(value)?,
-        6 => chrono::DateTime::from_timestamp_micros(value)?,
-        9 => chrono::DateTime::from_timestamp_nanos(value),
-        _ => return None,
-    };
-    Some(instant.naive_utc())
-}
-
-/// Seconds since 1970: of the clock, or of a text in the session's zone.
-fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
-    if call.arguments.is_empty() {
-        return Ok(Arc::new(Int64Array::from(vec![
-            Utc::now().timestamp();
-            call.n_rows
-        ])));
-    }
-    let values: Int64Array = call.strict(|row| {
-        let pattern = Pattern::parse(if call.arguments.len() > 1 {
-            call.text(1, row)?
-        } else {
-            DEFAULT_PATTERN
-        })?;
-        // What cannot be read is the smallest number, as in Flink.
-        let Some((local, offset)) = pattern.read(call.text(0, row)?) else {
-            return Some(i64::MIN);
-        };
-        let instant = match offset {
-            Some(seconds) => local - TimeDelta::seconds(seconds.into()),
-            None => temporal::to_instant(local, call.zone),
-        };
-        Some(instant.and_utc().timestamp())
-    });
-    Ok(Arc::new(values))
 }

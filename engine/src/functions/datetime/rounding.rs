@@ -1,0 +1,78 @@
+//! FLOOR and CEIL of times to a unit.
+
+use arrow::array::ArrayRef;
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+
+use super::local;
+use crate::error::{EngineError, Result};
+use crate::functions::cast::temporal;
+use crate::functions::define::Call;
+
+/// FLOOR and CEIL of a wall clock to a unit.
+pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let rounded = match (local(call, 0, row), call.text(1, row)) {
+            (Some(value), Some(unit)) => {
+                let floor = floor(value, unit)
+                    .ok_or_else(|| EngineError::unsupported(format!("FLOOR and CEIL TO {unit}")))?;
+                if up && floor < value {
+                    next(floor, unit)
+                } else {
+                    Some(floor)
+                }
+            }
+            _ => None,
+        };
+        values.push(rounded);
+    }
+    temporal::from_locals(values, &call.result, call.zone)
+}
+
+fn floor(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN);
+    let first_of_year = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight);
+    let date = value.date();
+    match unit {
+        "MILLENNIUM" => first_of_year((value.year() - 1).div_euclid(1000) * 1000 + 1),
+        "CENTURY" => first_of_year((value.year() - 1).div_euclid(100) * 100 + 1),
+        "DECADE" => first_of_year(value.year().div_euclid(10) * 10),
+        "YEAR" => first_of_year(value.year()),
+        "QUARTER" => {
+            NaiveDate::from_ymd_opt(value.year(), value.month0() / 3 * 3 + 1, 1).map(midnight)
+        }
+        "MONTH" => date.with_day(1).map(midnight),
+        "WEEK" => {
+            let since_sunday = i64::from(date.weekday().num_days_from_sunday());
+            Some(midnight(date - TimeDelta::days(since_sunday)))
+        }
+        "DAY" => Some(midnight(date)),
+        "HOUR" => date.and_hms_opt(value.hour(), 0, 0),
+        "MINUTE" => date.and_hms_opt(value.hour(), value.minute(), 0),
+        "SECOND" => date.and_hms_opt(value.hour(), value.minute(), value.second()),
+        "MILLISECOND" => {
+            let nanos = value.nanosecond();
+            value.with_nanosecond(nanos - nanos % 1_000_000)
+        }
+        _ => None,
+    }
+}
+
+fn next(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
+    let months = |n: u32| value.checked_add_months(Months::new(n));
+    match unit {
+        "MILLENNIUM" => months(12_000),
+        "CENTURY" => months(1_200),
+        "DECADE" => months(120),
+        "YEAR" => months(12),
+        "QUARTER" => months(3),
+        "MONTH" => months(1),
+        "WEEK" => Some(value + TimeDelta::days(7)),
+        "DAY" => Some(value + TimeDelta::days(1)),
+        "HOUR" => Some(value + TimeDelta::hours(1)),
+        "MINUTE" => Some(value + TimeDelta::minutes(1)),
+        "SECOND" => Some(value + TimeDelta::seconds(1)),
+        "MILLISECOND" => Some(value + TimeDelta::milliseconds(1)),
+        _ => None,
+    }
+}

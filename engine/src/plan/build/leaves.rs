@@ -1,0 +1,136 @@
+//! The leaves of a graph: tables, VALUES, and the one row under a SELECT without FROM.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::logical_plan::{EmptyRelation, TableScan, Values};
+
+use super::expressions::constant;
+use super::{Built, GraphBuilder};
+use crate::connectors::values::ValuesSource;
+use crate::connectors::{Boundedness, Source};
+use crate::data::Delta;
+use crate::error::{EngineError, Result};
+use crate::plan::context::PhysicalTable;
+use crate::runtime::NodeKind;
+
+impl GraphBuilder {
+    pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Built> {
+        let Some(table) = scan.source.downcast_ref::<PhysicalTable>() else {
+            return Err(EngineError::internal(format!(
+                "table '{}' is neither a connector's nor a view",
+                scan.table_name
+            )));
+        };
+        let full = table.source.schema();
+        let projection = match &scan.projection {
+            Some(projection) => projection.clone(),
+            None => (0..full.fields().len()).collect(),
+        };
+        // COUNT(*) needs no column, but rows need one to be counted by.
+        let read = if projection.is_empty() && !full.fields().is_empty() {
+            vec![0]
+        } else {
+            let mut sorted = projection.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            sorted
+        };
+        let schema = Arc::new(full.project(&read)?);
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let path = scan.table_name.to_vec().join(", ");
+        let name = format!(
+            "TableSourceScan(table=[[{path}]], fields=[{}])",
+            fields.join(", ")
+        );
+        let source = self.source(Arc::clone(&table.source), read.clone(), name, schema);
+        if projection == read || projection.is_empty() {
+            return Ok(source);
+        }
+        let order: Vec<usize> = projection
+            .iter()
+            .filter_map(|column| read.iter().position(|sorted| sorted == column))
+            .collect();
+        self.pick(&source, &order)
+    }
+
+    pub(super) fn source(
+        &mut self,
+        source: Arc<dyn Source>,
+        projection: Vec<usize>,
+        name: String,
+        schema: SchemaRef,
+    ) -> Built {
+        let bounded = source.boundedness() == Boundedness::Bounded;
+        let mode = source.changelog_mode();
+        let mut built = self.add(
+            name,
+            NodeKind::Source { source, projection },
+            vec![],
+            schema,
+            mode,
+        );
+        built.bounded = bounded;
+        built
+    }
+
+    pub(super) fn values(&mut self, values: &Values) -> Result<Built> {
+        let schema = Arc::clone(values.schema.inner());
+        let mut columns: Vec<Vec<ScalarValue>> = vec![Vec::new(); schema.fields().len()];
+        for row in &values.values {
+            for (column, expr) in columns.iter_mut().zip(row) {
+                column.push(constant(expr, &self.config)?);
+            }
+        }
+        let columns = columns
+            .into_iter()
+            .zip(schema.fields())
+            .map(|(column, field)| {
+                let column = column
+                    .into_iter()
+                    .map(|value| value.cast_to(field.data_type()))
+                    .collect::<datafusion::common::Result<Vec<_>>>()?;
+                Ok(ScalarValue::iter_to_array(column)?)
+            })
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        self.constant(RecordBatch::try_new(schema, columns)?)
+    }
+
+    pub(super) fn constant(&mut self, batch: RecordBatch) -> Result<Built> {
+        let schema = batch.schema();
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!(
+            "Values(tuples=[{} rows], fields=[{}])",
+            batch.num_rows(),
+            fields.join(", ")
+        );
+        let projection = (0..schema.fields().len()).collect();
+        let rows = vec![Delta::insert_only(batch)];
+        let source = ValuesSource::try_new(Arc::clone(&schema), rows)?;
+        Ok(self.source(Arc::new(source), projection, name, schema))
+    }
+
+    /// No rows, or one without columns of its own.
+    pub(super) fn empty(&mut self, empty: &EmptyRelation) -> Result<Built> {
+        let rows = usize::from(empty.produce_one_row);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let schema = Arc::clone(empty.schema.inner());
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| new_null_array(field.data_type(), rows))
+            .collect();
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        self.constant(batch)
+    }
+}

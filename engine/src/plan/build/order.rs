@@ -1,0 +1,179 @@
+//! UNION ALL, ORDER BY and LIMIT.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::logical_plan::{
+    FetchType, Limit, LogicalPlan, SkipType, Sort, Union,
+};
+
+use super::arguments::{Arguments, sort_key};
+use super::{Built, GraphBuilder, all_columns};
+use crate::data::ChangelogMode;
+use crate::error::{EngineError, Result};
+use crate::operators::{LimitSpec, OperatorFactory, SortLimitSpec, SortOutput};
+use crate::plan::errors::from_planner;
+use crate::plan::{changes, text};
+use crate::runtime::{Exchange, NodeKind};
+
+impl GraphBuilder {
+    pub(super) fn union(&mut self, union: &Union) -> Result<Built> {
+        let schema = Arc::clone(union.schema.inner());
+        let mut inputs = Vec::with_capacity(union.inputs.len());
+        let mut mode = ChangelogMode::INSERT_ONLY;
+        for input in &union.inputs {
+            let built = self.query(input)?;
+            mode = mode.union(built.mode);
+            inputs.push((self.relabeled(built, &schema), Exchange::Forward));
+        }
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!("Union(all=[true], union=[{}])", names.join(", "));
+        Ok(self.add(name, NodeKind::Union, inputs, schema, mode))
+    }
+
+    /// `input` with exactly the fields of `schema`, which has the same types.
+    pub(super) fn relabeled(&mut self, input: Built, schema: &SchemaRef) -> Built {
+        if input.schema == *schema {
+            return input;
+        }
+        let projection = all_columns(&input.schema);
+        let names: Vec<_> = input
+            .schema
+            .fields()
+            .iter()
+            .zip(schema.fields())
+            .map(|(from, to)| {
+                if from.name() == to.name() {
+                    to.name().clone()
+                } else {
+                    format!("{} AS {}", from.name(), to.name())
+                }
+            })
+            .collect();
+        self.calc(
+            &input,
+            text::calc(&names, None),
+            None,
+            projection,
+            Arc::clone(schema),
+        )
+    }
+
+    pub(super) fn limit(&mut self, limit: &Limit) -> Result<Built> {
+        let constant = || EngineError::unsupported("a LIMIT or OFFSET that is no constant");
+        let SkipType::Literal(offset) = limit.get_skip_type().map_err(from_planner)? else {
+            return Err(constant());
+        };
+        let FetchType::Literal(fetch) = limit.get_fetch_type().map_err(from_planner)? else {
+            return Err(constant());
+        };
+        if let LogicalPlan::Sort(sort) = limit.input.as_ref() {
+            let fetch = match (sort.fetch, fetch) {
+                (Some(sorted), Some(limited)) => Some(
+                    sorted
+                        .min(limited.saturating_add(offset))
+                        .saturating_sub(offset),
+                ),
+                (sorted, limited) => limited.or(sorted.map(|sorted| sorted.saturating_sub(offset))),
+            };
+            return self.sort(sort, offset, fetch);
+        }
+        let input = self.query(&limit.input)?;
+        let schema = Arc::clone(&input.schema);
+        let fetch_text = fetch.map_or("unlimited".to_owned(), |fetch| fetch.to_string());
+        let name = format!("Limit(offset=[{offset}], fetch=[{fetch_text}])");
+        let operator: Arc<dyn OperatorFactory> = if input.mode.is_insert_only() {
+            Arc::new(LimitSpec { offset, fetch })
+        } else {
+            // Rows that go away make room for others: a top-n without an order.
+            Arc::new(SortLimitSpec {
+                schema: Arc::clone(&schema),
+                keys: vec![],
+                offset,
+                fetch,
+                input_retracts: true,
+                output: SortOutput::Changes,
+            })
+        };
+        let mode = if input.mode.is_insert_only() {
+            ChangelogMode::INSERT_ONLY
+        } else {
+            ChangelogMode::ALL
+        };
+        Ok(self.add(
+            name,
+            NodeKind::Operator(operator),
+            vec![(input, Exchange::Single)],
+            schema,
+            mode,
+        ))
+    }
+
+    pub(super) fn sort(
+        &mut self,
+        sort: &Sort,
+        offset: usize,
+        fetch: Option<usize>,
+    ) -> Result<Built> {
+        let input_plan = sort.input.as_ref();
+        let input = self.query(input_plan)?;
+        if fetch.is_none() && !input.bounded {
+            return Err(changes::table_error(
+                "sort on a non-time-attribute field is not supported on an unbounded table",
+                Some("add LIMIT to keep the first rows up to date"),
+            ));
+        }
+        let n_columns = input.schema.fields().len();
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
+        let all: Vec<usize> = (0..n_columns)
+            .map(|column| arguments.existing(column))
+            .collect();
+        let keys = sort
+            .expr
+            .iter()
+            .map(|key| sort_key(key, &mut arguments))
+            .collect::<Result<Vec<_>>>()?;
+        let order: Vec<_> = sort.expr.iter().map(text::order).collect();
+        let input = arguments.calc(self, &input, &all);
+        let name = match fetch {
+            Some(fetch) => format!(
+                "SortLimit(orderBy=[{}], offset=[{offset}], fetch=[{fetch}])",
+                order.join(", ")
+            ),
+            None => format!("Sort(orderBy=[{}])", order.join(", ")),
+        };
+        let mode = if fetch.is_none() {
+            ChangelogMode::INSERT_ONLY
+        } else {
+            ChangelogMode {
+                update_before: false,
+                update_after: false,
+                delete: true,
+            }
+        };
+        let schema = Arc::clone(&input.schema);
+        let spec = SortLimitSpec {
+            schema: Arc::clone(&schema),
+            keys,
+            offset,
+            fetch,
+            input_retracts: !input.mode.is_insert_only(),
+            output: self.options.sort_output,
+        };
+        let sorted = self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Single)],
+            Arc::clone(&schema),
+            mode,
+        );
+        if schema.fields().len() == n_columns {
+            return Ok(sorted);
+        }
+        self.pick(&sorted, &all)
+    }
+}

@@ -1,0 +1,259 @@
+//! Literals with Flink's types: numbers by their size, texts by their length, times and intervals
+//! by their digits.
+
+use std::collections::BTreeSet;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Interval,
+    TypedString, UnaryOperator, Value, ValueWithSpan, Values,
+};
+
+use super::{call, string};
+use crate::error::{EngineError, Result};
+use crate::plan::interval;
+
+/// The literal as Flink types it: INT, BIGINT or DECIMAL by its size, DOUBLE with an exponent.
+pub(super) fn number(text: &str) -> Expr {
+    let plain = Expr::Value(Value::Number(text.trim_start_matches('-').to_owned(), false).into());
+    let signed = if text.starts_with('-') {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(plain),
+        }
+    } else {
+        plain
+    };
+    if text.contains(['e', 'E']) {
+        return typed(string(text), DataType::Double(ExactNumberInfo::None));
+    }
+    if text.parse::<i32>().is_ok() {
+        return typed(signed, DataType::Int(None));
+    }
+    if text.parse::<i64>().is_ok() {
+        return typed(signed, DataType::BigInt(None));
+    }
+    if let Some((precision, scale)) = decimal_shape(text) {
+        let info = ExactNumberInfo::PrecisionAndScale(precision, scale);
+        return typed(string(text), DataType::Decimal(info));
+    }
+    signed
+}
+
+/// A text as Flink types it: CHAR of its length. The empty text stays untyped: Arrow's fields
+/// cannot say CHAR(0) in Flink's notation.
+pub(super) fn char_literal(text: &str) -> Expr {
+    let length = text.chars().count() as u64;
+    if length == 0 {
+        return string(text);
+    }
+    let length = CharacterLength::IntegerLength { length, unit: None };
+    typed(string(text), DataType::Char(Some(length)))
+}
+
+/// The text of a literal that [`char_literal`] made, or of a plain one.
+pub(super) fn char_text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            data_type: DataType::Char(_) | DataType::Varchar(_),
+            ..
+        } => char_text(expr),
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            ..
+        }) => Some(text),
+        _ => None,
+    }
+}
+
+/// The texts of a column of VALUES have one type: CHAR if all are equally long, else VARCHAR; an
+/// untyped one if something else stands among them.
+pub(super) fn unify_texts(values: &mut Values) {
+    let n_columns = values
+        .rows
+        .iter()
+        .map(|row| row.content.len())
+        .max()
+        .unwrap_or(0);
+    for column_idx in 0..n_columns {
+        let mut cells: Vec<&mut Expr> = values
+            .rows
+            .iter_mut()
+            .filter_map(|row| row.content.get_mut(column_idx))
+            .filter(|cell| {
+                !matches!(
+                    cell,
+                    Expr::Value(ValueWithSpan {
+                        value: Value::Null,
+                        ..
+                    })
+                )
+            })
+            .collect();
+        let texts: Vec<Option<String>> = cells
+            .iter()
+            .map(|cell| char_text(cell).map(ToOwned::to_owned))
+            .collect();
+        let lengths: BTreeSet<u64> = texts
+            .iter()
+            .flatten()
+            .map(|text| text.chars().count() as u64)
+            .collect();
+        let is_uniform = texts.iter().all(Option::is_some);
+        let longest = lengths.last().copied().unwrap_or(0);
+        for (cell, text) in cells.iter_mut().zip(texts) {
+            let Some(text) = text else { continue };
+            let length = CharacterLength::IntegerLength {
+                length: longest,
+                unit: None,
+            };
+            **cell = if !is_uniform || longest == 0 {
+                string(&text)
+            } else if lengths.len() == 1 {
+                typed(string(&text), DataType::Char(Some(length)))
+            } else {
+                typed(string(&text), DataType::Varchar(Some(length)))
+            };
+        }
+    }
+}
+
+/// Precision and scale of a decimal literal by its digits, as Calcite counts them: `0.50` is (3, 2).
+pub(super) fn decimal_shape(text: &str) -> Option<(u64, i64)> {
+    let digits = text.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !whole
+        .chars()
+        .chain(fraction.chars())
+        .all(|c| c.is_ascii_digit())
+    {
+        return None;
+    }
+    let precision = (whole.len() + fraction.len()).max(1);
+    (precision <= 38).then_some((precision as u64, i64::try_from(fraction.len()).ok()?))
+}
+
+pub(super) fn typed(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+/// The text of a literal that [`number`] made.
+pub(super) fn number_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            data_type,
+            ..
+        } => number_text_of_cast(expr, data_type),
+        Expr::Nested(inner) => number_text(inner),
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(text, _),
+            ..
+        }) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The text inside a typed literal; `None` if the cast was written by the user.
+pub(super) fn number_text_of_cast(inner: &Expr, data_type: &DataType) -> Option<String> {
+    let text = match (inner, data_type) {
+        (
+            Expr::Value(ValueWithSpan {
+                value: Value::Number(text, _),
+                ..
+            }),
+            DataType::Int(None) | DataType::BigInt(None),
+        ) => text.clone(),
+        (
+            Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(text),
+                ..
+            }),
+            DataType::Double(_) | DataType::Decimal(_),
+        ) => text.clone(),
+        (
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            },
+            DataType::Int(None) | DataType::BigInt(None),
+        ) => format!("-{}", number_text(expr)?),
+        _ => return None,
+    };
+    Some(text)
+}
+
+/// Undoes [`number`] where the binder wants a plain number.
+pub(super) fn to_plain_number(expr: &mut Expr) {
+    if let Some(text) = number_text(expr) {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits.to_owned()),
+            None => (false, text),
+        };
+        let plain = Expr::Value(Value::Number(digits, false).into());
+        *expr = if negative {
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: Box::new(plain),
+            }
+        } else {
+            plain
+        };
+    }
+}
+
+/// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`: the precision is the number of fraction digits.
+pub(super) fn typed_literal(literal: &TypedString) -> Result<Expr> {
+    let Some(text) = literal.value.clone().into_string() else {
+        return Err(EngineError::unsupported(
+            "a typed literal that is no string",
+        ));
+    };
+    let digits = text
+        .rsplit_once('.')
+        .map_or(0, |(_, fraction)| fraction.trim_end().len().min(9));
+    let name = literal.data_type.to_string().to_uppercase();
+    let target = match name.as_str() {
+        "DATE" => "DATE NOT NULL".to_owned(),
+        "TIME" => format!("TIME({}) NOT NULL", digits.min(3)),
+        "TIMESTAMP" | "DATETIME" => format!("TIMESTAMP({digits}) NOT NULL"),
+        other => format!("{other} NOT NULL"),
+    };
+    Ok(call("__cast", vec![string(&text), string(&target)]))
+}
+
+/// `INTERVAL '5' MINUTE` as a number of milliseconds or months.
+pub(super) fn interval_literal(literal: &Interval) -> Result<Expr> {
+    let text = char_text(&literal.value)
+        .map(ToOwned::to_owned)
+        .or_else(|| number_text(&literal.value))
+        .ok_or_else(|| EngineError::unsupported("an interval whose value is no literal"))?;
+    let amount = interval::parse(
+        &text,
+        literal
+            .leading_field
+            .as_ref()
+            .unwrap_or(&DateTimeField::Second),
+        literal.last_field.as_ref(),
+    )?;
+    let (name, amount) = match amount {
+        interval::Amount::Months(months) => ("__interval_months", i64::from(months)),
+        interval::Amount::Millis(millis) => ("__interval_millis", millis),
+    };
+    let mut argument = Expr::Value(Value::Number(amount.unsigned_abs().to_string(), false).into());
+    if amount < 0 {
+        argument = Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(argument),
+        };
+    }
+    Ok(call(name, vec![argument]))
+}
