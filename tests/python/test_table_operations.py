@@ -157,3 +157,35 @@ def test_what_is_not_there_yet_says_so(words: Table) -> None:
 
 def test_a_table_shows_its_columns(words: Table) -> None:
     assert repr(words) == "Table(word STRING, n BIGINT)"
+
+
+def test_a_function_is_not_called_by_two_threads_at_once(env: TableEnvironment) -> None:
+    env.get_config().set("parallelism.default", "2")
+    inside: list[int] = []
+
+    @udf(result_type="BIGINT")
+    def alone(n: int) -> int:
+        inside.append(n)
+        sum(range(200))
+        assert len(inside) == 1
+        inside.clear()
+        return n
+
+    numbers = env.from_elements([(n,) for n in range(20_000)], ["n"])
+    assert rows(numbers.select(alone(col("n")).sum.alias("s"))) == [(199_990_000,)]
+
+
+def test_a_function_defined_again_is_the_new_one(env: TableEnvironment, words: Table) -> None:
+    env.create_temporary_view("words", words)
+    for result in ("old", "new"):
+        function = udf(lambda _, result=result: result, result_type="STRING", name="f")
+        env.create_temporary_function("f", function)
+        assert rows(env.sql_query("SELECT DISTINCT f(n) FROM words")) == [(result,)]
+
+
+def test_functions_in_batch_mode() -> None:
+    env = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
+    env.create_temporary_function("twice", udf(lambda n: 2 * n, result_type="BIGINT", name="twice"))
+    env.create_temporary_view("t", env.from_elements([(1,), (2,)], ["n"]))
+    result = env.execute_sql("SELECT SUM(twice(n)) AS s FROM t").collect()
+    assert [row.s for row in result] == [6]

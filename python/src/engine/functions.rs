@@ -46,6 +46,7 @@ impl Definition {
             reuse_results: self.reuse_results,
             time_zone,
             callable: PyOnceLock::new(),
+            one_batch: parking_lot::Mutex::new(()),
         };
         Ok(UdfSpec {
             name: name.to_owned(),

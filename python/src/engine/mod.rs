@@ -89,6 +89,7 @@ fn call_function(
         reuse_results,
         time_zone: "UTC".to_owned(),
         callable: PyOnceLock::new(),
+        one_batch: parking_lot::Mutex::new(()),
     };
     let arrays: Vec<ArrayRef> = columns
         .into_iter()

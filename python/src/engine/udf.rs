@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::datatypes::FieldRef;
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PyList, PyTuple};
@@ -57,6 +58,10 @@ pub(super) struct PythonFunction {
     pub(super) time_zone: String,
     /// What the runner gave when it was opened.
     pub(super) callable: PyOnceLock<Py<PyAny>>,
+    /// One batch at a time: in PyFlink every worker has a function of its own, so functions keep
+    /// cursors and buffers and are not made for several threads. Always taken before the
+    /// interpreter, never while holding it.
+    pub(super) one_batch: Mutex<()>,
 }
 
 impl fmt::Debug for PythonFunction {
@@ -67,6 +72,7 @@ impl fmt::Debug for PythonFunction {
 
 impl UdfRuntime for PythonFunction {
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
+        let _one_batch = self.one_batch.lock();
         // No interpreter any more means that the process ends; the job need not know why.
         Python::try_attach(|py| match self.kind {
             FunctionKind::General => self.call_general(py, arguments, n_rows),

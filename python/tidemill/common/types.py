@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Row", "RowKind"]
 
@@ -65,13 +65,9 @@ class Row:
         if args and kwargs:
             msg = "Can not use both args and kwargs to create Row"
             raise ValueError(msg)
-        self._row_kind = RowKind.INSERT
-        if kwargs:
-            self._fields = list(kwargs)
-            self._values = list(kwargs.values())
-        else:
-            self._fields = None
-            self._values = list(args)
+        _set_kind(self, RowKind.INSERT)
+        _set_fields(self, list(kwargs) if kwargs else None)
+        _set_values(self, list(kwargs.values() if kwargs else args))
 
     @staticmethod
     def of_kind(row_kind: RowKind, *args: Any, **kwargs: Any) -> Row:
@@ -214,11 +210,18 @@ class Row:
         return (_restore, (self._row_kind, self._values, self._fields))
 
 
-def new_row(values: list[Any], fields: list[str]) -> Row:
+# The slots by themselves: setting an attribute goes through `Row.__setattr__`, which is slow.
+_set_kind: Callable[[Row, RowKind], None] = Row.__dict__["_row_kind"].__set__
+_set_fields: Callable[[Row, list[str] | None], None] = Row.__dict__["_fields"].__set__
+_set_values: Callable[[Row, list[Any]], None] = Row.__dict__["_values"].__set__
+
+
+def new_row(values: list[Any], fields: list[str], row_kind: RowKind = RowKind.INSERT) -> Row:
     """Make a row of lists that nobody else changes; the engine's way to make rows."""
-    row = Row()
-    row._values = values  # noqa: SLF001 - our own class
-    row._fields = fields
+    row: Row = object.__new__(Row)
+    _set_kind(row, row_kind)
+    _set_fields(row, fields)
+    _set_values(row, values)
     return row
 
 

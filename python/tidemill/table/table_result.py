@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidemill.common.job_client import JobClient
-from tidemill.common.types import Row, RowKind
+from tidemill.common.types import Row, RowKind, new_row
 from tidemill.table.catalog import ResolvedSchema
 from tidemill.table.print_table import print_result
 from tidemill.table.result_kind import ResultKind
@@ -59,11 +59,7 @@ class CloseableIterator:
             self._buffer, self._next_idx = rows, 0
         kind, values = self._buffer[self._next_idx]
         self._next_idx += 1
-        row = Row()
-        row._values = values  # noqa: SLF001 - the fast way to make many rows
-        row._fields = self._names
-        row._row_kind = _KINDS[kind]  # noqa: SLF001
-        return row
+        return new_row(values, self._names, _KINDS[kind])
 
     def next(self) -> Row:
         """Wait for the next row, as ``next(iterator)``."""
