@@ -205,13 +205,13 @@ impl Frames {
         match progress.state {
             RunState::Running => {
                 status.n_records = Some(progress.n_records);
-                let (rate, elapsed) = self.rate_and_elapsed(progress);
-                status.records_per_second = rate;
-                let waiting = rate.is_none().then(|| "waiting for input".to_owned());
+                let pace = self.pace(progress);
+                status.records_per_second = pace.records_per_second;
+                status.elapsed = pace.elapsed;
+                let waiting = pace.idle.then(|| "waiting for input".to_owned());
                 let job = self.options.job_id.as_ref().map(|id| format!("job {id}"));
                 let notes: Vec<String> = waiting.into_iter().chain(job).collect();
                 status.note = (!notes.is_empty()).then(|| notes.join(" · "));
-                status.elapsed = Some(elapsed);
             }
             RunState::Finished => {
                 let known = self.options.records_are_deterministic;
@@ -227,49 +227,57 @@ impl Frames {
         status
     }
 
-    /// Records a second over the last moments (`None` for an idle job), and the elapsed time
-    /// coarse enough that an idle display hardly ever changes.
-    fn rate_and_elapsed(&mut self, progress: &Progress) -> (Option<f64>, Duration) {
+    /// How fast records come, and for how long.
+    fn pace(&mut self, progress: &Progress) -> Pace {
         let (now, n_records) = (progress.elapsed, progress.n_records);
-        if self
-            .history
-            .back()
-            .is_none_or(|(_, before)| *before != n_records)
-        {
+        let before = self.history.back().map(|(_, before)| *before);
+        if before != Some(n_records) {
             self.last_record_at = now;
         }
         self.history.push_back((now, n_records));
-        while self.history.len() > 2
-            && self
-                .history
-                .front()
-                .is_some_and(|(at, _)| now.saturating_sub(*at) > RATE_WINDOW)
-        {
+        let is_old = |at: Duration| now.saturating_sub(at) > RATE_WINDOW;
+        while self.history.len() > 2 && self.history.front().is_some_and(|(at, _)| is_old(*at)) {
             self.history.pop_front();
         }
+        if n_records == 0 && now < Duration::from_secs(1) {
+            return Pace::default();
+        }
         let idle = now.saturating_sub(self.last_record_at) >= IDLE_AFTER;
+        // Coarse, so that the display of an idle query hardly ever changes.
         let unit = match (idle, now.as_secs()) {
             (false, _) => 1,
             (true, ..60) => 10,
             (true, _) => 60,
         };
-        let elapsed = Duration::from_secs(now.as_secs() / unit * unit);
-        if idle {
-            return (None, elapsed);
+        Pace {
+            idle,
+            elapsed: Some(Duration::from_secs(now.as_secs() / unit * unit)),
+            records_per_second: (!idle).then(|| self.rate(now, n_records)),
         }
+    }
+
+    /// Records a second since the oldest picture of the window.
+    fn rate(&self, now: Duration, n_records: u64) -> f64 {
         let (since, before) = match self.history.front() {
             Some(first) if self.history.len() > 1 => *first,
             _ => (Duration::ZERO, 0),
         };
         let seconds = now.saturating_sub(since).as_secs_f64();
-        let rate = if seconds > 0.0 {
+        if seconds > 0.0 {
             // Counts stay far below 2^52.
             n_records.saturating_sub(before) as f64 / seconds
         } else {
             0.0
-        };
-        (Some(rate), elapsed)
+        }
     }
+}
+
+/// What a running job's status line says of time.
+#[derive(Debug, Default)]
+struct Pace {
+    idle: bool,
+    elapsed: Option<Duration>,
+    records_per_second: Option<f64>,
 }
 
 fn sort(batch: &RecordBatch, order: &Order) -> Result<RecordBatch> {

@@ -2,7 +2,7 @@
 //! has done.
 //!
 //! ```text
-//!   ● running · 31 rows · 1,204,331 records · 402,110 records/s · 3.0 s
+//!   ● running · 31 rows · 1,204,331 records · 402,000 records/s · 3 s
 //!   ✔ finished · 31 rows from 2,000,000 records
 //!   ■ stopped · 31 rows from 1,204,331 records
 //!   ✖ failed · 31 rows · function 'ip_to_province' failed
@@ -193,10 +193,13 @@ pub fn rate_text(rate: f64) -> String {
     grouped(rounded as u64)
 }
 
-/// `0.4 s`, `3.0 s`, `2 min 05 s`, `1 h 02 min`.
+/// `0.4 s`, `3.2 s`, `3 s` for whole ones, `2 min 05 s`, `1 h 02 min`.
 #[must_use]
 pub fn elapsed_text(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
+    if seconds < 60 && elapsed.subsec_millis() == 0 {
+        return format!("{seconds} s");
+    }
     if seconds < 60 {
         return format!("{:.1} s", elapsed.as_millis() as f64 / 1_000.0);
     }

@@ -188,7 +188,7 @@ fn a_run_from_the_first_picture_to_the_last() {
         expect![[r#"
              word | n
             ------+---
-            ● running · 0 rows · 0 records · 0 records/s · 0.0 s · job 7"#]],
+            ● running · 0 rows · 0 records · job 7"#]],
     );
     check(
         &draw(&mut frames, RunState::Running, &[("to", 1), ("be", 2)], 1),
@@ -197,7 +197,7 @@ fn a_run_from_the_first_picture_to_the_last() {
             ------+---
              be   | 2
              to   | 1
-            ● running · 2 rows · 1,000 records · 1,000 records/s · 1.0 s · job 7"#]],
+            ● running · 2 rows · 1,000 records · 1,000 records/s · 1 s · job 7"#]],
     );
     check(
         &draw(&mut frames, RunState::Finished, &[("to", 2), ("be", 2)], 2),
@@ -260,7 +260,7 @@ fn an_idle_query_draws_the_same_picture() {
     check(
         &texts.join("\n"),
         expect![[r#"
-            ● running · 1 row · 7 records · 7.0 records/s · 1.0 s · job 7
+            ● running · 1 row · 7 records · 7.0 records/s · 1 s · job 7
             ● running · 1 row · 7 records · 1 min 00 s · waiting for input · job 7
             (the same)
             (the same)
@@ -297,7 +297,7 @@ fn pictures_are_drawn_when_due_and_only_if_they_differ() {
              word |  n
             ------+----
              a    | 99
-            ● running · 1 row · 10 records · 10 records/s · 1.0 s · job 7"#]],
+            ● running · 1 row · 10 records · 10 records/s · 1 s · job 7"#]],
     );
 }
 
@@ -311,13 +311,13 @@ fn the_end_is_drawn_once_and_the_display_forgotten() {
     assert!(display.wait(Duration::ZERO));
     check(
         &paper.last(),
-        expect![[r"
+        expect![[r#"
             update
              word | n
             ------+---
              a    | 1
-            ✖ failed · 1 row from 10 records · 1.0 s
-            division by zero"]],
+            ✖ failed · 1 row from 10 records · 1 s
+            division by zero"#]],
     );
     let later = Instant::now() + NEVER * 2;
     displays.tick_all(&[display], later);
@@ -339,12 +339,12 @@ fn running_the_cell_again_replaces_its_display() {
     assert_eq!(fake.0.lock().state, RunState::Stopped);
     check(
         &paper.last(),
-        expect![[r"
+        expect![[r#"
             update
              word | n
             ------+---
              a    | 1
-            ■ replaced by a newer run · 1 row from 10 records · 1.0 s"]],
+            ■ replaced by a newer run · 1 row from 10 records · 1 s"#]],
     );
 }
 
@@ -382,7 +382,7 @@ fn shutdown_leaves_a_picture_that_says_so() {
     displays.last_words();
     check(
         paper.last().lines().last().unwrap(),
-        expect!["■ stopped · 1 row from 10 records · 1.0 s · the kernel was shut down"],
+        expect!["■ stopped · 1 row from 10 records · 1 s · the kernel was shut down"],
     );
     assert!(displays.is_empty());
 }
