@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use tidemill_engine::runtime;
 use tidemill_kernel::display::jobs::{JobLine, jobs_bundle};
 use tidemill_kernel::display::live::LiveDisplays;
+use tidemill_kernel::sql_cell::assist::{complete_cell, inspect_cell};
 use tidemill_kernel::sql_cell::{CellContext, CellError, LiveMode, LiveSettings};
+use tidemill_kernel::{CellKind, MimeBundle, classify};
 
 use crate::engine::errors;
 use crate::engine::query::PyQuery;
@@ -26,6 +28,9 @@ pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(show_query, &module)?)?;
     module.add_function(wrap_pyfunction!(cell_starts, &module)?)?;
     module.add_function(wrap_pyfunction!(change_settings, &module)?)?;
+    module.add_function(wrap_pyfunction!(is_sql, &module)?)?;
+    module.add_function(wrap_pyfunction!(complete, &module)?)?;
+    module.add_function(wrap_pyfunction!(inspect, &module)?)?;
     module.add_function(wrap_pyfunction!(jobs_forms, &module)?)?;
     parent.add_submodule(&module)
 }
@@ -89,7 +94,41 @@ fn jobs_forms(py: Python<'_>, ids: Vec<String>) -> (String, Option<String>) {
             .filter(|job| ids.iter().any(|id| id == job.id()));
         wanted.map(JobLine::of).collect()
     });
-    let bundle = jobs_bundle(&lines);
+    forms(&jobs_bundle(&lines))
+}
+
+/// Whether a cell is SQL.
+#[pyfunction]
+fn is_sql(code: &str) -> bool {
+    classify(code) == CellKind::Sql
+}
+
+/// Start, end, and texts with their kinds, of what could be written at a character of a SQL cell.
+#[pyfunction]
+fn complete(
+    py: Python<'_>,
+    session: &PySession,
+    code: &str,
+    cursor: usize,
+) -> Option<(usize, usize, Vec<(String, &'static str)>)> {
+    let found = py.detach(|| complete_cell(session.inner(), code, cursor))?;
+    Some((found.start, found.end, found.items))
+}
+
+/// Plain text and HTML about the table at a character of a SQL cell.
+#[pyfunction]
+fn inspect(
+    py: Python<'_>,
+    session: &PySession,
+    code: &str,
+    cursor: usize,
+) -> Option<(String, Option<String>)> {
+    let bundle = py.detach(|| inspect_cell(session.inner(), code, cursor))?;
+    Some(forms(&bundle))
+}
+
+/// The plain text and the HTML of a bundle.
+fn forms(bundle: &MimeBundle) -> (String, Option<String>) {
     let text = |media_type| bundle.data.get(media_type)?.as_str().map(str::to_owned);
     (text("text/plain").unwrap_or_default(), text("text/html"))
 }

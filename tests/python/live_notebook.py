@@ -123,6 +123,16 @@ class Notebook:
         """Interrupt by message."""
         self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
 
+    def ask(self, msg_type: str, **content: Any) -> Message:
+        """Ask something about code; give the content of the reply."""
+        message = self.client.session.msg(msg_type, content)
+        self.client.shell_channel.send(message)
+        while True:
+            reply = self.client.get_shell_msg(timeout=30)
+            if reply["parent_header"]["msg_id"] == message["header"]["msg_id"]:
+                content_of_reply: Message = reply["content"]
+                return content_of_reply
+
     def close(self) -> None:
         """Shut the kernel down."""
         self.client.shutdown()

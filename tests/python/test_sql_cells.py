@@ -250,3 +250,31 @@ def test_a_bounded_query_can_be_interrupted(notebook: Notebook) -> None:
     assert "■ stopped" in run.last_text
     running = notebook.settled("len(jobs().running())")
     assert running.texts == ["0"]
+
+
+def test_names_are_completed_in_sql_cells(notebook: Notebook) -> None:
+    code = "SELECT '省', i FROM counter"
+    reply = notebook.ask("complete_request", code=code, cursor_pos=13)
+    assert "id" in reply["matches"]
+    assert (reply["cursor_start"], reply["cursor_end"]) == (12, 13)
+    reply = notebook.ask("complete_request", code="SELECT id FROM cou", cursor_pos=18)
+    assert reply["matches"] == ["counter"]
+    reply = notebook.ask("complete_request", code="impor", cursor_pos=5)
+    assert "import" in reply["matches"], "Python is completed as before"
+
+
+def test_a_table_is_inspected(notebook: Notebook) -> None:
+    reply = notebook.ask(
+        "inspect_request", code="SELECT id FROM counter", cursor_pos=18, detail_level=0
+    )
+    assert reply["found"]
+    assert reply["data"]["text/plain"].splitlines()[-1] == " id     | INT"
+
+
+def test_a_console_knows_when_a_statement_ends(notebook: Notebook) -> None:
+    for code, status in [
+        ("SELECT 1", "incomplete"),
+        ("SELECT 1;", "complete"),
+        ("x = 1", "complete"),
+    ]:
+        assert notebook.ask("is_complete_request", code=code)["status"] == status

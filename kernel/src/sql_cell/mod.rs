@@ -11,6 +11,7 @@
 //! A statement that fails ends the cell; those before it keep their effects. A cell that is run
 //! again first stops what its earlier run left running.
 
+pub mod assist;
 mod confirmation;
 mod prints;
 mod query;

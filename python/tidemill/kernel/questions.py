@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
 
+from tidemill.kernel import sql
+
 if TYPE_CHECKING:
     from tidemill.kernel.comms import Comms
     from tidemill.kernel.shell import ZMQInteractiveShell
@@ -45,6 +47,9 @@ class Answers:
         code = content["code"]
         cursor = content.get("cursor_pos")
         cursor = len(code) if cursor is None else cursor
+        answer = sql.complete(code, cursor)
+        if answer is not None:
+            return answer
         with provisionalcompleter():
             raw = self._shell.Completer.completions(code, cursor)
             completions = list(rectify_completions(code, raw))
@@ -69,7 +74,11 @@ class Answers:
     def inspect(self, content: Content) -> Content:
         """Return what is known about the name at the cursor."""
         code = content["code"]
-        name = token_at_cursor(code, content.get("cursor_pos", len(code)))
+        cursor = content.get("cursor_pos", len(code))
+        answer = sql.inspect(code, cursor)
+        if answer is not None:
+            return answer
+        name = token_at_cursor(code, cursor)
         reply: Content = {"status": "ok", "data": {}, "metadata": {}, "found": False}
         try:
             bundle = self._shell.object_inspect_mime(
@@ -83,6 +92,9 @@ class Answers:
 
     def is_complete(self, content: Content) -> Content:
         """Return whether the code can be run as it is."""
+        answer = sql.is_complete(content["code"])
+        if answer is not None:
+            return answer
         manager = self._shell.input_transformer_manager
         status, indent = manager.check_complete(content["code"])
         return {"status": status, "indent": " " * indent} if indent else {"status": status}

@@ -6,8 +6,13 @@ and how an error of a statement looks like an error of a cell.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from tidemill._native import display
 from tidemill.kernel.output import CELL
+
+if TYPE_CHECKING:
+    from tidemill._native.engine import Session
 
 
 def run_cell(code: str) -> None:
@@ -32,10 +37,86 @@ def run_cell(code: str) -> None:
     """
     from IPython.core.error import UsageError  # noqa: PLC0415 (keeps the kernel's start short)
 
-    from tidemill.table.environment import current_environment  # noqa: PLC0415 (as above)
-
-    session = current_environment().session
     try:
-        display.run_sql_cell(session, code, CELL.get())
+        display.run_sql_cell(_session(), code, CELL.get())
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def complete(code: str, cursor: int) -> dict[str, Any] | None:
+    """Say what could be written at the cursor of a SQL cell.
+
+    Parameters
+    ----------
+    code
+        The text of the cell.
+    cursor
+        Position in characters.
+
+    Returns
+    -------
+    dict or None
+        The content of a ``complete_reply``; None if the cell is Python.
+    """
+    if not display.is_sql(code):
+        return None
+    found = display.complete(_session(), code, cursor)
+    if found is None:
+        return None
+    start, end, items = found
+    types = [
+        {"start": start, "end": end, "text": text, "type": kind, "signature": ""}
+        for text, kind in items
+    ]
+    return {
+        "status": "ok",
+        "matches": [text for text, _ in items],
+        "cursor_start": start,
+        "cursor_end": end,
+        "metadata": {"_jupyter_types_experimental": types},
+    }
+
+
+def inspect(code: str, cursor: int) -> dict[str, Any] | None:
+    """Tell the columns of the table at the cursor of a SQL cell.
+
+    Parameters
+    ----------
+    code
+        The text of the cell.
+    cursor
+        Position in characters.
+
+    Returns
+    -------
+    dict or None
+        The content of an ``inspect_reply``; None if the cell is Python.
+    """
+    if not display.is_sql(code):
+        return None
+    found = display.inspect(_session(), code, cursor)
+    reply: dict[str, Any] = {"status": "ok", "found": False, "data": {}, "metadata": {}}
+    if found is not None:
+        plain, html = found
+        reply.update(found=True, data={"text/plain": plain, "text/html": html})
+    return reply
+
+
+def is_complete(code: str) -> dict[str, str] | None:
+    """Tell a console whether a SQL text can be run: if it ends with ``;`` or an empty line.
+
+    Returns
+    -------
+    dict or None
+        The content of an ``is_complete_reply``; None if the text is Python.
+    """
+    if not display.is_sql(code):
+        return None
+    ended = code.rstrip().endswith(";") or code.endswith("\n")
+    return {"status": "complete"} if ended else {"status": "incomplete", "indent": ""}
+
+
+def _session() -> Session:
+    from tidemill.table.environment import current_environment  # noqa: PLC0415 (a short start)
+
+    return current_environment().session
