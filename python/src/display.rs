@@ -103,14 +103,12 @@ fn is_sql(code: &str) -> bool {
     classify(code) == CellKind::Sql
 }
 
-/// Start, end, and texts with their kinds, of what could be written at a character of a SQL cell.
+/// Start, end, and texts with their kinds.
+type Completions = (usize, usize, Vec<(String, &'static str)>);
+
+/// What could be written at a character of a SQL cell.
 #[pyfunction]
-fn complete(
-    py: Python<'_>,
-    session: &PySession,
-    code: &str,
-    cursor: usize,
-) -> Option<(usize, usize, Vec<(String, &'static str)>)> {
+fn complete(py: Python<'_>, session: &PySession, code: &str, cursor: usize) -> Option<Completions> {
     let found = py.detach(|| complete_cell(session.inner(), code, cursor))?;
     Some((found.start, found.end, found.items))
 }
