@@ -189,3 +189,23 @@ def test_functions_in_batch_mode() -> None:
     env.create_temporary_view("t", env.from_elements([(1,), (2,)], ["n"]))
     result = env.execute_sql("SELECT SUM(twice(n)) AS s FROM t").collect()
     assert [row.s for row in result] == [6]
+
+
+def test_rows_of_values_are_kept_as_long_as_they_are_read(env: TableEnvironment) -> None:
+    import gc
+
+    def names() -> list[str]:
+        return [row[0] for row in env.execute_sql("SHOW TABLES").collect()]
+
+    table = env.from_elements([(1,)], ["a"])
+    assert names() == []
+    scan = table.relation.path  # type: ignore[union-attr]
+    derived = table.select(col("a") + 1)
+    env.create_temporary_view("v", table)
+    del table, derived
+    gc.collect()
+    assert rows(env.from_path("v")) == [(1,)]
+    env.drop_temporary_view("v")
+    gc.collect()
+    with pytest.raises(ValidationException, match="cannot find table"):
+        env.sql_query(f"SELECT * FROM {scan}")

@@ -7,6 +7,9 @@ use super::{
 use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::did_you_mean;
 
+/// How the names of tables begin that only a program knows: lists leave them out.
+const ANONYMOUS: &str = "*anonymous_";
+
 impl CatalogManager {
     /// What a full name stands for; temporary objects first.
     #[must_use]
@@ -86,7 +89,10 @@ impl CatalogManager {
             .filter(|(_, object)| is_wanted(object))
             .map(|(name, _)| name.clone());
         let temporary = self.temporary.iter().filter(|(identifier, object)| {
-            identifier.catalog == catalog && identifier.database == database && is_wanted(object)
+            identifier.catalog == catalog
+                && identifier.database == database
+                && !identifier.object.starts_with(ANONYMOUS)
+                && is_wanted(object)
         });
         let mut names: Vec<String> = permanent
             .chain(temporary.map(|(identifier, _)| identifier.object.clone()))
@@ -102,6 +108,7 @@ impl CatalogManager {
         self.temporary
             .keys()
             .filter(|identifier| identifier.catalog == catalog && identifier.database == database)
+            .filter(|identifier| !identifier.object.starts_with(ANONYMOUS))
             .map(|identifier| identifier.object.clone())
             .collect()
     }

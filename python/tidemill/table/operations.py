@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Scan:
-    """All rows of a registered table; `path` is quoted already."""
+    """All rows of a registered table; `path` is quoted already.
+
+    `owner` lives as long as some table reads these rows: a table of Python values has no other
+    name, and is forgotten with its owner.
+    """
 
     path: str
+    owner: object = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,11 @@ class StatementSet:
         """Start without statements."""
         self._t_env = t_env
         self._statements: list[str] = []
+        self._tables: list[Table] = []  # held so that their rows stay
 
     def add(self, table_pipeline: TablePipeline) -> StatementSet:
         """Add a pipeline."""
+        self._tables.append(table_pipeline.table)
         return self.add_insert_sql(table_pipeline.statement)
 
     def add_insert_sql(self, stmt: str) -> StatementSet:
@@ -61,6 +63,7 @@ class StatementSet:
         """Start the job and forget the statements."""
         result = self._t_env.execute_sql(self._text("EXECUTE STATEMENT SET"))
         self._statements.clear()
+        self._tables.clear()
         return result
 
     def _text(self, words: str) -> str:

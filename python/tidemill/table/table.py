@@ -249,7 +249,7 @@ class Table:
         """Name a sink; the result does nothing until it is executed."""
         path = self._t_env.sink_path(table_path_or_descriptor)
         words = "INSERT OVERWRITE" if overwrite else "INSERT INTO"
-        return TablePipeline(self._t_env, f"{words} {path} {self._sql}", path)
+        return TablePipeline(self._t_env, f"{words} {path} {self._sql}", path, self)
 
     def execute_insert(
         self,

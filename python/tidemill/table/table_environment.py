@@ -8,6 +8,7 @@ session; an environment only adds names for things that have none.
 from __future__ import annotations
 
 import atexit
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from tidemill._native import engine
@@ -16,7 +17,7 @@ from tidemill.common.types import Row
 from tidemill.table.environment import set_current_environment
 from tidemill.table.logical_types import DataType, RowType
 from tidemill.table.operations import Query, Relation, Scan
-from tidemill.table.sql_compiler import compile_relation, quote_path
+from tidemill.table.sql_compiler import compile_relation, quote_identifier, quote_path
 from tidemill.table.statement_set import StatementSet
 from tidemill.table.table import Table
 from tidemill.table.table_config import TableConfig
@@ -58,6 +59,8 @@ class TableEnvironment:
         """Open a session and make this the current environment."""
         self._session = engine.Session(configuration.to_dict())
         self._n_names = 0
+        # Views are text: the tables of Python values that they read must stay.
+        self._viewed: dict[str, Table] = {}
         # Functions that expressions call without registration; kept so that ids stay unique.
         self._inline_functions: dict[int, tuple[UserDefinedScalarFunctionWrapper, str]] = {}
         set_current_environment(self)
@@ -154,9 +157,9 @@ class TableEnvironment:
         row_type = _row_type_of(rows, schema)
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         names = row_type.field_names()
-        name = self._new_name("Unregistered_TableSource")
-        self._session.register_rows(name, fields, [_values(row, names) for row in rows])
-        return self.from_path(quote_path(name))
+        scan = self._anonymous("python-input-format")
+        self._session.register_rows(scan.path, fields, [_values(row, names) for row in rows])
+        return Table(scan, self)
 
     def from_pandas(
         self,
@@ -176,17 +179,17 @@ class TableEnvironment:
         schema: DataType | Sequence[str] | Sequence[DataType] | None = None,
     ) -> Table:
         """Make a table of anything that speaks the Arrow interface, e.g. ``pyarrow.Table``."""
-        name = self._new_name("Unregistered_TableSource")
+        scan = self._anonymous("python-arrow-source")
         if schema is None:
-            self._session.register_arrow(name, data)
-            return self.from_path(quote_path(name))
+            self._session.register_arrow(scan.path, data)
+            return Table(scan, self)
         if not isinstance(schema, DataType) and all(isinstance(part, str) for part in schema):
-            self._session.register_arrow(name, data)
-            return self.from_path(quote_path(name)).alias(*map(str, schema))
+            self._session.register_arrow(scan.path, data)
+            return Table(scan, self).alias(*map(str, schema))
         row_type = _row_type_of([], schema)
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
-        self._session.register_arrow(name, data, fields)
-        return self.from_path(quote_path(name))
+        self._session.register_arrow(scan.path, data, fields)
+        return Table(scan, self)
 
     def from_descriptor(self, descriptor: TableDescriptor) -> Table:
         """Take a table that is described in place."""
@@ -198,6 +201,7 @@ class TableEnvironment:
         """Register a table under a name."""
         del fields_or_schema
         self._session.create_temporary_view(view_path, table_or_data_stream.sql)
+        self._viewed[view_path] = table_or_data_stream
 
     def create_view(
         self,
@@ -209,6 +213,7 @@ class TableEnvironment:
         exists = " IF NOT EXISTS" if ignore_if_exists else ""
         before = view_path in self.list_views()
         self._session.execute(f"CREATE VIEW{exists} {quote_path(view_path)} AS {table.sql}")
+        self._viewed[view_path] = table
         return not before
 
     def create_temporary_table(
@@ -241,6 +246,7 @@ class TableEnvironment:
 
     def drop_temporary_view(self, view_path: str) -> bool:
         """Drop a temporary view; tell whether there was one."""
+        self._viewed.pop(view_path, None)
         return self._session.drop_temporary_view(view_path)
 
     def drop_table(self, table_path: str, ignore_if_not_exists: bool = True) -> bool:  # noqa: FBT001, FBT002 - PyFlink's signature
@@ -249,7 +255,9 @@ class TableEnvironment:
 
     def drop_view(self, view_path: str, ignore_if_not_exists: bool = True) -> bool:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Drop a view of the catalog."""
-        return self._drop("VIEW", view_path, ignore_if_not_exists)
+        dropped = self._drop("VIEW", view_path, ignore_if_not_exists)
+        self._viewed.pop(view_path, None)
+        return dropped
 
     # ---- functions ----
 
@@ -330,6 +338,7 @@ class TableEnvironment:
         """Register a table under a new name and give the name."""
         name = self._new_name("UnnamedTable")
         self._session.create_temporary_view(quote_path(name), table.sql)
+        self._viewed[name] = table
         return name
 
     def sink_path(self, target: str | TableDescriptor) -> str:
@@ -357,6 +366,14 @@ class TableEnvironment:
         before = set(self.list_tables())
         self._session.execute(f"DROP {kind}{exists} {quote_path(path)}")
         return set(self.list_tables()) != before
+
+    def _anonymous(self, kind: str) -> Scan:
+        """Give the place of a table that no list shows and that goes when nobody reads it."""
+        path = quote_identifier(f"*anonymous_{self._new_name(kind)}*")
+        owner = _Owner()
+        forget = weakref.finalize(owner, self._session.drop_temporary_table, path)
+        forget.atexit = False
+        return Scan(path, owner)
 
     def _new_name(self, prefix: str) -> str:
         name = f"{prefix}${self._n_names}"
@@ -390,6 +407,10 @@ class StreamTableEnvironment(TableEnvironment):
                 raise TableException(msg)
             configuration.add_all(environment_settings.get_configuration())
         return StreamTableEnvironment(configuration)
+
+
+class _Owner:
+    """Something to hold on to."""
 
 
 def _row_type_of(rows: list[Any], schema: Any) -> RowType:

@@ -8,6 +8,7 @@ from tidemill.util.exceptions import refuse
 
 if TYPE_CHECKING:
     from tidemill.table.explain_detail import ExplainDetail
+    from tidemill.table.table import Table
     from tidemill.table.table_environment import TableEnvironment
     from tidemill.table.table_result import TableResult
 
@@ -25,13 +26,16 @@ class TablePipeline:
         The INSERT statement.
     sink
         Path of the sink.
+    table
+        The table that is inserted; held so that its rows stay.
     """
 
-    def __init__(self, t_env: TableEnvironment, statement: str, sink: str) -> None:
-        """Keep the three."""
+    def __init__(self, t_env: TableEnvironment, statement: str, sink: str, table: Table) -> None:
+        """Keep the four."""
         self._t_env = t_env
         self.statement = statement
         self._sink = sink
+        self.table = table
 
     def execute(self) -> TableResult:
         """Start the job."""
