@@ -116,13 +116,13 @@ impl fmt::Display for SqlDiagnostic {
         if let Some(details) = details {
             write!(f, "\n{details}")?;
         }
-        if let Some(position) = self.position {
-            if let Some(line) = self.source.lines().nth(position.line.saturating_sub(1)) {
-                let number = position.line.to_string();
-                let gutter = " ".repeat(number.len());
-                let (indent, caret) = marks(line, position.column, self.length);
-                write!(f, "\n  {number} | {line}\n  {gutter} | {indent}{caret}")?;
-            }
+        if let Some(position) = self.position
+            && let Some(line) = self.source.lines().nth(position.line.saturating_sub(1))
+        {
+            let number = position.line.to_string();
+            let gutter = " ".repeat(number.len());
+            let (indent, caret) = marks(line, position.column, self.length);
+            write!(f, "\n  {number} | {line}\n  {gutter} | {indent}{caret}")?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n  hint: {hint}")?;

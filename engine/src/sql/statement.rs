@@ -582,14 +582,14 @@ pub struct ShowCreate {
 pub enum Describe {
     /// DESCRIBE table or view.
     Table(ObjectPath),
-    /// DESCRIBE CATALOG [EXTENDED] c.
+    /// DESCRIBE CATALOG c, with or without EXTENDED.
     Catalog {
         /// Which.
         name: Ident,
         /// EXTENDED.
         extended: bool,
     },
-    /// DESCRIBE FUNCTION [EXTENDED] f.
+    /// DESCRIBE FUNCTION f, with or without EXTENDED.
     Function {
         /// Which.
         name: ObjectPath,
