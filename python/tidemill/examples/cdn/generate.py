@@ -215,25 +215,46 @@ def generate(
     cuts = random.Random(seed + 1)  # noqa: S311 - where writes end, not what they hold
     handles = [(folder / f"access-{at:02d}.csv").open("ab", buffering=0) for at in range(files)]
     pending = [b""] * files
-    block_lines = BLOCK_LINES if rate is None else max(1, min(BLOCK_LINES, int(rate / 20)))
-    started = time.monotonic()
+    pace = _Pace(rate)
     n_written = 0
     try:
-        for block_idx in range(math.ceil(records / block_lines)):
-            n_lines = min(block_lines, records - n_written)
+        for block_idx in range(math.ceil(records / BLOCK_LINES)):
+            n_lines = min(BLOCK_LINES, records - n_written)
             data = pending[block_idx % files] + generator.block(n_lines)
             end = len(data) - cuts.randrange(min(120, len(data)))
-            handles[block_idx % files].write(data[:end])
+            for part, share in pace.parts(data[:end], n_lines):
+                handles[block_idx % files].write(part)
+                pace.wait(n_written + share)
             pending[block_idx % files] = data[end:]
             n_written += n_lines
-            if rate is not None:
-                time.sleep(max(0.0, started + n_written / rate - time.monotonic()))
             yield n_written
         for handle, rest in zip(handles, pending, strict=True):
             handle.write(rest)
     finally:
         for handle in handles:
             handle.close()
+
+
+class _Pace:
+    """Keeps to a number of lines a second, in writes of about a twentieth of a second."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._started = time.monotonic()
+
+    def parts(self, data: bytes, n_lines: int) -> Iterator[tuple[bytes, float]]:
+        """Give the parts of a block, each with how many of its lines are written then."""
+        n_parts = 1 if self._rate is None else math.ceil(n_lines / (self._rate / 20))
+        for part_idx in range(n_parts):
+            begin = len(data) * part_idx // n_parts
+            end = len(data) * (part_idx + 1) // n_parts
+            yield data[begin:end], n_lines * (part_idx + 1) / n_parts
+
+    def wait(self, n_written: float) -> None:
+        """Sleep until so many lines are due."""
+        if self._rate is not None:
+            due = self._started + n_written / self._rate
+            time.sleep(max(0.0, due - time.monotonic()))
 
 
 def main() -> int:
