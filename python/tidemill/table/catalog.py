@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidemill.table.logical_types import DataType, RowField, RowType
+from tidemill.table.composite_types import RowField, RowType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tidemill.table.logical_types import DataType
 
 __all__ = ["Column", "PhysicalColumn", "ResolvedSchema"]
 

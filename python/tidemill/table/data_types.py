@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
 from tidemill.table.logical_types import (
     MAX_LENGTH,
-    ArrayType,
     BigIntType,
     BinaryType,
     BooleanType,
@@ -19,11 +19,7 @@ from tidemill.table.logical_types import (
     FloatType,
     IntType,
     LocalZonedTimestampType,
-    MapType,
-    MultisetType,
     NullType,
-    RowField,
-    RowType,
     SmallIntType,
     TimestampType,
     TimeType,

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from tidemill.common.types import Row, RowKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 __all__ = [
-    "ArrayType",
     "AtomicType",
     "BigIntType",
     "BinaryType",
@@ -33,14 +27,8 @@ __all__ = [
     "IntType",
     "IntegralType",
     "LocalZonedTimestampType",
-    "MapType",
-    "MultisetType",
     "NullType",
     "NumericType",
-    "Row",
-    "RowField",
-    "RowKind",
-    "RowType",
     "SmallIntType",
     "TimeType",
     "TimestampType",
@@ -429,158 +417,3 @@ class DayTimeIntervalType(DataType):
             for unit in units
         ]
         return f"INTERVAL {' TO '.join(texts)}"
-
-
-class ArrayType(DataType):
-    """Lists of one type."""
-
-    _NAME: ClassVar[str] = "ARRAY"
-
-    def __init__(self, element_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
-        """Keep the type of the elements."""
-        super().__init__(nullable)
-        self.element_type = element_type
-
-    def _text(self) -> str:
-        return f"{self._NAME}<{self.element_type.as_serializable_string()}>"
-
-    def _summary(self) -> str:
-        return f"{self._NAME}<{self.element_type.as_summary_string()}>"
-
-    def _repr_arguments(self) -> list[str]:
-        return [repr(self.element_type)]
-
-
-class MultisetType(ArrayType):
-    """Bags of one type: each value with how often it is in."""
-
-    _NAME = "MULTISET"
-
-
-class MapType(DataType):
-    """Values by key."""
-
-    def __init__(self, key_type: DataType, value_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
-        """Keep the types of keys and values."""
-        super().__init__(nullable)
-        self.key_type = key_type
-        self.value_type = value_type
-
-    def _text(self) -> str:
-        key, value = self.key_type, self.value_type
-        return f"MAP<{key.as_serializable_string()}, {value.as_serializable_string()}>"
-
-    def _summary(self) -> str:
-        return f"MAP<{self.key_type.as_summary_string()}, {self.value_type.as_summary_string()}>"
-
-    def _repr_arguments(self) -> list[str]:
-        return [repr(self.key_type), repr(self.value_type)]
-
-
-class RowField:
-    """A named part of a row.
-
-    Parameters
-    ----------
-    name
-        The name.
-    data_type
-        The type.
-    description
-        A comment.
-    """
-
-    def __init__(self, name: str, data_type: DataType, description: str | None = None) -> None:
-        """Keep name, type and comment."""
-        self.name = name
-        self.data_type = data_type
-        self.description = description
-
-    def __eq__(self, other: object) -> bool:
-        """Compare name and type."""
-        return isinstance(other, RowField) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        """Hash name and type."""
-        return hash((self.name, self.data_type))
-
-    def __repr__(self) -> str:
-        """Show name and type."""
-        return f"RowField({self.name}, {self.data_type!r})"
-
-    def _text(self, type_text: str) -> str:
-        name = self.name.replace("`", "``")
-        comment = ""
-        if self.description:
-            comment = " '" + self.description.replace("'", "''") + "'"
-        return f"`{name}` {type_text}{comment}"
-
-
-class RowType(DataType):
-    """Rows inside a column, or the type of a whole table.
-
-    Parameters
-    ----------
-    fields
-        The parts, in order.
-    """
-
-    def __init__(self, fields: Sequence[RowField] | None = None, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
-        """Keep the fields."""
-        super().__init__(nullable)
-        self.fields = list(fields or ())
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the fields."""
-        return [field.name for field in self.fields]
-
-    def add(self, field: str | RowField, data_type: DataType | None = None) -> RowType:
-        """Append a field, in place."""
-        if isinstance(field, RowField):
-            self.fields.append(field)
-        elif data_type is None:
-            msg = f"the field '{field}' needs a data type"
-            raise ValueError(msg)
-        else:
-            self.fields.append(RowField(field, data_type))
-        return self
-
-    def field_names(self) -> list[str]:
-        """Give the names of the fields."""
-        return self.names
-
-    def field_types(self) -> list[DataType]:
-        """Give the types of the fields."""
-        return [field.data_type for field in self.fields]
-
-    def _text(self) -> str:
-        fields = (field._text(field.data_type.as_serializable_string()) for field in self.fields)  # noqa: SLF001 - the same family
-        return f"ROW<{', '.join(fields)}>"
-
-    def _summary(self) -> str:
-        fields = (field._text(field.data_type.as_summary_string()) for field in self.fields)  # noqa: SLF001 - the same family
-        return f"ROW<{', '.join(fields)}>"
-
-    def _repr_arguments(self) -> list[str]:
-        return [",".join(map(repr, self.fields))]
-
-    def __iter__(self) -> Iterator[RowField]:
-        """Give the fields."""
-        return iter(self.fields)
-
-    def __len__(self) -> int:
-        """Count the fields."""
-        return len(self.fields)
-
-    def __getitem__(self, key: str | int | slice) -> Any:
-        """Give a field by name or position."""
-        if isinstance(key, str):
-            for field in self.fields:
-                if field.name == key:
-                    return field
-            msg = f"No RowField named {key}"
-            raise KeyError(msg)
-        if isinstance(key, slice):
-            return RowType(self.fields[key])
-        return self.fields[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidemill.table.logical_types import DataType, RowType
+from tidemill.table.composite_types import RowType
 from tidemill.table.sql_compiler import compile_expression, quote_identifier, quote_string
 from tidemill.util.exceptions import ValidationException
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tidemill.table.catalog import ResolvedSchema
     from tidemill.table.expression import Expression
+    from tidemill.table.logical_types import DataType
 
 __all__ = ["Schema"]
 

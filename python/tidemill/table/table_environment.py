@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tidemill._native import engine
 from tidemill.common.configuration import Configuration
 from tidemill.common.types import Row
+from tidemill.table.composite_types import RowType
 from tidemill.table.environment import set_current_environment
-from tidemill.table.logical_types import DataType, RowType
+from tidemill.table.logical_types import DataType
 from tidemill.table.operations import Query, Relation, Scan
 from tidemill.table.sql_compiler import compile_relation, quote_identifier, quote_path
 from tidemill.table.statement_set import StatementSet

@@ -14,8 +14,8 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from tidemill.common.types import Row
+from tidemill.table.composite_types import ArrayType, MapType, RowField, RowType
 from tidemill.table.logical_types import (
-    ArrayType,
     BigIntType,
     BooleanType,
     DataType,
@@ -23,10 +23,7 @@ from tidemill.table.logical_types import (
     DecimalType,
     DoubleType,
     LocalZonedTimestampType,
-    MapType,
     NullType,
-    RowField,
-    RowType,
     TimestampType,
     TimeType,
     VarBinaryType,

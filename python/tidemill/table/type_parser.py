@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
+from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
 from tidemill.table.logical_types import (
     MAX_LENGTH,
-    ArrayType,
     BigIntType,
     BinaryType,
     BooleanType,
@@ -24,11 +24,7 @@ from tidemill.table.logical_types import (
     FloatType,
     IntType,
     LocalZonedTimestampType,
-    MapType,
-    MultisetType,
     NullType,
-    RowField,
-    RowType,
     SmallIntType,
     TimestampType,
     TimeType,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tidemill.common.types import Row, RowKind
+from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
 from tidemill.table.data_types import DataTypes, Resolution
 from tidemill.table.logical_types import (
-    ArrayType,
     AtomicType,
     BigIntType,
     BinaryType,
@@ -21,12 +21,8 @@ from tidemill.table.logical_types import (
     IntegralType,
     IntType,
     LocalZonedTimestampType,
-    MapType,
-    MultisetType,
     NullType,
     NumericType,
-    RowField,
-    RowType,
     SmallIntType,
     TimestampType,
     TimeType,

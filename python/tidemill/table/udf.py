@@ -10,9 +10,10 @@ import abc
 import functools
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
+from tidemill.table.composite_types import RowField, RowType
 from tidemill.table.expression import Expression, to_node
 from tidemill.table.expression_nodes import FunctionCall
-from tidemill.table.logical_types import DataType, RowField, RowType
+from tidemill.table.logical_types import DataType
 from tidemill.table.type_inference import type_of_hint
 from tidemill.table.type_parser import parse_data_type
 from tidemill.util.exceptions import refuse
