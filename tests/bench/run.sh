@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# run.sh: every benchmark, beside its peers. PYFLINK names a Python that has apache-flink==2.3.0 and
+# XdbSearchIP (845 MB, so it is not installed by itself); without it only Tidemill's figures come.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+.venv/bin/python tests/bench/kernel.py tidemill python3
+.venv/bin/python tests/bench/cdn.py ${PYFLINK:+--pyflink "$PYFLINK"}
+cargo run --release --locked --quiet -p tidemill-tests --example group_by
