@@ -3,15 +3,19 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union, lit};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Ident, Query, Statement, TableFactor, Visit, Visitor,
 };
 
+use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::cast::{self, OnFailure};
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::errors::from_planner;
@@ -37,7 +41,7 @@ pub fn bind_query(
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
-    analyze(named_values(plan)?, config)
+    analyze(same_unions(named_values(plan)?)?, config)
 }
 
 /// Plans one expression over the columns of `schema`: a computed column, a watermark.
@@ -77,6 +81,92 @@ fn named_values(plan: LogicalPlan) -> Result<LogicalPlan> {
         .project(names)
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_planner)
+}
+
+/// Gives the inputs of every UNION columns of the same Flink types: where only Arrow's agree, the
+/// type that holds both, e.g. VARCHAR(3) for CHAR(1) and CHAR(3).
+fn same_unions(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let has_union = plan
+        .exists(|node| Ok(matches!(node, LogicalPlan::Union(_))))
+        .map_err(from_planner)?;
+    if !has_union {
+        return Ok(plan);
+    }
+    let rewritten = plan.transform_up(|node| {
+        let LogicalPlan::Union(union) = node else {
+            return node.recompute_schema().map(Transformed::no);
+        };
+        let inputs = same_inputs(&union.inputs)?;
+        let union = Union::try_new_with_loose_types(inputs)?;
+        Ok(Transformed::yes(LogicalPlan::Union(union)))
+    });
+    Ok(rewritten.map_err(from_planner)?.data)
+}
+
+fn same_inputs(inputs: &[Arc<LogicalPlan>]) -> DfResult<Vec<Arc<LogicalPlan>>> {
+    let Some(first) = inputs.first() else {
+        return Ok(Vec::new());
+    };
+    let wanted: Vec<Option<TypeRoot>> = (0..first.schema().fields().len())
+        .map(|column_idx| {
+            let roots: Vec<_> = inputs
+                .iter()
+                .map(|input| FlinkType::from_field(input.schema().field(column_idx)).root)
+                .collect();
+            let differ = roots.iter().any(|root| Some(root) != roots.first());
+            let mut roots = roots.into_iter();
+            let first = roots.next().filter(|_| differ)?;
+            roots.try_fold(first, wider)
+        })
+        .collect();
+    inputs
+        .iter()
+        .map(|input| {
+            let mut changed = false;
+            let columns: Vec<_> = input
+                .schema()
+                .columns()
+                .into_iter()
+                .zip(input.schema().fields())
+                .zip(&wanted)
+                .map(|((column, field), wanted)| {
+                    let name = column.name.clone();
+                    match wanted {
+                        Some(root) if FlinkType::from_field(field).root != *root => {
+                            changed = true;
+                            let target = FlinkType::nullable(root.clone()).to_string();
+                            cast::function(OnFailure::Fail)
+                                .call(vec![Expr::Column(column), lit(target)])
+                                .alias(name)
+                        }
+                        _ => Expr::Column(column),
+                    }
+                })
+                .collect();
+            if !changed {
+                return Ok(Arc::clone(input));
+            }
+            let plan = LogicalPlanBuilder::from(Arc::clone(input))
+                .project(columns)?
+                .build()?;
+            Ok(Arc::new(plan))
+        })
+        .collect()
+}
+
+/// The type that holds two types of one family; none if they are of different families, which is
+/// for the coercion of types to decide.
+fn wider(left: TypeRoot, right: TypeRoot) -> Option<TypeRoot> {
+    use TypeRoot as T;
+    Some(match (&left, &right) {
+        _ if left == right => left,
+        (T::Char(a) | T::Varchar(a), T::Char(b) | T::Varchar(b)) => T::Varchar(*a.max(b)),
+        (T::Binary(a) | T::Varbinary(a), T::Binary(b) | T::Varbinary(b)) => T::Varbinary(*a.max(b)),
+        (T::Timestamp(a), T::Timestamp(b)) => T::Timestamp(*a.max(b)),
+        (T::TimestampLtz(a), T::TimestampLtz(b)) => T::TimestampLtz(*a.max(b)),
+        (T::Time(a), T::Time(b)) => T::Time(*a.max(b)),
+        _ => return None,
+    })
 }
 
 /// `plan` with its columns called `names`, in this order.

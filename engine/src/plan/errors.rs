@@ -141,6 +141,11 @@ fn reworded(message: &str) -> String {
         let column = column.rsplit('.').next().unwrap_or(column);
         return format!("expression '{column}' is not being grouped");
     }
+    // Our own sentence inside of theirs.
+    if let Some((_, ours)) = message.split_once("External error: ") {
+        let ours = ours.split(". No function matches").next().unwrap_or(ours);
+        return ours.to_owned();
+    }
     message.to_owned()
 }
 

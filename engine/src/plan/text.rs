@@ -1,9 +1,13 @@
 //! Expressions and nodes as EXPLAIN shows them, in Flink's notation.
 
+use std::sync::LazyLock;
+
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, SortExpr};
+
+use regex::Regex;
 
 use crate::data::types::FlinkType;
 use crate::functions::aggregates;
@@ -87,38 +91,39 @@ pub fn expression(expr: &Expr) -> String {
     }
 }
 
-/// A column's name; the column of an aggregate is shown as the aggregate, which the binder spells
-/// in its own way: `sum(t.a)` is `SUM(a)`.
+/// A column's name; binders call a computed column by its whole expression in their own notation:
+/// `sum(t.a * Int64(2))` is shown as `SUM(a * 2)`.
 fn column_name(name: &str) -> String {
-    let Some((function, arguments)) = name.split_once('(') else {
+    static LITERAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"\b(?:Int8|Int16|Int32|Int64|Utf8|Float64|Boolean)\("?([^()"]*)"?\)"#).ok()
+    });
+    static QUALIFIER: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\b[A-Za-z_]\w*\.([A-Za-z_])").ok());
+    let Some((function, _)) = name.split_once('(') else {
         return name.to_owned();
     };
-    if aggregates::find(function).is_none() || !arguments.ends_with(')') {
+    if function.is_empty() || !function.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return name.to_owned();
     }
-    if arguments == "Int64(1))" {
-        return format!("{}(*)", function.to_uppercase());
+    let mut shown = name.to_owned();
+    for (pattern, replacement) in [(&*LITERAL, "$1"), (&*QUALIFIER, "$1")] {
+        if let Some(pattern) = pattern {
+            shown = pattern.replace_all(&shown, replacement).into_owned();
+        }
     }
-    let is_plain =
-        |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '$' | ' ');
-    let inner = arguments.trim_end_matches(')');
-    let inner = if inner.chars().all(is_plain) {
-        let (distinct, column) = match inner.strip_prefix("DISTINCT ") {
-            Some(column) => ("DISTINCT ", column),
-            None => ("", inner),
-        };
-        format!("{distinct}{}", column.rsplit('.').next().unwrap_or(column))
-    } else {
-        inner.to_owned()
-    };
-    format!("{}({inner})", function.to_uppercase())
+    let upper = function.to_uppercase();
+    shown.replace_range(..function.len(), &upper);
+    if shown == "COUNT(1)" {
+        return "COUNT(*)".to_owned();
+    }
+    shown
 }
 
 /// A column of a select list: `(a + 1) AS b`, or just `a`.
 #[must_use]
 pub fn selected(expr: &Expr, name: &str) -> String {
     let text = expression(expr);
-    if text == name {
+    if text == name || text == column_name(name) {
         text
     } else {
         format!("{text} AS {name}")

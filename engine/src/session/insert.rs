@@ -70,6 +70,7 @@ fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
     let mini_batch = session
         .configuration()
         .is_true("table.exec.mini-batch.enabled");
+    builder.prepare(inserts.iter().map(|insert| &insert.optimized))?;
     for insert in inserts {
         builder.set_options(options_for(session, insert, mini_batch));
         let built = builder.query(&insert.optimized)?;

@@ -22,6 +22,9 @@ mod insert;
 
 mod statements;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

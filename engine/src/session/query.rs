@@ -76,6 +76,7 @@ impl Query {
         }
         // Building shows what does not run here before anything is started.
         let mut builder = GraphBuilder::new(BuildOptions::CHANGELOG, &config);
+        builder.prepare([&optimized])?;
         let built = builder.query_as(&optimized, bound.schema().inner())?;
         Ok(Self {
             session: session.clone(),
@@ -190,6 +191,7 @@ impl Query {
 
     fn build(&self, options: BuildOptions) -> Result<(GraphBuilder, Built)> {
         let mut builder = GraphBuilder::new(options, &self.session.planner_config());
+        builder.prepare([&self.optimized])?;
         let built = builder.query_as(&self.optimized, self.bound.schema().inner())?;
         Ok((builder, built))
     }

@@ -324,10 +324,18 @@ fn alter_view(session: &Session, alter: &AlterView, text: &str) -> Result<TableR
         }
         AlterViewChange::As(query) => {
             let view = view_of(session, query, &[])?;
-            session
-                .tables()
-                .write(|catalog| catalog.replace(&identifier, view.into()))
-                .map_err(here)?;
+            let replace = |object: CatalogObject| {
+                session
+                    .tables()
+                    .write(|catalog| catalog.replace(&identifier, object))
+                    .map_err(here)
+            };
+            replace(view.into())?;
+            // The old view is back if the new one leads to itself.
+            if let Err(error) = session.query(&format!("SELECT * FROM {identifier}")) {
+                replace(resolved.object)?;
+                return Err(error);
+            }
         }
     }
     TableResult::ok()

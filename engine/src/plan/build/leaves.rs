@@ -1,10 +1,13 @@
 //! The leaves of a graph: tables, VALUES, and the one row under a SELECT without FROM.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::logical_plan::{EmptyRelation, TableScan, Values};
 
 use super::expressions::constant;
@@ -14,6 +17,7 @@ use crate::connectors::{Boundedness, Source};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
 use crate::plan::context::PhysicalTable;
+use crate::plan::errors::from_planner;
 use crate::runtime::NodeKind;
 
 impl GraphBuilder {
@@ -29,16 +33,36 @@ impl GraphBuilder {
             Some(projection) => projection.clone(),
             None => (0..full.fields().len()).collect(),
         };
+        let mut read: BTreeSet<usize> = projection.iter().copied().collect();
+        if let Some(others) = self.reads.get(&scan.table_name) {
+            read.extend(others);
+        }
         // COUNT(*) needs no column, but rows need one to be counted by.
-        let read = if projection.is_empty() && !full.fields().is_empty() {
-            vec![0]
-        } else {
-            let mut sorted = projection.clone();
-            sorted.sort_unstable();
-            sorted.dedup();
-            sorted
+        if read.is_empty() && !full.fields().is_empty() {
+            read.insert(0);
+        }
+        let read: Vec<usize> = read.into_iter().collect();
+        let source = match self.sources.get(&scan.table_name) {
+            Some((known, source)) if *known == read => source.clone(),
+            _ => {
+                let source = self.table(scan, table, &read)?;
+                let entry = (read.clone(), source.clone());
+                self.sources.insert(scan.table_name.clone(), entry);
+                source
+            }
         };
-        let schema = Arc::new(full.project(&read)?);
+        if projection == read || projection.is_empty() {
+            return Ok(source);
+        }
+        let order: Vec<usize> = projection
+            .iter()
+            .filter_map(|column| read.iter().position(|sorted| sorted == column))
+            .collect();
+        self.pick(&source, &order)
+    }
+
+    fn table(&mut self, scan: &TableScan, table: &PhysicalTable, read: &[usize]) -> Result<Built> {
+        let schema = Arc::new(table.source.schema().project(read)?);
         let fields: Vec<_> = schema
             .fields()
             .iter()
@@ -49,15 +73,28 @@ impl GraphBuilder {
             "TableSourceScan(table=[[{path}]], fields=[{}])",
             fields.join(", ")
         );
-        let source = self.source(Arc::clone(&table.source), read.clone(), name, schema);
-        if projection == read || projection.is_empty() {
-            return Ok(source);
-        }
-        let order: Vec<usize> = projection
-            .iter()
-            .filter_map(|column| read.iter().position(|sorted| sorted == column))
-            .collect();
-        self.pick(&source, &order)
+        Ok(self.source(Arc::clone(&table.source), read.to_vec(), name, schema))
+    }
+
+    /// Notes which columns `plan` reads of which table, so that a table that is read in several
+    /// places is scanned once, with all columns that any of them needs.
+    pub(super) fn note_reads(&mut self, plan: &LogicalPlan) -> Result<()> {
+        plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                let n_columns = scan.source.schema().fields().len();
+                let columns = match &scan.projection {
+                    Some(projection) => projection.clone(),
+                    None => (0..n_columns).collect(),
+                };
+                self.reads
+                    .entry(scan.table_name.clone())
+                    .or_default()
+                    .extend(columns);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .map_err(from_planner)?;
+        Ok(())
     }
 
     pub(super) fn source(

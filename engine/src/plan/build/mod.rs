@@ -20,11 +20,11 @@ mod leaves;
 
 mod order;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::ScalarValue;
+use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::Expr;
@@ -35,12 +35,10 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use arguments::{Arguments, call};
 pub use expressions::physical;
 
-use crate::connectors::{SinkFactory, Source};
+use crate::connectors::SinkFactory;
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{
-    AggregateCall, CalcSpec, Emission, GroupAggregateSpec, OperatorFactory, SortOutput,
-};
+use crate::operators::{AggregateCall, CalcSpec, Emission, GroupAggregateSpec, SortOutput};
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
@@ -92,6 +90,10 @@ pub struct GraphBuilder {
     config: Arc<ConfigOptions>,
     /// What was built of a plan, once for each way in which it may be read.
     built: HashMap<LogicalPlan, Vec<(BuildOptions, Built)>>,
+    /// Columns that are read of a table, by anyone.
+    reads: HashMap<TableReference, BTreeSet<usize>>,
+    /// The scan of a table, with the columns that it reads.
+    sources: HashMap<TableReference, (Vec<usize>, Built)>,
 }
 
 impl GraphBuilder {
@@ -103,7 +105,17 @@ impl GraphBuilder {
             options,
             config: Arc::clone(config),
             built: HashMap::new(),
+            reads: HashMap::new(),
+            sources: HashMap::new(),
         }
+    }
+
+    /// Looks at the queries that will be added, so that what they share is known beforehand.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn prepare<'a>(&mut self, plans: impl IntoIterator<Item = &'a LogicalPlan>) -> Result<()> {
+        plans.into_iter().try_for_each(|plan| self.note_reads(plan))
     }
 
     /// How the queries that are added from now on will be read.
@@ -486,7 +498,10 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 /// What a relation that does not run yet is called.
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Join(join) => format!("{} JOIN on a changing table", join.join_type),
+        LogicalPlan::Join(join) => format!(
+            "{} JOIN on a changing table",
+            join.join_type.to_string().to_uppercase()
+        ),
         LogicalPlan::Window(_) => "OVER on a changing table".to_owned(),
         LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),

@@ -1,0 +1,241 @@
+//! What users read when something is wrong.
+
+use expect_test::{Expect, expect};
+
+use super::{run, session};
+
+fn check(sql: &str, expected: Expect) {
+    expected.assert_eq(&run(&session(), sql));
+}
+
+#[test]
+fn unknown_names_are_pointed_at() {
+    check(
+        "SELECT regio FROM orders",
+        expect![[r#"
+        column 'regio' not found in any table at line 1, column 8
+          1 | SELECT regio FROM orders
+            |        ^^^^^
+          hint: did you mean 'region'?"#]],
+    );
+    check(
+        "SELECT o.nope FROM orders AS o",
+        expect![[r#"
+        column 'o.nope' not found in any table at line 1, column 8
+          1 | SELECT o.nope FROM orders AS o
+            |        ^^^^^^
+          hint: the columns here are: id, region, amount"#]],
+    );
+    check(
+        "SELECT *\nFROM ordes",
+        expect![[r#"
+        cannot find table '`default_catalog`.`default_database`.`ordes`' in any of the catalogs [default_catalog], nor as a temporary table at line 2, column 6
+          2 | FROM ordes
+            |      ^^^^^
+          hint: did you mean 'orders'?"#]],
+    );
+    check(
+        "SELECT uper(region) FROM orders",
+        expect![[r#"
+        no function named 'uper' at line 1, column 8
+          1 | SELECT uper(region) FROM orders
+            |        ^^^^
+          hint: did you mean 'UPPER'?"#]],
+    );
+}
+
+#[test]
+fn ambiguous_and_ungrouped_columns() {
+    check(
+        "SELECT region, amount FROM orders GROUP BY region",
+        expect![[r#"
+        expression 'amount' is not being grouped at line 1, column 16
+          1 | SELECT region, amount FROM orders GROUP BY region
+            |                ^^^^^^"#]],
+    );
+    check(
+        "SELECT id FROM orders a, orders b",
+        expect![[r#"
+        column 'id' is ambiguous at line 1, column 8
+          1 | SELECT id FROM orders a, orders b
+            |        ^^
+          hint: put the name of its table before it"#]],
+    );
+}
+
+#[test]
+fn types_that_do_not_fit() {
+    check(
+        "SELECT id = '1' FROM orders",
+        expect!["implicit type conversion between VARCHAR and INTEGER is not supported now"],
+    );
+    check(
+        "SELECT region + 1 FROM orders",
+        expect!["operator '+' does not take VARCHAR and INTEGER"],
+    );
+    check(
+        "SELECT CAST(id AS DATE) FROM orders",
+        expect!["cast function cannot convert value of type INT to type DATE"],
+    );
+    check(
+        "SELECT UPPER(id) FROM orders",
+        expect!["invalid arguments of function UPPER(INT)"],
+    );
+}
+
+#[test]
+fn what_does_not_run_yet_says_so() {
+    check(
+        "SELECT a.id FROM orders a JOIN orders b ON a.id = b.id",
+        expect!["INNER JOIN on a changing table is not supported yet"],
+    );
+    check(
+        "SELECT * FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
+        expect!["the window table function TUMBLE is not supported yet"],
+    );
+    check(
+        "SELECT JSON_VALUE(region, '$.a') FROM orders",
+        expect!["function JSON_VALUE is not supported yet"],
+    );
+    check(
+        "SELECT page FROM clicks ORDER BY page",
+        expect![[r#"
+        sort on a non-time-attribute field is not supported on an unbounded table
+          hint: add LIMIT to keep the first rows up to date"#]],
+    );
+}
+
+#[test]
+fn runtime_errors_reach_the_reader() {
+    check(
+        "SELECT 1 / (id - id) FROM orders",
+        expect![[r#"
+        [EXPR$0 INT NOT NULL]
+        failed: division by zero
+    "#]],
+    );
+    check(
+        "SELECT CAST(region AS INT) FROM orders",
+        expect![[r#"
+        [EXPR$0 INT]
+        failed: cannot cast 'north' to INT
+    "#]],
+    );
+}
+
+#[test]
+fn inserts_are_checked() {
+    let session = session();
+    session
+        .execute("CREATE TABLE snk (region STRING, n INT) WITH ('connector' = 'blackhole')")
+        .unwrap();
+    let cases = [
+        (
+            "INSERT INTO snk SELECT region FROM orders",
+            expect![[r#"
+            column types of query result and sink for 'default_catalog.default_database.snk' do not match at line 1, column 13
+            Cause: Different number of columns.
+
+            Query schema: [region: STRING]
+            Sink schema:  [region: STRING, n: INT]
+              1 | INSERT INTO snk SELECT region FROM orders
+                |             ^^^"#]],
+        ),
+        (
+            "INSERT INTO snk SELECT region, amount FROM orders",
+            expect![[r#"
+            column types of query result and sink for 'default_catalog.default_database.snk' do not match at line 1, column 13
+            Cause: Incompatible types for sink column 'n' at position 1.
+
+            Query schema: [region: STRING, amount: BIGINT]
+            Sink schema:  [region: STRING, n: INT]
+              1 | INSERT INTO snk SELECT region, amount FROM orders
+                |             ^^^"#]],
+        ),
+        (
+            "INSERT INTO snk (region, m) SELECT region, id FROM orders",
+            expect![[r#"
+            unknown target column 'm' at line 1, column 13
+              1 | INSERT INTO snk (region, m) SELECT region, id FROM orders
+                |             ^^^"#]],
+        ),
+        (
+            "INSERT INTO snkk SELECT region, id FROM orders",
+            expect![[r#"
+            cannot find table '`default_catalog`.`default_database`.`snkk`' in any of the catalogs [default_catalog], nor as a temporary table at line 1, column 13
+              1 | INSERT INTO snkk SELECT region, id FROM orders
+                |             ^^^^
+              hint: did you mean 'snk'?"#]],
+        ),
+    ];
+    for (sql, expected) in cases {
+        expected.assert_eq(&run(&session, sql));
+    }
+}
+
+#[test]
+fn append_only_sinks_refuse_updates() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session();
+    session
+        .execute(&format!(
+            "CREATE TABLE files (region STRING, n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv')",
+            folder.path().display()
+        ))
+        .unwrap();
+    expect!["Table sink 'default_catalog.default_database.files' doesn't support consuming update changes which is produced by node GroupAggregate(groupBy=[region], select=[region, COUNT(*)])"].assert_eq(&run(
+        &session,
+        "INSERT INTO files SELECT region, COUNT(*) AS n FROM orders GROUP BY region",
+    ));
+}
+
+#[test]
+fn configuration_keys_are_checked() {
+    let session = session();
+    let cases = [
+        (
+            "SET 'table.local-time-zon' = 'UTC'",
+            expect![
+                "there is no configuration key 'table.local-time-zon'; did you mean 'table.local-time-zone'?"
+            ],
+        ),
+        (
+            "SET 'table.local-time-zone' = 'Mars'",
+            expect!["'Mars' is no time zone; use an IANA name such as 'Asia/Shanghai' or 'UTC'"],
+        ),
+        (
+            "SET 'parallelism.default' = 'many'",
+            expect!["'many' is no value of 'parallelism.default'; expected a number of workers"],
+        ),
+        (
+            "SET 'my.own.key' = 'x'",
+            expect![[r#"
+            [result STRING]
+            +I OK
+        "#]],
+        ),
+    ];
+    for (sql, expected) in cases {
+        expected.assert_eq(&run(&session, sql));
+    }
+}
+
+#[test]
+fn a_view_cannot_lead_to_itself() {
+    let session = session();
+    session
+        .execute("CREATE VIEW v AS SELECT id FROM orders")
+        .unwrap();
+    session
+        .execute("CREATE VIEW w AS SELECT id FROM v")
+        .unwrap();
+    expect![[r#"
+        view '`default_catalog`.`default_database`.`v`' leads to itself at line 1, column 33
+          1 | SELECT * FROM `default_catalog`.`default_database`.`v`
+            |                                 ^"#]]
+    .assert_eq(&run(&session, "ALTER VIEW v AS SELECT id FROM w"));
+    assert!(
+        session.query("SELECT * FROM w").is_ok(),
+        "the old view stays"
+    );
+}

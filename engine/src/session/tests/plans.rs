@@ -1,0 +1,142 @@
+//! Plans as EXPLAIN shows them.
+
+use expect_test::{Expect, expect};
+
+use super::session;
+
+fn check(sql: &str, expected: Expect) {
+    let plan = session().explain(sql).unwrap();
+    let (_, physical) = plan.split_once("== Optimized Physical Plan ==\n").unwrap();
+    let (physical, _) = physical
+        .split_once("\n== Optimized Execution Plan ==")
+        .unwrap();
+    expected.assert_eq(physical);
+}
+
+#[test]
+fn all_sections() {
+    let plan = session()
+        .explain("SELECT region, COUNT(*) AS n FROM orders WHERE amount > 5 GROUP BY region")
+        .unwrap();
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalProject(region=[region], n=[COUNT(*)])
+        +- LogicalAggregate(group=[{region}], calls=[COUNT(*)])
+           +- LogicalFilter(condition=[(amount > CAST(CAST(5 AS INT) AS BIGINT))])
+              +- LogicalTableScan(table=[[default_catalog, default_database, orders]])
+
+        == Optimized Physical Plan ==
+        Calc(select=[region, COUNT(*) AS n])
+        +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
+           +- Exchange(distribution=[hash[region]])
+              +- Calc(select=[region], where=[(amount > 5)])
+                 +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
+
+        == Optimized Execution Plan ==
+        Calc(select=[region, COUNT(*) AS n])
+        +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
+           +- Exchange(distribution=[hash[region]])
+              +- Calc(select=[region], where=[(amount > 5)])
+                 +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
+    "#]].assert_eq(&plan);
+}
+
+#[test]
+fn only_read_columns_are_scanned() {
+    check(
+        "SELECT region FROM orders WHERE amount > 1",
+        expect![[r#"
+        Calc(select=[region], where=[(amount > 1)])
+        +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
+    "#]],
+    );
+    check(
+        "SELECT COUNT(*) FROM orders",
+        expect![[r#"
+        Calc(select=[COUNT(*) AS EXPR$0])
+        +- GroupAggregate(select=[COUNT(*)])
+           +- Exchange(distribution=[single])
+              +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[id])
+    "#]],
+    );
+}
+
+#[test]
+fn arguments_are_computed_before_the_exchange() {
+    check(
+        "SELECT UPPER(region), SUM(amount * 2), COUNT(DISTINCT id) FILTER (WHERE amount > 1)
+         FROM orders GROUP BY UPPER(region)",
+        expect![[r#"
+            Calc(select=[UPPER(region) AS EXPR$0, SUM(amount * 2) AS EXPR$1, COUNT(DISTINCT id) FILTER (WHERE amount > CAST(1 AS Int32)) AS EXPR$2])
+            +- GroupAggregate(groupBy=[UPPER(region)], select=[UPPER(region), SUM((amount * 2)), COUNT(DISTINCT id) FILTER (amount > 1) AS count(DISTINCT orders.id) FILTER (WHERE orders.amount > CAST(Int64(1) AS Int32))])
+               +- Exchange(distribution=[hash[UPPER(region)]])
+                  +- Calc(select=[UPPER(region), (amount * 2), id, (amount > 1)])
+                     +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[id, region, amount])
+        "#]],
+    );
+}
+
+#[test]
+fn top_n_keeps_its_order() {
+    check(
+        "SELECT region, COUNT(*) AS n FROM orders GROUP BY region ORDER BY n DESC LIMIT 3",
+        expect![[r#"
+            SortLimit(orderBy=[n DESC], offset=[0], fetch=[3])
+            +- Exchange(distribution=[single])
+               +- Calc(select=[region, COUNT(*) AS n])
+                  +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
+                     +- Exchange(distribution=[hash[region]])
+                        +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region])
+        "#]],
+    );
+}
+
+#[test]
+fn changelog_modes() {
+    check(
+        "EXPLAIN CHANGELOG_MODE SELECT MAX(n) FROM (SELECT region, COUNT(*) AS n FROM orders GROUP BY region)",
+        expect![[r#"
+            Calc(select=[MAX(n) AS EXPR$0], changelogMode=[I,UB,UA,D])
+            +- GroupAggregate(select=[MAX(n)], changelogMode=[I,UB,UA,D])
+               +- Exchange(distribution=[single], changelogMode=[I,UB,UA])
+                  +- Calc(select=[COUNT(*) AS n], changelogMode=[I,UB,UA])
+                     +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)], changelogMode=[I,UB,UA])
+                        +- Exchange(distribution=[hash[region]], changelogMode=[I])
+                           +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region], changelogMode=[I])
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_shared_is_computed_once() {
+    let session = session();
+    session
+        .execute("CREATE TABLE a (region STRING, n BIGINT) WITH ('connector' = 'blackhole')")
+        .unwrap();
+    session
+        .execute("CREATE TABLE b (region STRING, n BIGINT) WITH ('connector' = 'blackhole')")
+        .unwrap();
+    let plan = session
+        .explain(
+            "EXPLAIN STATEMENT SET BEGIN
+               INSERT INTO a SELECT region, amount FROM orders WHERE amount > 1;
+               INSERT INTO b SELECT region, amount FROM orders WHERE amount > 1;
+               INSERT INTO b SELECT region, id FROM orders;
+             END",
+        )
+        .unwrap();
+    let (_, execution) = plan.split_once("== Optimized Execution Plan ==\n").unwrap();
+    expect![[r#"
+        Sink(table=[default_catalog.default_database.a], fields=[region, n])
+        +- Calc(select=[region, amount AS n])(reuse_id=[2])
+           +- Calc(select=[region, amount], where=[(amount > 1)])
+              +- Calc(select=[region, amount])
+                 +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[id, region, amount])(reuse_id=[1])
+        Sink(table=[default_catalog.default_database.b], fields=[region, n])
+        +- Reused(reference_id=[2])
+        Sink(table=[default_catalog.default_database.b], fields=[region, n])
+        +- Calc(select=[region, CAST(id AS BIGINT) AS n])
+           +- Calc(select=[id, region])
+              +- Reused(reference_id=[1])
+    "#]].assert_eq(execution);
+}

@@ -1,0 +1,216 @@
+//! What queries give.
+
+use expect_test::{Expect, expect};
+
+use super::{accounts, run, session};
+use crate::connectors::view::ViewOptions;
+use std::sync::Arc;
+
+fn check(sql: &str, expected: Expect) {
+    expected.assert_eq(&run(&session(), sql));
+}
+
+#[test]
+fn projection_and_filter() {
+    check(
+        "SELECT id + 1, UPPER(region) AS r, amount * 1.0 / 3 FROM orders WHERE amount > 5",
+        expect![[r#"
+            [EXPR$0 INT NOT NULL, r STRING, EXPR$2 DECIMAL(33, 12)]
+            +I 2 | NORTH | 3.333333333333
+            +I 3 | SOUTH | 6.666666666667
+            +I 4 | NORTH | 10.000000000000
+        "#]],
+    );
+}
+
+#[test]
+fn group_by_row_by_row() {
+    check(
+        "SELECT region, COUNT(*) AS n, SUM(amount) AS total FROM orders GROUP BY region",
+        expect![[r#"
+            [region STRING, n BIGINT NOT NULL, total BIGINT]
+            +I north | 1 | 10
+            +I south | 1 | 20
+            -U north | 1 | 10
+            +U north | 2 | 40
+            +I NULL | 1 | NULL
+        "#]],
+    );
+}
+
+#[test]
+fn speed_is_a_long_decimal() {
+    check(
+        "SELECT region, SUM(amount) * 1.0 / SUM(CAST(id AS BIGINT)) AS speed FROM orders
+         WHERE region = 'north' GROUP BY region",
+        expect![[r#"
+            [region STRING, speed DECIMAL(38, 17)]
+            +I north | 10.00000000000000000
+            -U north | 10.00000000000000000
+            +U north | 10.00000000000000000
+        "#]],
+    );
+}
+
+#[test]
+fn having_sends_half_pairs() {
+    check(
+        "SELECT region, COUNT(*) AS n FROM orders GROUP BY region HAVING COUNT(*) > 1",
+        expect![[r#"
+            [region STRING, n BIGINT NOT NULL]
+            +U north | 2
+        "#]],
+    );
+}
+
+#[test]
+fn distinct_and_union() {
+    check(
+        "SELECT DISTINCT region FROM orders UNION ALL SELECT 'x' FROM (VALUES (1)) AS t(id) WHERE id > 5",
+        expect![[r#"
+            [region STRING]
+            +I north
+            +I south
+            +I NULL
+        "#]],
+    );
+}
+
+#[test]
+fn taken_back_rows() {
+    let session = session();
+    session
+        .register_source("accounts", Arc::new(accounts()))
+        .unwrap();
+    expect![[r#"
+        [n BIGINT NOT NULL, total BIGINT, top BIGINT]
+        +I 1 | 100 | 100
+        -U 1 | 100 | 100
+        +U 2 | 150 | 100
+        -U 2 | 150 | 100
+        +U 1 | 50 | 50
+        -U 1 | 50 | 50
+        +U 2 | 120 | 70
+        -U 2 | 120 | 70
+        +U 1 | 70 | 70
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT COUNT(*) AS n, SUM(balance) AS total, MAX(balance) AS top FROM accounts",
+    ));
+    expect![[r#"
+        [owner STRING, balance BIGINT]
+        +I ann | 100
+        -U ann | 100
+        +U ann | 70
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT owner, balance FROM accounts WHERE balance > 60",
+    ));
+}
+
+#[test]
+fn literals_have_flinks_types() {
+    check(
+        "SELECT 1, 3000000000, 1.50, 1e0, 'abc', TRUE, NULL, DATE '2024-05-06',
+                TIMESTAMP '2024-05-06 07:08:09.123', INTERVAL '5' MINUTE",
+        expect![[r#"
+            [EXPR$0 INT NOT NULL, EXPR$1 BIGINT NOT NULL, EXPR$2 DECIMAL(3, 2) NOT NULL, EXPR$3 DOUBLE NOT NULL, EXPR$4 CHAR(3) NOT NULL, EXPR$5 BOOLEAN NOT NULL, EXPR$6 NULL, EXPR$7 DATE NOT NULL, EXPR$8 TIMESTAMP(3) NOT NULL, EXPR$9 INTERVAL SECOND(3) NOT NULL]
+            +I 1 | 3000000000 | 1.50 | 1.0 | abc | TRUE | NULL | 2024-05-06 | 2024-05-06 07:08:09.123 | +0 00:05:00.000
+        "#]],
+    );
+}
+
+#[test]
+fn the_same_name_twice_is_told_apart() {
+    check(
+        "SELECT id, id, id + 0 FROM orders WHERE id = 1",
+        expect![[r#"
+        [id INT NOT NULL, id0 INT NOT NULL, EXPR$2 INT NOT NULL]
+        +I 1 | 1 | 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_view_on_a_view() {
+    let session = session();
+    session
+        .execute("CREATE VIEW big AS SELECT region, amount FROM orders WHERE amount >= 20")
+        .unwrap();
+    session
+        .execute("CREATE TEMPORARY VIEW totals (r, t) AS SELECT region, SUM(amount) FROM big GROUP BY region")
+        .unwrap();
+    expect![[r#"
+        [r STRING, t BIGINT]
+        +I south | 20
+        +I north | 30
+    "#]]
+    .assert_eq(&run(&session, "SELECT * FROM totals"));
+}
+
+#[test]
+fn batch_gives_final_rows() {
+    let session = session();
+    session
+        .set_config("execution.runtime-mode", "batch")
+        .unwrap();
+    expect![[r#"
+        [region STRING, n BIGINT NOT NULL]
+        +I north | 2
+        +I NULL | 1
+        +I south | 1
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT region, COUNT(*) AS n FROM orders GROUP BY region ORDER BY n DESC, region",
+    ));
+    expect![[r#"
+        [n BIGINT NOT NULL, total BIGINT]
+        +I 0 | NULL
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT COUNT(*) AS n, SUM(amount) AS total FROM orders WHERE id > 99",
+    ));
+    expect![[r#"
+        [id INT NOT NULL, other INT NOT NULL]
+        +I 1 | 3
+    "#]].assert_eq(&run(
+        &session,
+        "SELECT a.id, b.id AS other FROM orders a JOIN orders b ON a.region = b.region AND a.id < b.id",
+    ));
+}
+
+#[test]
+fn a_materialized_view_holds_net_rows() {
+    let session = session();
+    let query = session
+        .query("SELECT region, COUNT(*) AS n FROM orders GROUP BY region ORDER BY n DESC LIMIT 1")
+        .unwrap();
+    assert!(query.is_bounded());
+    assert!(query.is_ordered());
+    let (job, view) = query.materialize(ViewOptions::default()).unwrap();
+    job.wait(Some(std::time::Duration::from_secs(10)));
+    let snapshot = view.snapshot(10).unwrap();
+    assert_eq!(snapshot.n_rows, 1);
+    let mut out = String::new();
+    super::rows(&crate::data::Delta::insert_only(snapshot.rows), &mut out);
+    expect![[r#"
+        +I north | 2
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
+fn explicit_casts_follow_java() {
+    check(
+        "SELECT CAST('1.9' AS INT), CAST(300 AS TINYINT), CAST(1e10 AS STRING), CAST(TRUE AS STRING),
+                CAST('2024-02-30' AS TIMESTAMP(3)), TRY_CAST('x' AS INT), CAST(1.235 AS DECIMAL(3, 2))",
+        expect![[r#"
+            [EXPR$0 INT NOT NULL, EXPR$1 TINYINT NOT NULL, EXPR$2 STRING NOT NULL, EXPR$3 STRING NOT NULL, EXPR$4 TIMESTAMP(3) NOT NULL, EXPR$5 INT, EXPR$6 DECIMAL(3, 2) NOT NULL]
+            +I 1 | 44 | 1.0E10 | TRUE | 2024-02-29 00:00:00.000 | NULL | 1.24
+        "#]],
+    );
+}
