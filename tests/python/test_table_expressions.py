@@ -64,6 +64,11 @@ TEXTS = [
     (call_sql("a + 1"), "[a + 1]", "(a + 1)"),
     (current_date(), "CURRENT_DATE()", "CURRENT_DATE"),
     (a.desc, "desc(a)", "`a` DESC"),
+    (a.array_contains(1), "ARRAY_CONTAINS(a, 1)", "ARRAY_CONTAINS(`a`, 1)"),
+    (a.array_join(","), "ARRAY_JOIN(a, ',')", "ARRAY_JOIN(`a`, ',')"),
+    (a.get("x"), "get(a, 'x')", "`a`.`x`"),
+    (b.overlay("x", 2), "overlay(b, 'x', 2)", "OVERLAY(`b` PLACING 'x' FROM 2)"),
+    (b.sha2(256), "SHA2(b, 256)", "SHA2(`b`, 256)"),
 ]
 
 

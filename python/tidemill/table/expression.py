@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tidemill.table.expression_collections import (
+    CodeFunctions,
+    CollectionFunctions,
+    MoreStringFunctions,
+)
 from tidemill.table.expression_functions import (
     MathFunctions,
     StringFunctions,
     TimeFunctions,
 )
-from tidemill.table.expression_nodes import Alias, Call, Literal, Node, TypeLiteral
+from tidemill.table.expression_nodes import Alias, Call, Field, Literal, Node, TypeLiteral
 from tidemill.table.expression_units import TimeIntervalUnit, TimePointUnit
 from tidemill.table.type_parser import parse_data_type
+from tidemill.util.exceptions import refuse
 
 if TYPE_CHECKING:
     from tidemill.table.logical_types import DataType
@@ -24,7 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["Expression", "TimeIntervalUnit", "TimePointUnit"]
 
 
-class Expression(StringFunctions, MathFunctions, TimeFunctions):
+class Expression(
+    StringFunctions,
+    MathFunctions,
+    TimeFunctions,
+    CollectionFunctions,
+    CodeFunctions,
+    MoreStringFunctions,
+):
     """A value that is computed for each row or group.
 
     Parameters
@@ -245,6 +258,18 @@ class Expression(StringFunctions, MathFunctions, TimeFunctions):
     def if_null(self, null_replacement: Any) -> Expression:
         """Replace NULL."""
         return self._call("IFNULL", null_replacement)
+
+    def get(self, name_or_index: str | int) -> Expression:
+        """Give a field of a row by its name.
+
+        Raises
+        ------
+        UnsupportedOperationException
+            For a position: SQL knows fields by their names only.
+        """
+        if isinstance(name_or_index, int):
+            refuse("a field of a row by its position")
+        return self._call("get", Expression(Field(name_or_index)))
 
     def at(self, index: Any) -> Expression:
         """Give an element of an array (from 1) or of a map."""

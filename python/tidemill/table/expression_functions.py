@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from tidemill.table.expression import Expression
     from tidemill.table.expression_units import TimeIntervalUnit
 
-__all__ = ["MathFunctions", "StringFunctions", "TimeFunctions"]
+__all__ = ["CallableNode", "MathFunctions", "StringFunctions", "TimeFunctions"]
 
 
-class _Callable:
+class CallableNode:
     """What the families need from `Expression`."""
 
     def _call(self, name: str, *arguments: Any) -> Expression:
         raise NotImplementedError
 
 
-class StringFunctions(_Callable):
+class StringFunctions(CallableNode):
     """Functions of text."""
 
     def like(self, pattern: str, escape: str | None = None) -> Expression:
@@ -191,7 +191,7 @@ class StringFunctions(_Callable):
         return self._call("JSON_VALUE", path)
 
 
-class MathFunctions(_Callable):
+class MathFunctions(CallableNode):
     """Functions of numbers."""
 
     @property
@@ -266,6 +266,26 @@ class MathFunctions(_Callable):
         return self._call("ATAN")
 
     @property
+    def sinh(self) -> Expression:
+        """SINH."""
+        return self._call("SINH")
+
+    @property
+    def cosh(self) -> Expression:
+        """COSH."""
+        return self._call("COSH")
+
+    @property
+    def tanh(self) -> Expression:
+        """TANH."""
+        return self._call("TANH")
+
+    @property
+    def cot(self) -> Expression:
+        """COT."""
+        return self._call("COT")
+
+    @property
     def degrees(self) -> Expression:
         """DEGREES."""
         return self._call("DEGREES")
@@ -306,7 +326,7 @@ class MathFunctions(_Callable):
         return self._call("ceilTo", _unit(time_interval_unit))
 
 
-class TimeFunctions(_Callable):
+class TimeFunctions(CallableNode):
     """Functions of dates, times and intervals."""
 
     @property
@@ -341,6 +361,20 @@ class TimeFunctions(_Callable):
         return self._interval("month")
 
     months = month
+
+    @property
+    def quarter(self) -> Expression:
+        """Make an interval of quarters."""
+        return self._interval("quarter")
+
+    quarters = quarter
+
+    @property
+    def week(self) -> Expression:
+        """Make an interval of weeks."""
+        return self._interval("week")
+
+    weeks = week
 
     @property
     def day(self) -> Expression:
@@ -384,7 +418,9 @@ class TimeFunctions(_Callable):
         if not (isinstance(node, Literal) and isinstance(node.value, int)):
             msg = f"an interval is made of a whole literal number: lit(1).{unit.lower()}"
             raise TypeError(msg)
-        if unit in ("year", "month"):
+        if unit == "quarter":
+            return Expression(SqlText(f"INTERVAL '{3 * node.value}' MONTH"))
+        if unit in {"year", "month"}:
             digits = max(2, len(str(abs(node.value))))
             return Expression(SqlText(f"INTERVAL '{node.value}' {unit.upper()}({digits})"))
         return Expression(Literal(dt.timedelta(**{f"{unit}s": node.value})))

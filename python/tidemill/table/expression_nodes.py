@@ -20,6 +20,7 @@ __all__ = [
     "Alias",
     "Call",
     "Column",
+    "Field",
     "FunctionCall",
     "Keyword",
     "Literal",
@@ -111,6 +112,16 @@ class Keyword:
 
 
 @dataclass(frozen=True)
+class Field:
+    """The name of a row's field."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return str(Literal(self.name))
+
+
+@dataclass(frozen=True)
 class Alias:
     """An expression with a name, or with several where it gives several columns."""
 
@@ -122,7 +133,9 @@ class Alias:
         return f"as({self.expression}, {names})"
 
 
-Node: TypeAlias = Column | Literal | TypeLiteral | Call | FunctionCall | SqlText | Keyword | Alias
+Node: TypeAlias = (
+    Column | Literal | TypeLiteral | Call | FunctionCall | SqlText | Keyword | Field | Alias
+)
 
 
 def walk(node: Node) -> Iterator[Node]:

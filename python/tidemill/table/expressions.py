@@ -22,19 +22,23 @@ __all__ = [
     "col",
     "concat",
     "concat_ws",
+    "convert_tz",
     "current_database",
     "current_date",
     "current_time",
     "current_timestamp",
+    "current_watermark",
     "date_format",
     "e",
     "from_unixtime",
     "if_then_else",
+    "json_string",
     "lit",
     "local_time",
     "local_timestamp",
     "log",
     "map_",
+    "map_from_arrays",
     "negative",
     "not_",
     "null_of",
@@ -43,6 +47,7 @@ __all__ = [
     "rand",
     "rand_integer",
     "row",
+    "source_watermark",
     "timestamp_diff",
     "to_date",
     "to_timestamp",
@@ -245,6 +250,31 @@ def atan2(y: Any, x: Any) -> Expression:
 def log(v: Any, base: Any = None) -> Expression:
     """Give the natural logarithm, or that to a base."""
     return Expression(to_node(v)).log(base)
+
+
+def convert_tz(date_str: Any, tz_from: Any, tz_to: Any) -> Expression:
+    """CONVERT_TZ."""
+    return _builtin("CONVERT_TZ", date_str, tz_from, tz_to)
+
+
+def map_from_arrays(key: Any, value: Any) -> Expression:
+    """MAP_FROM_ARRAYS."""
+    return _builtin("MAP_FROM_ARRAYS", key, value)
+
+
+def json_string(value: Any) -> Expression:
+    """JSON_STRING."""
+    return _builtin("JSON_STRING", value)
+
+
+def source_watermark() -> Expression:
+    """SOURCE_WATERMARK()."""
+    return _builtin("SOURCE_WATERMARK")
+
+
+def current_watermark(rowtimeAttribute: Any) -> Expression:  # noqa: N803 - PyFlink's signature
+    """CURRENT_WATERMARK."""
+    return _builtin("CURRENT_WATERMARK", rowtimeAttribute)
 
 
 def uuid() -> Expression:

@@ -23,6 +23,7 @@ from tidemill.table.expression_nodes import (
     Alias,
     Call,
     Column,
+    Field,
     FunctionCall,
     Keyword,
     Literal,
@@ -123,6 +124,9 @@ _TEMPLATES = {
     "trimBoth": "TRIM(BOTH {1} FROM {0})",
     "trimLeading": "TRIM(LEADING {1} FROM {0})",
     "trimTrailing": "TRIM(TRAILING {1} FROM {0})",
+    "get": "{0}.{1}",
+    "overlay": "OVERLAY({0} PLACING {1} FROM {2})",
+    "overlayFor": "OVERLAY({0} PLACING {1} FROM {2} FOR {3})",
     "extract": "EXTRACT({1} FROM {0})",
     "floorTo": "FLOOR({0} TO {1})",
     "ceilTo": "CEIL({0} TO {1})",
@@ -161,30 +165,22 @@ def compile_expression(expression: Expression, functions: FunctionNames | None =
     return compile_node(expression.node, functions)
 
 
-def compile_node(node: Node, functions: FunctionNames | None = None) -> str:  # noqa: PLR0911 - one return a node
+def compile_node(node: Node, functions: FunctionNames | None = None) -> str:
     """Write a node; see `compile_expression`."""
-    if isinstance(node, Column):
-        return "*" if node.name == "*" else quote_identifier(node.name)
-    if isinstance(node, Literal):
-        return _literal(node)
-    if isinstance(node, SqlText):
-        return f"({node.text})"
-    if isinstance(node, Keyword):
-        return node.word
-    if isinstance(node, TypeLiteral):
-        return node.data_type.as_serializable_string().removesuffix(" NOT NULL")
     if isinstance(node, Alias):
         if len(node.names) != 1:
             msg = f"an expression with several names, {node}, needs a table function"
             raise ValidationException(msg)
         return f"{compile_node(node.expression, functions)} AS {quote_identifier(node.names[0])}"
+    if not isinstance(node, Call | FunctionCall):
+        return _leaf(node)
     arguments = [compile_node(argument, functions) for argument in node.arguments]
-    if isinstance(node, FunctionCall):
-        if functions is None:
-            msg = f"function '{node.function.name}' cannot be called here: register it first"
-            raise ValidationException(msg)
-        return f"{quote_identifier(functions(node.function))}({', '.join(arguments)})"
-    return _call(node, arguments)
+    if isinstance(node, Call):
+        return _call(node, arguments)
+    if functions is None:
+        msg = f"function '{node.function.name}' cannot be called here: register it first"
+        raise ValidationException(msg)
+    return f"{quote_identifier(functions(node.function))}({', '.join(arguments)})"
 
 
 def compile_relation(  # noqa: PLR0911 - one return a relation
@@ -280,6 +276,20 @@ def split_path(path: str) -> list[str]:
 def quote_string(text: str) -> str:
     """Write a character literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _leaf(node: Column | Literal | TypeLiteral | SqlText | Keyword | Field) -> str:
+    if isinstance(node, Column):
+        return "*" if node.name == "*" else quote_identifier(node.name)
+    if isinstance(node, Literal):
+        return _literal(node)
+    if isinstance(node, SqlText):
+        return f"({node.text})"
+    if isinstance(node, Keyword):
+        return node.word
+    if isinstance(node, Field):
+        return quote_identifier(node.name)
+    return node.data_type.as_serializable_string().removesuffix(" NOT NULL")
 
 
 def _from(relation: Relation, functions: FunctionNames) -> str:
