@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::reserved::is_reserved;
-use super::types;
+use super::{json_syntax, types};
 
 /// Flink SQL.
 ///
@@ -122,6 +122,7 @@ impl Dialect for FlinkDialect {
             (Keyword::TABLE, Token::LParen) if is_query(&parser.peek_nth_token_ref(2).token) => {
                 Some(parse_table_argument(parser))
             }
+            (_, Token::LParen) => json_syntax::parse_call(parser),
             _ => None,
         }
     }
@@ -132,6 +133,9 @@ impl Dialect for FlinkDialect {
         expr: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if let Some(is_json) = json_syntax::parse_is_json(parser, expr) {
+            return Some(is_json);
+        }
         let negated = is_word(&parser.peek_token_ref().token, "NOT");
         let first = usize::from(negated);
         if !is_word(&parser.peek_nth_token_ref(first).token, "BETWEEN") {
@@ -153,7 +157,7 @@ fn may_be_alias(keyword: Keyword) -> bool {
     !RESERVED_FOR_COLUMN_ALIAS.contains(&keyword) && !is_reserved(&format!("{keyword:?}"))
 }
 
-fn is_word(token: &Token, word: &str) -> bool {
+pub(super) fn is_word(token: &Token, word: &str) -> bool {
     matches!(token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
 }
 

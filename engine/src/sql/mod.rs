@@ -28,6 +28,8 @@ mod parser;
 
 mod prepass;
 
+mod json_syntax;
+
 mod source;
 
 pub use prepass::WITHIN_SYMBOL;

@@ -45,6 +45,7 @@ const CORPUS: &[&str] = &[
     "SELECT /*+ STATE_TTL('t' = '1d') */ * FROM t /*+ OPTIONS('a' = 'b') */ AS x",
     "SELECT `weird name`, `select`, EXPR$0, _x FROM `a`.`b`.`c d`",
     "SELECT U&'\\00e4', X'AB', 'it''s', 1e10, .5, 1.5",
+    "SELECT x IS JSON, x IS NOT JSON ARRAY FROM t WHERE x IS NOT NULL",
     "CREATE TABLE t (a INT)",
     "CREATE TEMPORARY TABLE IF NOT EXISTS c.d.t (a INT NOT NULL COMMENT 'x', b STRING PRIMARY KEY NOT ENFORCED, c AS a + 1 COMMENT 'y', m TIMESTAMP(3) METADATA FROM 'timestamp' VIRTUAL, WATERMARK FOR m AS m - INTERVAL '5' SECOND) COMMENT 'z' DISTRIBUTED BY HASH (a) INTO 4 BUCKETS PARTITIONED BY (b) WITH ('connector' = 'print')",
     "CREATE TABLE t (a INT, CONSTRAINT k PRIMARY KEY (a) NOT ENFORCED) WITH ()",
@@ -301,6 +302,37 @@ fn reserved_words_must_be_quoted() {
                 |                 ^^^^^
               hint: write the name in backticks: `count`"]],
     );
+}
+
+#[test]
+fn json_functions_become_calls() {
+    for (text, call) in [
+        (
+            "JSON_VALUE(x, '$.a' RETURNING INT DEFAULT -1 ON EMPTY NULL ON ERROR)",
+            "JSON_VALUE(x, '$.a', `returning` => 'INT', `default_on_empty` => -1, `on_error` => 'NULL')",
+        ),
+        (
+            "JSON_QUERY(x, '$.a' WITH CONDITIONAL ARRAY WRAPPER EMPTY ARRAY ON EMPTY)",
+            "JSON_QUERY(x, '$.a', `wrapper` => 'CONDITIONAL', `on_empty` => 'EMPTY ARRAY')",
+        ),
+        (
+            "JSON_OBJECT(KEY 'a' VALUE 1, 'b' : 2 ABSENT ON NULL)",
+            "JSON_OBJECT('a', 1, 'b', 2, `on_null` => 'ABSENT')",
+        ),
+        ("JSON_OBJECT()", "JSON_OBJECT()"),
+        (
+            "JSON_ARRAY(1, NULL NULL ON NULL)",
+            "JSON_ARRAY(1, NULL, `on_null` => 'NULL')",
+        ),
+        (
+            "JSON_EXISTS(x, '$.a' TRUE ON ERROR)",
+            "JSON_EXISTS(x, '$.a', `on_error` => 'TRUE')",
+        ),
+        ("x IS NOT JSON ARRAY", "NOT `IS_JSON`(x, 'ARRAY')"),
+        ("x IS JSON AND y", "`IS_JSON`(x, 'VALUE') AND y"),
+    ] {
+        assert_eq!(parse_expression(text).unwrap().expr.to_string(), call);
+    }
 }
 
 #[test]
