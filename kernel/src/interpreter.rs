@@ -96,6 +96,8 @@ pub struct Responder {
     reply_type: Option<String>,
     stop_on_error: bool,
     started: String,
+    /// How often an interrupt had been asked for when the task was made.
+    n_interrupts: u64,
     answered: bool,
 }
 
@@ -114,6 +116,7 @@ impl Responder {
             reply_type: reply_type.map(str::to_owned),
             stop_on_error: false,
             started: now(),
+            n_interrupts: shared.n_interrupts(),
             answered: false,
         }
     }
@@ -128,8 +131,16 @@ impl Responder {
             reply_type: None,
             stop_on_error: false,
             started: now(),
+            n_interrupts: shared.n_interrupts(),
             answered: false,
         }
+    }
+
+    /// Whether an interrupt was asked for by message since the task was made. A task that was not
+    /// begun when the signal came did not notice it and is to be refused.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.shared.n_interrupts() != self.n_interrupts
     }
 
     pub(crate) fn stop_on_error(mut self, stop_on_error: bool) -> Self {

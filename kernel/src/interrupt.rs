@@ -33,15 +33,26 @@ pub fn leave_signals_to_the_main_thread() {
 /// [`KernelError::System`] if the system refuses, which it does not for ourselves.
 pub(crate) fn interrupt_process() -> Result<(), KernelError> {
     // SAFETY: plain system calls without memory of ours.
-    let result = unsafe {
-        let pid = libc::getpid();
-        if libc::getpgrp() == pid {
-            libc::kill(0, libc::SIGINT)
-        } else {
-            libc::kill(pid, libc::SIGINT)
-        }
-    };
-    if result == 0 {
+    let leads_group = unsafe { libc::getpgrp() == libc::getpid() };
+    if leads_group {
+        interrupt(0)
+    } else {
+        interrupt_only_this_process()
+    }
+}
+
+/// Sends SIGINT to this process and not to its children.
+///
+/// # Errors
+/// As [`interrupt_process`].
+pub(crate) fn interrupt_only_this_process() -> Result<(), KernelError> {
+    // SAFETY: a plain system call.
+    interrupt(unsafe { libc::getpid() })
+}
+
+fn interrupt(target: libc::pid_t) -> Result<(), KernelError> {
+    // SAFETY: a plain system call without memory of ours.
+    if unsafe { libc::kill(target, libc::SIGINT) } == 0 {
         Ok(())
     } else {
         Err(KernelError::System {

@@ -7,7 +7,7 @@
 //! ```
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -64,6 +64,10 @@ pub(crate) struct Shared {
     capture: OnceLock<Capture>,
     shutdown_hooks: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     leaving: AtomicBool,
+    /// Interrupts that were asked for by message.
+    n_interrupts: AtomicU64,
+    /// The last one has not reached the interpreter's handler yet.
+    interrupt_is_unnoticed: AtomicBool,
     /// Keeps the sockets' threads; never dropped while the process lives.
     runtime: OnceLock<tokio::runtime::Runtime>,
 }
@@ -203,6 +207,13 @@ impl KernelHandle {
         self.0.session.input_replies.wait(&question.0, timeout)
     }
 
+    /// Tells that the interpreter's handler of interrupts runs.
+    pub fn interrupt_noticed(&self) {
+        self.0
+            .interrupt_is_unnoticed
+            .store(false, Ordering::Release);
+    }
+
     /// Publishes what was written to file descriptors 1 and 2 until now.
     pub fn drain_captured_output(&self) {
         self.0.drain_captured_output();
@@ -231,6 +242,8 @@ impl Shared {
             capture: OnceLock::new(),
             shutdown_hooks: Mutex::new(Vec::new()),
             leaving: AtomicBool::new(false),
+            n_interrupts: AtomicU64::new(0),
+            interrupt_is_unnoticed: AtomicBool::new(false),
             runtime: OnceLock::new(),
         }
     }
@@ -248,6 +261,19 @@ impl Shared {
 
     pub(crate) fn interpreter(&self) -> Option<&Arc<dyn Interpreter>> {
         self.interpreter.get()
+    }
+
+    pub(crate) fn count_interrupt(&self) {
+        self.interrupt_is_unnoticed.store(true, Ordering::Release);
+        self.n_interrupts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn interrupt_is_unnoticed(&self) -> bool {
+        self.interrupt_is_unnoticed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn n_interrupts(&self) -> u64 {
+        self.n_interrupts.load(Ordering::Acquire)
     }
 
     pub(crate) fn capture(&self) -> Option<&Capture> {

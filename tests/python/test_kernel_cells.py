@@ -149,6 +149,15 @@ def test_an_error_may_render_its_own_traceback(notebook: Notebook) -> None:
     assert (cell.reply["ename"], cell.reply["evalue"]) == ("Plain", "why")
 
 
+def test_a_value_that_cannot_be_shown_fails_the_cell(notebook: Notebook) -> None:
+    cell = notebook.run(
+        "class Bad:\n    def __repr__(self):\n        raise ValueError('no')\nBad()"
+    )
+    assert (cell.reply["status"], cell.reply["ename"]) == ("error", "ValueError")
+    # An error that the cell has shown itself does not.
+    notebook.ok("try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()")
+
+
 def test_counts_and_history_leave_out_what_is_not_stored(notebook: Notebook) -> None:
     count = notebook.ok("'stored'").reply["execution_count"]
     notebook.ok("'silent'", silent=True)

@@ -90,6 +90,15 @@ def test_an_interrupt_ends_a_question(notebook: Notebook) -> None:
     assert notebook.reply(request)["ename"] == "KeyboardInterrupt"
 
 
+def test_an_interrupt_right_after_a_cell_was_sent_is_not_lost(notebook: Notebook) -> None:
+    for _ in range(10):
+        request = notebook.send("import time; time.sleep(30)")
+        # Control overtakes nothing: the cell is running, or waits to be taken up.
+        notebook.next_message(request, "execute_input")
+        assert notebook.control("interrupt_request")["status"] == "ok"
+        assert notebook.reply(request)["ename"] == "KeyboardInterrupt"
+
+
 def test_interrupts_of_an_idle_kernel_do_nothing(notebook: Notebook) -> None:
     assert notebook.control("interrupt_request")["status"] == "ok"
     os.kill(notebook.manager.provisioner.pid, signal.SIGINT)

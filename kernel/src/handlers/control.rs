@@ -1,6 +1,7 @@
 //! Requests on the control channel: answered at once, whatever the interpreter does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -12,10 +13,22 @@ use crate::parent::Parent;
 use crate::session::Channel;
 use crate::wire::Incoming;
 
+/// A signal that the interpreter has not noticed is sent again after each of these pauses.
+const INTERRUPT_AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+];
+
 /// `interrupt_request`: the same as SIGINT.
 pub(crate) fn interrupt(shared: &Arc<Shared>, parent: &Parent, _: &Incoming) {
+    // Counted before the signal is sent: a cell that is not begun by then does not notice that.
+    shared.count_interrupt();
     let content = match interrupt::interrupt_process() {
-        Ok(()) => json!({"status": "ok"}),
+        Ok(()) => {
+            insist(shared);
+            json!({"status": "ok"})
+        }
         Err(error) => json!({
             "status": "error",
             "ename": "KernelError",
@@ -30,6 +43,26 @@ pub(crate) fn interrupt(shared: &Arc<Shared>, parent: &Parent, _: &Incoming) {
         &content,
         &Map::new(),
     );
+}
+
+/// Sends the signal again if it was lost: one that comes after the interpreter last looked for
+/// signals and before its system call (`sleep`, `read`) begins waits for the end of that call.
+fn insist(shared: &Arc<Shared>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return; // In tests without sockets.
+    };
+    let shared = Arc::clone(shared);
+    runtime.spawn(async move {
+        for pause in INTERRUPT_AGAIN_AFTER {
+            tokio::time::sleep(pause).await;
+            if !shared.interrupt_is_unnoticed() || !shared.lanes.any_running() {
+                return;
+            }
+            if let Err(error) = interrupt::interrupt_only_this_process() {
+                crate::log::warn(format_args!("{error}"));
+            }
+        }
+    });
 }
 
 /// `shutdown_request`: answered on control and on iopub; then the process ends.

@@ -54,6 +54,9 @@ pub(crate) fn execute(
     if place.lane.subshell_id().is_none() {
         shared.session.set_current_cell(parent);
     }
+    // Before the client learns that the cell is about to run and may be interrupted.
+    let responder = Responder::new(shared, parent, place, Some("execute_reply"))
+        .stop_on_error(content.stop_on_error);
     if !content.silent {
         let input = json!({"code": content.code, "execution_count": execution_count});
         shared
@@ -61,8 +64,6 @@ pub(crate) fn execute(
             .publisher
             .queue_or_log("execute_input", parent, &input);
     }
-    let responder = Responder::new(shared, parent, place, Some("execute_reply"))
-        .stop_on_error(content.stop_on_error);
     interpreter.submit(Task {
         work: Work::Execute(Execute {
             kind: cell::classify(&content.code),

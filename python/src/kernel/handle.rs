@@ -228,6 +228,11 @@ impl Kernel {
         }
     }
 
+    /// To be called by the handler of SIGINT: the signal need not be sent again.
+    fn interrupt_noticed(&self) {
+        self.handle.interrupt_noticed();
+    }
+
     /// Publishes what was written to file descriptors 1 and 2 until now.
     fn drain_captured_output(&self, py: Python<'_>) {
         py.detach(|| self.handle.drain_captured_output());

@@ -112,6 +112,16 @@ impl Task {
         ))
     }
 
+    /// Whether an interrupt was asked for since the task was made: before it is begun, a signal
+    /// finds nothing to interrupt.
+    #[getter]
+    fn interrupted(&self) -> bool {
+        self.responder
+            .lock()
+            .as_ref()
+            .is_some_and(Responder::was_interrupted)
+    }
+
     /// Whether a new kernel follows this shutdown.
     #[getter]
     fn restart(&self) -> bool {

@@ -65,6 +65,8 @@ class CellRun:
         self._task = task
         self._cell = cell = Cell.of(task)
         shell.last_error = None
+        shell.result_failed = False
+        shell.displayhook.is_formatting = False
         failure = None
         if cell.is_sql:
             transformed = f"get_ipython().run_sql_cell({cell.code!r})"
@@ -106,16 +108,23 @@ class CellRun:
         self._trigger_after_events(result)
         return result
 
+    def refuse(self) -> None:
+        """Answer as interrupted, where the cell itself could not show that."""
+        try:
+            raise KeyboardInterrupt  # noqa: TRY301 (the shell shows the exception being handled)
+        except KeyboardInterrupt:
+            self._shell.showtraceback()
+        self.finish(None)
+
     def finish(self, result: ExecutionResult | None) -> None:
         """Answer the request."""
         shell, cell = self._shell, self._cell
         content: dict[str, Any] = {"execution_count": cell.execution_count}
-        error = shell.last_error
-        if result is not None and result.success and error is None:
+        if result is not None and result.success and not shell.result_failed:
             content["status"] = "ok"
             content["user_expressions"] = shell.user_expressions(cell.user_expressions)
         else:
-            ename, evalue, traceback = error or _describe(result)
+            ename, evalue, traceback = shell.last_error or _describe(result)
             content.update(status="error", ename=ename, evalue=evalue, traceback=traceback)
             content["user_expressions"] = {}
         content["payload"] = shell.payload_manager.read_payload()

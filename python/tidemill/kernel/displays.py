@@ -22,11 +22,14 @@ class ResultHook(DisplayHook):
     """Publishes the value of a cell as ``execute_result``."""
 
     origin: Origin
+    #: True while the forms of a value are being made.
+    is_formatting = False
     _content: dict[str, Any] | None = None
 
     def start_displayhook(self) -> None:
         """Begin a result."""
         self._content = None
+        self.is_formatting = True
 
     def write_output_prompt(self) -> None:
         """Write nothing: the frontend numbers the outputs."""
@@ -44,6 +47,7 @@ class ResultHook(DisplayHook):
 
     def finish_displayhook(self) -> None:
         """Publish the result, if the value has a form."""
+        self.is_formatting = False
         content, self._content = self._content, None
         if content is None:
             return

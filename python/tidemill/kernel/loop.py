@@ -57,7 +57,7 @@ class KernelLoop:
         comms = Comms(origin)
         comms.install()
         self._comms = comms
-        self._interrupts = Interrupts(self._loop)
+        self._interrupts = Interrupts(self._loop, native)
         self._interrupts.before_cell()
         services = KernelServices(origin, comms.manager)
         self._shell = services.shell = create_shell(services, origin, self._interrupts)
@@ -81,9 +81,14 @@ class KernelLoop:
 
     def _on_wake(self, reading: int) -> None:
         os.read(reading, 1)
-        task = self._native.next_task()
-        if task is not None:
-            self._handle(task)
+        self._interrupts.taking_up = True
+        self._interrupts.missed = False
+        try:
+            task = self._native.next_task()
+            if task is not None:
+                self._handle(task)
+        finally:
+            self._interrupts.taking_up = False
 
     def _handle(self, task: Task) -> None:
         # What the task prints, shows or sends answers its request, also from tasks it starts.
@@ -102,13 +107,17 @@ class KernelLoop:
     def _execute(self, task: Task) -> None:
         self._interrupts.before_cell()
         run = self._context.run(CellRun, self._shell, task)
+        if task.interrupted:
+            run.refuse()
+            return
         if run.awaits():
             self._start_awaiting(run)
             return
-        result = None
         try:
             result = self._interruptible(run.run_now)
-        finally:
+        except KeyboardInterrupt:
+            run.refuse()
+        else:
             run.finish(result)
 
     def _start_awaiting(self, run: CellRun) -> None:
@@ -125,6 +134,9 @@ class KernelLoop:
 
         self._interrupts.awaiting = running
         running.add_done_callback(done)
+        if self._interrupts.take_missed():
+            self._interrupts.cancelled = True
+            running.cancel()
 
     def _answer(self, task: Task) -> None:
         try:
@@ -143,6 +155,8 @@ class KernelLoop:
         """Run code of the user; an interrupt is an exception in it."""
         self._interrupts.computing = True
         try:
+            if self._interrupts.take_missed():
+                raise KeyboardInterrupt
             return self._context.run(function, *args)
         finally:
             self._interrupts.computing = False

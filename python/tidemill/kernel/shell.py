@@ -41,6 +41,8 @@ class ZMQInteractiveShell(InteractiveShell):
     interrupts: Interrupts
     #: Name and text of the error that was shown last, for the reply.
     last_error: tuple[str, str, list[str]] | None = None
+    #: True if the value of the cell could not be shown: then the cell has failed.
+    result_failed = False
     keepkernel_on_exit = None
 
     def init_hooks(self) -> None:
@@ -121,6 +123,8 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def _showtraceback(self, etype: type[BaseException], evalue: Any, stb: list[str]) -> None:
         self.last_error = (etype.__name__, str(evalue), list(stb))
+        if self.displayhook.is_formatting:
+            self.result_failed = True
         if self.origin.forked:
             print("\n".join(stb), file=sys.stderr)  # noqa: T201 (a child has only its stderr)
             return

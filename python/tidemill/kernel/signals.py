@@ -3,11 +3,13 @@
 .. code-block:: text
 
     SIGINT ─┬─ a cell computes              → KeyboardInterrupt where it is
+            ├─ a cell is being taken up     → KeyboardInterrupt as soon as it computes or awaits
             ├─ a cell waits in an await     → its task is cancelled, shown as KeyboardInterrupt
             └─ nothing runs                 → nothing
 
-An interrupt that is asked for by message arrives as SIGINT too: a thread of Rust sends it. Pure C
-code ends when it ends; Python cannot interrupt it.
+An interrupt that is asked for by message arrives as SIGINT too: a thread of Rust sends it, after
+it has marked a cell that was not begun yet, which then does not begin. Pure C code ends when it
+ends; Python cannot interrupt it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
+    from tidemill._native.kernel import Kernel
+
 
 class Interrupts:
     """Routes SIGINT to whatever runs on the main thread.
@@ -27,12 +31,19 @@ class Interrupts:
     ----------
     loop
         The loop of the main thread.
+    native
+        The running kernel, which sends a signal again that was not noticed.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, native: Kernel) -> None:
         self._loop = loop
+        self._native = native
         #: True while code runs that may be interrupted by an exception.
         self.computing = False
+        #: True while a task is being taken up.
+        self.taking_up = False
+        #: True if an interrupt came meanwhile.
+        self.missed = False
         #: The cell that awaits, if one does.
         self.awaiting: asyncio.Task[Any] | None = None
         #: True from the interrupt of an awaiting cell until the next cell.
@@ -43,11 +54,18 @@ class Interrupts:
         self.cancelled = False
         signal.signal(signal.SIGINT, self._on_interrupt)
 
+    def take_missed(self) -> bool:
+        """Return whether the task that is being taken up was interrupted meanwhile."""
+        missed, self.missed = self.missed, False
+        return missed
+
     def _on_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        self._native.interrupt_noticed()
         if self.computing:
             raise KeyboardInterrupt
         task = self.awaiting
         if task is None:
+            self.missed = self.taking_up
             return
         running = asyncio.current_task(self._loop)
         if running is not task:
