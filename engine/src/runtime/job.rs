@@ -39,6 +39,8 @@ pub struct JobOptions {
     pub source_batch_rows: usize,
     /// Rows below which a step's input is not split over workers.
     pub min_worker_rows: usize,
+    /// Bytes of state of all operators together above which the job fails; none for no limit.
+    pub max_state_bytes: Option<usize>,
 }
 
 impl Default for JobOptions {
@@ -49,6 +51,7 @@ impl Default for JobOptions {
             max_step_rows: 65_536,
             source_batch_rows: 8_192,
             min_worker_rows: 1_024,
+            max_state_bytes: None,
         }
     }
 }
@@ -57,30 +60,41 @@ impl JobOptions {
     /// These options with what the session's configuration says about steps, by key:
     /// `table.exec.mini-batch.size` (rows of a step), `tidemill.source.batch-rows` (rows that a
     /// reader is asked for at a time), `tidemill.worker.min-rows` (rows of a step below which it
-    /// is not split over workers).
+    /// is not split over workers), `tidemill.state.max-bytes` (bytes of state of a job).
     ///
     /// # Errors
-    /// `Options` for a value that is no positive number; Flink's `-1` is no limit.
+    /// `Options` for a value that is no positive number; `-1` leaves the default.
     pub fn with_config(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self> {
         for (key, option) in [
             ("table.exec.mini-batch.size", &mut self.max_step_rows),
             ("tidemill.source.batch-rows", &mut self.source_batch_rows),
             ("tidemill.worker.min-rows", &mut self.min_worker_rows),
         ] {
-            match get(key).as_deref().map(str::trim) {
-                None | Some("-1") => {}
-                Some(value) => {
-                    *option = value.parse().ok().filter(|&rows| rows > 0).ok_or_else(|| {
-                        EngineError::Options {
-                            message: format!(
-                                "the value '{value}' of '{key}' is no positive number of rows"
-                            ),
-                        }
-                    })?;
-                }
+            if let Some(number) = positive(key, &get)? {
+                *option = number;
             }
         }
+        if let Some(number) = positive("tidemill.state.max-bytes", &get)? {
+            self.max_state_bytes = Some(number);
+        }
         Ok(self)
+    }
+}
+
+/// The number that the configuration has for `key`.
+fn positive(key: &str, get: impl Fn(&str) -> Option<String>) -> Result<Option<usize>> {
+    let Some(value) = get(key) else {
+        return Ok(None);
+    };
+    let value = value.trim();
+    if value == "-1" {
+        return Ok(None);
+    }
+    match value.parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(EngineError::Options {
+            message: format!("the value '{value}' of '{key}' is no positive number"),
+        }),
     }
 }
 

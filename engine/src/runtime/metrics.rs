@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::graph::{Graph, NodeKind};
+use crate::error::{EngineError, Result};
 
 /// What a job has done so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +116,27 @@ impl Counters {
         }
     }
 
+    /// Fails if all operators together hold more than `max_bytes`; names the one that holds most.
+    pub(super) fn check_state(&self, max_bytes: usize) -> Result<()> {
+        let mut total = 0;
+        let mut largest: (usize, &str) = (0, "");
+        for node in &self.nodes {
+            let state_bytes = node.state_bytes();
+            total += state_bytes;
+            largest = largest.max((state_bytes, &node.name));
+        }
+        if total <= max_bytes {
+            return Ok(());
+        }
+        let (largest_bytes, name) = largest;
+        Err(EngineError::ResourcesExhausted {
+            message: format!(
+                "the job holds {total} bytes of state, {max_bytes} are allowed; \
+                 {largest_bytes} of them are in {name}"
+            ),
+        })
+    }
+
     pub(super) fn read(&self, elapsed: Duration) -> JobMetrics {
         let nodes: Vec<NodeMetrics> = self.nodes.iter().map(NodeCounters::read).collect();
         let total = |end: GraphEnd, count: fn(&NodeMetrics) -> u64| -> u64 {
@@ -137,16 +159,19 @@ impl Counters {
 }
 
 impl NodeCounters {
+    fn state_bytes(&self) -> usize {
+        self.state_bytes
+            .iter()
+            .map(|slot| slot.load(Ordering::Relaxed))
+            .sum()
+    }
+
     fn read(&self) -> NodeMetrics {
         NodeMetrics {
             name: self.name.clone(),
             records_in: self.records_in.load(Ordering::Relaxed),
             records_out: self.records_out.load(Ordering::Relaxed),
-            state_bytes: self
-                .state_bytes
-                .iter()
-                .map(|slot| slot.load(Ordering::Relaxed))
-                .sum(),
+            state_bytes: self.state_bytes(),
             busy: Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed)),
         }
     }

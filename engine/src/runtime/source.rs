@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::panic_error;
 use crate::connectors::{SourcePoll, SourceReader};
-use crate::data::Delta;
+use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
 
 /// Where reader threads leave their rows. Never held while a reader, an operator or a sink works.
@@ -205,6 +205,10 @@ impl Queue {
                 break;
             };
             let n_rows = delta.num_rows();
+            if n_rows > room && is_pair(&delta, room) {
+                // An update is one change: its halves stay in one step, one row above the limit.
+                room += 1;
+            }
             if n_rows > room {
                 let rest = delta.slice(room, n_rows - room);
                 self.deltas.push_front((rest, position));
@@ -218,6 +222,11 @@ impl Queue {
             rows.push((self.node_idx, delta));
         }
     }
+}
+
+/// Whether a cut before row `row_idx` would part a `-U` from its `+U`.
+fn is_pair(delta: &Delta, row_idx: usize) -> bool {
+    delta.kind(row_idx - 1) == RowKind::UpdateBefore && delta.kind(row_idx) == RowKind::UpdateAfter
 }
 
 /// One reader with all that its thread needs.
@@ -268,5 +277,45 @@ impl ReaderThread {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::data::text;
+
+    fn admitted(inbox: &Inbox, max_rows: usize) -> usize {
+        match inbox.admit(max_rows) {
+            Admission::Step { rows, .. } => rows.iter().map(|(_, delta)| delta.num_rows()).sum(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn update_pairs_stay_in_one_step() {
+        let schema = text::schema(&[("n", DataType::Int64)]);
+        let delta = text::parse_delta(&schema, "+I|1\n-U|1\n+U|2\n+I|3").unwrap();
+        let inbox = Inbox::new(vec![0], 100);
+        assert!(inbox.offer(0, delta, serde_json::Value::Null));
+        assert_eq!([admitted(&inbox, 2), admitted(&inbox, 2)], [3, 1]);
+    }
+
+    /// Readers share a step evenly; a reader that is alone has it all.
+    #[test]
+    fn readers_share_a_step() {
+        let schema = text::schema(&[("n", DataType::Int64)]);
+        let delta = text::parse_delta(&schema, "+I|1\n+I|2\n+I|3\n+I|4").unwrap();
+        let inbox = Inbox::new(vec![0, 1], 100);
+        inbox.offer(0, delta.clone(), serde_json::Value::Null);
+        assert_eq!(admitted(&inbox, 3), 3);
+        inbox.offer(1, delta, serde_json::Value::Null);
+        assert_eq!(admitted(&inbox, 4), 3);
+        inbox.stop();
+        assert!(matches!(inbox.admit(4), Admission::Stopped));
     }
 }

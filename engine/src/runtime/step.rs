@@ -2,8 +2,8 @@
 //! and again.
 //!
 //! A step takes what is there, up to a limit: a single row through an idle job is a step of its
-//! own, under load steps grow as long as they are quick (`pace`). The job's thread is worker 0; with one worker there is nothing to
-//! synchronize.
+//! own, under load steps grow as long as they are quick (`pace`). The job's thread is worker 0;
+//! with one worker there is nothing to synchronize.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -94,6 +94,9 @@ impl StepLoop {
             pace.learn(n_rows, started.elapsed());
             if let Some(error) = self.walk.take_failure() {
                 return Err(error);
+            }
+            if let Some(max_bytes) = self.options.max_state_bytes {
+                self.counters.check_state(max_bytes)?;
             }
             self.write()?;
             self.counters.add_step();

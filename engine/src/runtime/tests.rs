@@ -14,7 +14,9 @@ use crate::connectors::view::{ViewOptions, materialize};
 use crate::connectors::{Boundedness, SinkFactory, Source, SourcePoll, SourceReader};
 use crate::data::{ChangelogMode, Delta, text};
 use crate::error::{EngineError, Result};
-use crate::operators::{LimitSpec, Operator, OperatorFactory, Output, StepContext};
+use crate::operators::{
+    Emission, GroupAggregateSpec, LimitSpec, Operator, OperatorFactory, Output, StepContext,
+};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -291,4 +293,50 @@ fn view_keeps_the_last_rows() {
     );
     assert_eq!(view.snapshot(100).unwrap().rows.num_rows(), 10);
     assert!(snapshot.version > 0 && snapshot.append_only);
+}
+
+/// The limit of the state names the operator that holds most.
+#[test]
+fn state_above_the_limit_fails_the_job() {
+    let (sender, source) = source(Boundedness::Bounded);
+    sender.send(SourcePoll::Rows(batch(0..5_000))).unwrap();
+    drop(sender);
+    let distinct: Arc<dyn OperatorFactory> = Arc::new(GroupAggregateSpec {
+        input_schema: numbers(),
+        group_columns: vec![0],
+        calls: Vec::new(),
+        input_retracts: false,
+        emission: Emission::NetPerStep,
+        update_before: true,
+        emit_on_empty: false,
+        schema: numbers(),
+    });
+    let (graph, stream) = line(source, Some((distinct, Exchange::Hash(vec![0]))), 100_000);
+    let options = JobOptions {
+        max_state_bytes: Some(50_000),
+        ..workers(2)
+    };
+    start(&graph, options).unwrap();
+    let message = loop {
+        match stream.next(LONG) {
+            Ok(ChangeEvent::Delta(_)) => {}
+            Ok(event) => panic!("{event:?}"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(message.ends_with("of them are in operator"), "{message}");
+}
+
+/// Values of the configuration become options, and what is no number is refused.
+#[test]
+fn configuration_sets_the_size_of_steps() {
+    let get = |key: &str| (key == "table.exec.mini-batch.size").then(|| "7".to_owned());
+    let options = JobOptions::default().with_config(get).unwrap();
+    assert_eq!(options.max_step_rows, 7);
+    let get = |key: &str| (key == "tidemill.state.max-bytes").then(|| "many".to_owned());
+    let error = JobOptions::default().with_config(get).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the value 'many' of 'tidemill.state.max-bytes' is no positive number"
+    );
 }
