@@ -28,6 +28,7 @@ pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(show_query, &module)?)?;
     module.add_function(wrap_pyfunction!(cell_starts, &module)?)?;
     module.add_function(wrap_pyfunction!(change_settings, &module)?)?;
+    module.add_function(wrap_pyfunction!(show_again, &module)?)?;
     module.add_function(wrap_pyfunction!(is_sql, &module)?)?;
     module.add_function(wrap_pyfunction!(complete, &module)?)?;
     module.add_function(wrap_pyfunction!(inspect, &module)?)?;
@@ -65,10 +66,13 @@ fn show_query(py: Python<'_>, query: &PyQuery, parent: &Parent) -> PyResult<()> 
 /// A run of a cell begins: what its earlier runs left running is stopped.
 #[pyfunction]
 fn cell_starts(py: Python<'_>, parent: &Parent) {
-    let displays = LiveDisplays::global();
-    if !displays.is_empty() {
-        py.detach(|| displays.replace_earlier_runs(&parent.0));
-    }
+    py.detach(|| LiveDisplays::global().replace_earlier_runs(&parent.0));
+}
+
+/// Shows the live displays of earlier cells in the cell of `parent` too; gives their number.
+#[pyfunction]
+fn show_again(py: Python<'_>, parent: &Parent) -> usize {
+    py.detach(|| LiveDisplays::global().show_again(&parent.0))
 }
 
 /// Applies the arguments of `%live`; gives mode, pictures a second, and rows then.

@@ -174,6 +174,18 @@ def test_live_can_be_turned_off_and_on(notebook: Notebook) -> None:
     assert wrong.reply["status"] == "error"
 
 
+def test_live_results_can_be_shown_again(notebook: Notebook) -> None:
+    first = notebook.run(drops())
+    wait_until(lambda: first.updates)
+    again = notebook.run("%live resume")
+    (shown,) = again.outputs
+    ids = [m["content"]["transient"]["display_id"] for m in (shown, first.updates[0])]
+    assert ids[0] == ids[1], "updates of the first arrive in both"
+    notebook.settled("jobs().running().stop()")
+    wait_until(lambda: "■ stopped" in first.last_text)
+    assert notebook.run("%live resume").texts == ["nothing is live"]
+
+
 def test_jobs_are_listed_and_can_be_stopped(notebook: Notebook) -> None:
     notebook.run(drops())
     run = notebook.run("%jobs running")

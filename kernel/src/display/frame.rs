@@ -120,6 +120,12 @@ impl Frames {
         }
     }
 
+    /// The last picture, for showing it once more elsewhere.
+    #[must_use]
+    pub fn last(&self) -> Option<&MimeBundle> {
+        self.last.as_ref()
+    }
+
     /// The next picture is the last one of a result that somebody waited for: it shows nothing of
     /// time.
     pub fn settle(&mut self) {

@@ -49,6 +49,8 @@ pub trait Screen: Send + Sync {
     fn show(&self, bundle: &MimeBundle);
     /// A later one; must not block.
     fn update(&self, bundle: &MimeBundle);
+    /// The newest one, in another cell too, where updates will arrive from then on.
+    fn show_in(&self, parent: &Parent, bundle: &MimeBundle);
 }
 
 /// A place in the output of a cell.
@@ -70,6 +72,10 @@ impl Screen for CellScreen {
     fn update(&self, bundle: &MimeBundle) {
         self.publisher
             .update_display(&self.parent, &self.id, bundle);
+    }
+
+    fn show_in(&self, parent: &Parent, bundle: &MimeBundle) {
+        self.publisher.display_data(parent, &self.id, bundle);
     }
 }
 
@@ -152,7 +158,7 @@ struct Picture {
 
 impl LiveDisplay {
     /// Draws if it is time (or for sure, with `force`); true when the display is done.
-    fn tick(&self, now: Instant, force: bool) -> bool {
+    fn tick(&self, now: Instant, force: bool, slowdown: u32) -> bool {
         let mut picture = self.picture.lock();
         if picture.done {
             return true;
@@ -160,7 +166,7 @@ impl LiveDisplay {
         if !force && now < picture.due {
             return false;
         }
-        picture.due = now + self.period;
+        picture.due = now + self.period * slowdown;
         // First the state, then the rows: the last rows of an ended source are there for sure.
         let mut progress = self.source.progress();
         let n_rows = self.source.n_rows();
@@ -225,13 +231,13 @@ impl LiveDisplay {
     /// Waits for the end of the source; whether it has ended. When it has, the last picture is
     /// out when this returns.
     pub fn wait(&self, timeout: Duration) -> bool {
-        self.source.wait(timeout) && self.tick(Instant::now(), true)
+        self.source.wait(timeout) && self.tick(Instant::now(), true, 1)
     }
 
     /// Stops the source and shows the last picture.
     pub fn stop(&self) {
         self.source.stop();
-        self.tick(Instant::now(), true);
+        self.tick(Instant::now(), true, 1);
     }
 
     /// How the source is doing.
@@ -248,6 +254,21 @@ pub struct LiveDisplays {
     /// Wakes the ticker when there is a first display.
     added: Condvar,
     ticker: OnceLock<()>,
+    /// When a cell ran last.
+    last_activity: Mutex<Option<Instant>>,
+}
+
+/// After so long without a cell that runs, and again after each further such time, live displays
+/// change half as often: a frontend that is gone tells nobody, and the server keeps all messages
+/// for it. The next cell brings the rate back.
+const QUIET: Duration = Duration::from_secs(600);
+
+/// Displays are never slowed down more than this: at the default rate to once in 16 s.
+const MAX_SLOWDOWN: u32 = 64;
+
+fn slowdown(quiet: Duration) -> u32 {
+    let halvings = quiet.as_secs() / QUIET.as_secs();
+    1 << halvings.min(u64::from(MAX_SLOWDOWN.ilog2()))
 }
 
 /// The ticker looks at the displays so often at least while there are some.
@@ -335,8 +356,11 @@ impl LiveDisplays {
     /// Draws what is due, forgets what is done; how long nothing will be due.
     pub(super) fn tick_all(&self, displays: &[Arc<LiveDisplay>], now: Instant) -> Duration {
         let mut sleep = MAX_SLEEP;
+        let last_activity = *self.last_activity.lock();
+        let quiet = last_activity.map(|last| now.saturating_duration_since(last));
+        let slowdown = slowdown(quiet.unwrap_or_default());
         for display in displays {
-            if display.tick(now, false) {
+            if display.tick(now, false, slowdown) {
                 self.displays
                     .lock()
                     .retain(|other| !Arc::ptr_eq(other, display));
@@ -351,6 +375,7 @@ impl LiveDisplays {
     /// A run of a cell begins: what earlier runs of the same cell show is stopped, and says that
     /// it is replaced. Returns when those jobs have stopped.
     pub fn replace_earlier_runs(&self, parent: &Parent) {
+        self.somebody_is_here(Instant::now());
         let Some(cell_id) = parent.cell_id() else {
             return;
         };
@@ -367,6 +392,32 @@ impl LiveDisplays {
             display.picture.lock().replaced = true;
             display.stop();
         }
+    }
+
+    /// Somebody runs cells: displays are drawn at their full rate.
+    fn somebody_is_here(&self, now: Instant) {
+        let before = self.last_activity.lock().replace(now);
+        let quiet = before.map(|before| now.saturating_duration_since(before));
+        if slowdown(quiet.unwrap_or_default()) > 1 {
+            for display in self.displays.lock().iter() {
+                display.picture.lock().due = now;
+            }
+        }
+    }
+
+    /// Shows every display that is not done in the cell of `parent` too: after a page was
+    /// reloaded, the frontend has lost the old ones. Gives their number.
+    pub fn show_again(&self, parent: &Parent) -> usize {
+        let displays = self.displays.lock().clone();
+        let mut n_shown = 0;
+        for display in displays {
+            let picture = display.picture.lock();
+            if let (false, Some(bundle)) = (picture.done, picture.frames.last()) {
+                display.screen.show_in(parent, bundle);
+                n_shown += 1;
+            }
+        }
+        n_shown
     }
 
     /// The process ends: every display shows its last rows and says that it was stopped. Does not

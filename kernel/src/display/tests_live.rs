@@ -14,6 +14,7 @@ use super::live::{LiveDisplays, LiveSource, LiveSpec, Screen, Until};
 use super::status::RunState;
 use super::table::TableOptions;
 use crate::mime::MimeBundle;
+use crate::parent::Parent;
 
 /// A word count that the test writes by hand.
 #[derive(Clone)]
@@ -128,6 +129,10 @@ impl Screen for Paper {
 
     fn update(&self, bundle: &MimeBundle) {
         self.push("update", bundle);
+    }
+
+    fn show_in(&self, parent: &Parent, bundle: &MimeBundle) {
+        self.push(&format!("show in {}", parent.msg_id()), bundle);
     }
 }
 
@@ -331,11 +336,11 @@ fn running_the_cell_again_replaces_its_display() {
     let displays = Arc::new(LiveDisplays::default());
     displays.add(spec(&fake, &paper, Order::AsTheyCame));
     fake.set(&[("a", 1)], 10, 1_000);
-    displays.replace_earlier_runs(&crate::parent::Parent::for_test("c2", "r2"));
+    displays.replace_earlier_runs(&Parent::for_test("c2", "r2"));
     assert_eq!(fake.0.lock().state, RunState::Running, "another cell");
-    displays.replace_earlier_runs(&crate::parent::Parent::for_test("c1", "r1"));
+    displays.replace_earlier_runs(&Parent::for_test("c1", "r1"));
     assert_eq!(fake.0.lock().state, RunState::Running, "the same run");
-    displays.replace_earlier_runs(&crate::parent::Parent::for_test("c1", "r2"));
+    displays.replace_earlier_runs(&Parent::for_test("c1", "r2"));
     assert_eq!(fake.0.lock().state, RunState::Stopped);
     check(
         &paper.last(),
@@ -385,4 +390,48 @@ fn shutdown_leaves_a_picture_that_says_so() {
         expect!["■ stopped · 1 row from 10 records · 1 s · the kernel was shut down"],
     );
     assert!(displays.is_empty());
+}
+
+#[test]
+fn a_display_can_be_shown_in_another_cell_too() {
+    let (fake, paper) = (Fake::new(), Paper::default());
+    let displays = Arc::new(LiveDisplays::default());
+    displays.add(spec(&fake, &paper, Order::AsTheyCame));
+    assert_eq!(displays.show_again(&Parent::for_test("c2", "r2")), 1);
+    check(
+        &paper.last(),
+        expect![[r"
+            show in r2
+             word | n
+            ------+---
+            ● running · 0 rows · 0 records · job 7"]],
+    );
+    fake.end(RunState::Finished);
+    displays.last_words();
+    assert_eq!(displays.show_again(&Parent::for_test("c2", "r2")), 0);
+}
+
+#[test]
+fn displays_slow_down_when_nobody_runs_cells() {
+    let (fake, paper) = (Fake::new(), Paper::default());
+    let displays = Arc::new(LiveDisplays::default());
+    let mut spec = spec(&fake, &paper, Order::AsTheyCame);
+    spec.period = Duration::from_secs(60);
+    let all = [displays.add(spec)];
+    let nobody = Parent::for_test("c9", "r9");
+    displays.replace_earlier_runs(&nobody);
+    let start = Instant::now();
+    let n_pictures = |from_minute: u32, to_minute: u32| {
+        let before = paper.len();
+        for minute in from_minute..to_minute {
+            let elapsed_ms = u64::from(minute) * 1_000;
+            fake.set(&[("a", i64::from(minute))], u64::from(minute), elapsed_ms);
+            let now = start + Duration::from_secs(60) * minute + Duration::from_secs(30);
+            displays.tick_all(&all, now);
+        }
+        paper.len() - before
+    };
+    assert_eq!(n_pictures(1, 10), 9);
+    assert_eq!(n_pictures(10, 20), 5);
+    assert_eq!(n_pictures(20, 30), 3);
 }

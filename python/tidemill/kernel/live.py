@@ -27,12 +27,13 @@ def show_table(table: Table) -> None:
 
 
 def live(line: str) -> str:
-    r"""Say how results are shown: ``%live [on | off | auto] [--hz F] [--rows N]``.
+    r"""Say how results are shown: ``%live [on | off | auto | resume] [--hz F] [--rows N]``.
 
     ``on`` shows results while they change; ``off`` waits until they have settled and shows each
     once; ``auto``, the default, is ``on`` where somebody looks and ``off`` in a test of the
     notebook. ``--hz`` is how many times a second a live table is drawn (0.1 to 10, default 4),
-    ``--rows`` how many rows a table shows (default 50).
+    ``--rows`` how many rows a table shows (default 50). ``resume`` shows all live results once
+    more below this cell: when a page was reloaded, the old ones stand still.
 
     Parameters
     ----------
@@ -42,10 +43,13 @@ def live(line: str) -> str:
     Returns
     -------
     str
-        The settings then.
+        The settings then; empty if live results were shown again.
     """
     from IPython.core.error import UsageError  # noqa: PLC0415 (keeps the kernel's start short)
 
+    if line.strip() == "resume":
+        n_shown = display.show_again(CELL.get())
+        return "" if n_shown else "nothing is live"
     try:
         mode, hz, rows = display.change_settings(line)
     except ValueError as error:
@@ -69,8 +73,9 @@ def install(shell: ZMQInteractiveShell) -> None:
     shell.register_magic_function(_live_magic, "line", "live")
 
 
-def _live_magic(line: str) -> Report:
-    return Report(live(line))
+def _live_magic(line: str) -> Report | None:
+    answer = live(line)
+    return Report(answer) if answer else None
 
 
 _live_magic.__doc__ = live.__doc__
