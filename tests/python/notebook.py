@@ -56,11 +56,11 @@ class Outcome:
 class Notebook:
     """A running Tidemill kernel and its client."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | None = None) -> None:
         self._kept: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self.manager = KernelManager(kernel_name="tidemill")
         self.manager._kernel_spec = KernelSpec(**kernelspec())
-        self.manager.start_kernel()
+        self.manager.start_kernel(cwd=folder)
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT_S)

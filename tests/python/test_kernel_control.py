@@ -12,6 +12,7 @@ from notebook import Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 #: Holds the interpreter in C code, where nothing of Python runs, for a second or more.
 HOLD_INTERPRETER = "_ = sum(range(100_000_000))"
@@ -196,6 +197,14 @@ def test_a_shutdown_before_the_interpreter_is_loaded_is_answered() -> None:
     notebook = Notebook()  # ready, as kernel_info is answered; IPython is still being imported
     assert notebook.control("shutdown_request", {"restart": True})["restart"] is True
     assert notebook.manager.provisioner.process.wait(10) == 0
+    notebook.close()
+
+
+def test_files_beside_the_notebook_are_imported_by_cells_only(tmp_path: Path) -> None:
+    (tmp_path / "logging.py").write_text("raise ImportError('not the one of Python')")
+    (tmp_path / "helper.py").write_text("answer = 42")
+    notebook = Notebook(str(tmp_path))
+    assert notebook.ok("import helper; helper.answer").shown() == ["execute_result: 42"]
     notebook.close()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-# A notebook's folder may hold files named like modules of the standard library: it comes back,
-# as "" like in any interactive Python, when everything of ours is loaded.
-if sys.path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 (pathlib is slow to load)
-    del sys.path[0]
+if __name__ == "__main__":
+    # "-m" puts the working directory first, and a notebook's folder may hold files named like
+    # modules of the standard library. It comes back, as in any interactive Python, when
+    # everything of ours is loaded.
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]
 
-from tidemill.kernel.app import main
+    from tidemill.kernel.app import main
 
-main()
+    main()
