@@ -3,6 +3,8 @@
 
 use expect_test::{Expect, expect};
 
+use super::classify::looks_like_sql;
+use super::complete::{Vocabulary, complete};
 use super::hints::{select_hints, table_options};
 use super::script::{parse_expression, parse_query, parse_script, parse_statement};
 use super::statement::{AlterTableChange, ColumnKind, Describe, ShowWhat, Statement, UseTarget};
@@ -424,6 +426,21 @@ fn a_statement_set_needs_its_end() {
                 |                        ^
               hint: expected INSERT or END"]],
     );
+}
+
+#[test]
+fn half_a_statement_never_panics() {
+    let vocabulary = Vocabulary::default();
+    for text in CORPUS {
+        let text = text.replace("'a'", "'ä 名'");
+        for (offset, _) in text.char_indices() {
+            let (before, behind) = text.split_at(offset);
+            // Whether it is read or refused does not matter here.
+            let _ = parse_script(before);
+            let _ = looks_like_sql(behind);
+            let _ = complete(&text, offset, &vocabulary);
+        }
+    }
 }
 
 #[test]
