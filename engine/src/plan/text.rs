@@ -111,8 +111,10 @@ fn column_name(name: &str) -> String {
             shown = pattern.replace_all(&shown, replacement).into_owned();
         }
     }
-    let upper = function.to_uppercase();
-    shown.replace_range(..function.len(), &upper);
+    // A literal such as `Utf8("k")` has been replaced as a whole.
+    if shown.starts_with(function) {
+        shown.replace_range(..function.len(), &function.to_uppercase());
+    }
     if shown == "COUNT(1)" {
         return "COUNT(*)".to_owned();
     }

@@ -12,6 +12,7 @@ use tidemill_engine::runtime::JobStatus;
 use tidemill_engine::session::{OrderKey, Query, ResultContent};
 
 use super::result::{PyTableResult, Shape, fields};
+use super::session::answered;
 use super::{POLL, errors};
 
 /// A query that was planned and not started.
@@ -61,14 +62,14 @@ impl PyQuery {
     }
 
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| self.query.explain())
+        py.detach(|| answered(|| self.query.explain()))
             .map_err(|error| errors::to_exception(&error))
     }
 
     /// Starts the query; gives its changelog.
     fn collect(&self, py: Python<'_>) -> PyResult<PyTableResult> {
         let result = py
-            .detach(|| self.query.collect())
+            .detach(|| answered(|| self.query.collect()))
             .map_err(|error| errors::to_exception(&error))?;
         let shape = match result.content {
             ResultContent::Changes(_) => Shape::Changelog,
@@ -84,7 +85,7 @@ impl PyQuery {
             upsert_key: None,
         };
         let (job, view) = py
-            .detach(|| self.query.materialize(options))
+            .detach(|| answered(|| self.query.materialize(options)))
             .map_err(|error| errors::to_exception(&error))?;
         loop {
             match py.detach(|| job.wait(Some(POLL))) {

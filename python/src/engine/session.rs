@@ -1,6 +1,7 @@
 //! Sessions in Python: statements, registered tables and functions, the catalog, the options.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -50,7 +51,7 @@ impl PySession {
         py: Python<'_>,
         work: impl Send + FnOnce(&Session) -> Result<T>,
     ) -> PyResult<T> {
-        py.detach(|| work(&self.session))
+        py.detach(|| answered(|| work(&self.session)))
             .map_err(|error| errors::to_exception(&error))
     }
 }
@@ -233,6 +234,21 @@ impl PySession {
             session.register_source(name, Arc::new(source))
         })
     }
+}
+
+/// A panic of the engine as an error: a bug of ours in one statement must not end the cell with
+/// something that `except Exception` does not catch.
+pub(super) fn answered<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Err(EngineError::internal(format!(
+            "the engine panicked: {what}"
+        )))
+    })
 }
 
 /// DDL says `OK`, INSERT `-1` and EXPLAIN gives a text: Flink prints these as they are.
