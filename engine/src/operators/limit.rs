@@ -1,4 +1,5 @@
-//! LIMIT and OFFSET without an order, over append-only input: the first rows that come.
+//! LIMIT and OFFSET without an order, over append-only input: the first rows that come. With the
+//! last of them the job ends, if nothing else reads its sources; Flink's jobs go on reading.
 
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::Delta;
@@ -47,5 +48,9 @@ impl Operator for Limit {
         self.to_pass -= passed;
         out.emit(delta.slice(skipped, passed));
         Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.to_pass == 0
     }
 }

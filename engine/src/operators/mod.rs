@@ -79,6 +79,12 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// Whether no further input can change what comes out, as after the last row of a LIMIT. Only
+    /// asked of worker 0 and after a step; a job whose sinks all wait for such operators ends.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Bytes of state that this instance holds. Cheap: called after every step.
     fn state_bytes(&self) -> usize {
         0

@@ -76,33 +76,42 @@ impl StepLoop {
         let mut number = 0;
         let mut pace = Pace::new(self.options.max_step_rows);
         loop {
-            let (rows, ended) = match self.inbox.admit(pace.rows()) {
-                Admission::Step { rows, ended } => (rows, ended),
-                Admission::Stopped => return Ok(Outcome::Stopped),
-                Admission::Failed(error) => return Err(error),
+            let (rows, ended) = if self.crew.is_satisfied() {
+                (Vec::new(), true)
+            } else {
+                match self.inbox.admit(pace.rows()) {
+                    Admission::Step { rows, ended } => (rows, ended),
+                    Admission::Stopped => return Ok(Outcome::Stopped),
+                    Admission::Failed(error) => return Err(error),
+                }
             };
             number += 1;
             let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
-            self.spread(rows);
             let started = Instant::now();
-            self.crew.run_step(&Step {
-                number,
-                processing_time_ms: now_ms(),
-                watermark_ms: ended.then_some(i64::MAX),
-                ended,
-            });
+            self.run_step(number, rows, ended)?;
             pace.learn(n_rows, started.elapsed());
-            if let Some(error) = self.walk.take_failure() {
-                return Err(error);
-            }
-            if let Some(max_bytes) = self.options.max_state_bytes {
-                self.counters.check_state(max_bytes)?;
-            }
             self.write()?;
             self.counters.add_step();
             if ended {
                 return Ok(Outcome::Finished);
             }
+        }
+    }
+
+    fn run_step(&mut self, number: u64, rows: Vec<(usize, Delta)>, ended: bool) -> Result<()> {
+        self.spread(rows);
+        self.crew.run_step(&Step {
+            number,
+            processing_time_ms: now_ms(),
+            watermark_ms: ended.then_some(i64::MAX),
+            ended,
+        });
+        if let Some(error) = self.walk.take_failure() {
+            return Err(error);
+        }
+        match self.options.max_state_bytes {
+            Some(max_bytes) => self.counters.check_state(max_bytes),
+            None => Ok(()),
         }
     }
 
@@ -216,6 +225,11 @@ impl Crew {
             .collect::<Result<Vec<_>>>()?;
         crew.others = Some(Others { order, threads });
         Ok(crew)
+    }
+
+    /// Whether no further input can change what the sinks get.
+    pub(super) fn is_satisfied(&self) -> bool {
+        self.first.is_satisfied()
     }
 
     /// Runs one step on all workers. Returns when all have done it.

@@ -340,3 +340,21 @@ fn configuration_sets_the_size_of_steps() {
         "the value 'many' of 'tidemill.state.max-bytes' is no positive number"
     );
 }
+
+/// A LIMIT that has its rows ends the job, also over a source that never ends.
+#[test]
+fn limit_ends_the_job() {
+    for parallelism in [1, 2] {
+        let (sender, source) = source(Boundedness::Unbounded);
+        sender.send(SourcePoll::Rows(batch(0..100))).unwrap();
+        let limit: Arc<dyn OperatorFactory> = Arc::new(LimitSpec {
+            offset: 0,
+            fetch: Some(3),
+        });
+        let (graph, stream) = line(source, Some((limit, Exchange::Single)), 1_000);
+        let job = start(&graph, workers(parallelism)).unwrap();
+        assert_eq!(drain(&stream), [0, 1, 2]);
+        assert!(matches!(job.wait(Some(LONG)), JobStatus::Finished));
+        drop(sender);
+    }
+}

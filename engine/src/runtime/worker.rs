@@ -43,6 +43,8 @@ struct WalkNode {
     stage: usize,
     /// Sinks are walked by the job, not by workers.
     is_sink: bool,
+    /// The nodes that it reads.
+    inputs: Vec<usize>,
     ports: Vec<Port>,
     readers: Vec<Reader>,
 }
@@ -97,6 +99,7 @@ impl Walk {
                 name: node.name.clone(),
                 stage: 0,
                 is_sink,
+                inputs: node.inputs.iter().map(|edge| edge.from.0).collect(),
                 ports: Vec::new(),
                 readers: Vec::new(),
             };
@@ -246,6 +249,24 @@ impl Worker {
                 walk.fail(error);
             }
         }
+    }
+
+    /// Whether no sink can get anything more, whatever the sources give.
+    pub(super) fn is_satisfied(&self) -> bool {
+        let mut done: Vec<bool> = Vec::with_capacity(self.instances.len());
+        let (mut has_sink, mut sinks_done) = (false, true);
+        for (node, instance) in self.walk.nodes.iter().zip(&self.instances) {
+            let is_cut_off = !node.inputs.is_empty()
+                && node
+                    .inputs
+                    .iter()
+                    .all(|&input| done.get(input).copied().unwrap_or(false));
+            let is_done = is_cut_off || instance.as_ref().is_some_and(|it| it.is_done());
+            has_sink |= node.is_sink;
+            sinks_done &= is_done || !node.is_sink;
+            done.push(is_done);
+        }
+        has_sink && sinks_done
     }
 
     fn run_node(&mut self, node_idx: usize, node: &WalkNode, step: &Step) -> Result<()> {
