@@ -7,7 +7,10 @@
 //! Without `source.monitor-interval` the files that are there are read once. With it, the folder is
 //! watched: new files are read, and, beyond Flink, **files that grow are read on**, so that a log
 //! that is being appended to is a stream. In a watched file a record is complete with its line end;
-//! a last line without one waits for the rest of it.
+//! a last line without one waits for the rest of it. So does a quoted csv field that is not closed:
+//! `csv.disable-quote-character` suits logs that are not written with quotes in mind. Every reader
+//! lists the folder by itself and takes the files whose path hashes to it. Compressed files are
+//! refused.
 //!
 //! As a sink it appends part files ([`sink`]); PARTITIONED BY columns stand in the names of folders
 //! ([`partition`]).

@@ -208,6 +208,13 @@ fn what_is_wrong_with_the_options_is_said() {
         error("hdfs://x/y", &[]),
         "file system scheme 'hdfs' in option 'path' is not supported yet"
     );
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("a.csv.gz"), "x");
+    let error = open(folder.path(), &[], 1)[0]
+        .poll(1)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("reading the compressed file"));
     let source = FilesystemFactory
         .source(&table(Path::new("/does/not/exist"), &[]))
         .unwrap();

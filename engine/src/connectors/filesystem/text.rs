@@ -53,6 +53,12 @@ impl TextReader {
     }
 
     fn open(&mut self, path: PathBuf, offset: u64) -> Result<()> {
+        if is_compressed(&path) {
+            return Err(EngineError::unsupported(format!(
+                "reading the compressed file '{}'",
+                path.display()
+            )));
+        }
         let mut file = File::open(&path).map_err(|error| of_io(&path, &error))?;
         file.seek(SeekFrom::Start(offset))
             .map_err(|error| of_io(&path, &error))?;
@@ -97,6 +103,15 @@ impl TextReader {
             fill(current, &mut self.buffer)?;
         }
     }
+}
+
+/// Whether Flink would decompress the file, by the ending of its name.
+fn is_compressed(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    matches!(
+        ending,
+        Some("bz2" | "deflate" | "gz" | "gzip" | "xz" | "zst")
+    )
 }
 
 /// Moves what is left of the buffer to its front and reads the next block behind it.
