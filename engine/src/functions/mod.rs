@@ -24,6 +24,10 @@ pub mod datetime;
 
 pub mod conditional;
 
+pub mod regexp;
+
+pub mod encoding;
+
 pub mod foreign;
 
 pub mod registry;

@@ -14,7 +14,9 @@ use crate::error::{EngineError, Result};
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::udf::UdfSpec;
-use crate::functions::{aggregates, conditional, datetime, define, foreign, math, string};
+use crate::functions::{
+    aggregates, conditional, datetime, define, encoding, foreign, math, regexp, string,
+};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +214,8 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         math::FUNCTIONS,
         datetime::FUNCTIONS,
         conditional::FUNCTIONS,
+        regexp::FUNCTIONS,
+        encoding::FUNCTIONS,
     ];
     for definition in families.into_iter().flatten() {
         functions.insert(definition.name, define::scalar(definition));
@@ -251,24 +255,18 @@ const NOT_YET: &[&str] = &[
     "cumulate",
     "current_database",
     "current_watermark",
-    "decode",
     "default",
     "descriptor",
     "element",
-    "encode",
-    "from_base64",
     "from_changelog",
     "group_id",
     "grouping",
     "grouping_id",
-    "hex",
     "hop",
     "hop_end",
     "hop_proctime",
     "hop_rowtime",
     "hop_start",
-    "inet_aton",
-    "inet_ntoa",
     "is_json",
     "json",
     "json_array",
@@ -288,7 +286,6 @@ const NOT_YET: &[&str] = &[
     "map_keys",
     "map_union",
     "map_values",
-    "md5",
     "ml_evaluate",
     "ml_predict",
     "object_of",
@@ -298,13 +295,6 @@ const NOT_YET: &[&str] = &[
     "parse_url",
     "percentile",
     "printf",
-    "regexp",
-    "regexp_count",
-    "regexp_extract",
-    "regexp_extract_all",
-    "regexp_instr",
-    "regexp_replace",
-    "regexp_substr",
     "row",
     "session",
     "session_end",
@@ -312,11 +302,6 @@ const NOT_YET: &[&str] = &[
     "session_rowtime",
     "session_start",
     "sha1",
-    "sha2",
-    "sha224",
-    "sha256",
-    "sha384",
-    "sha512",
     "similar",
     "source_watermark",
     "split",
@@ -325,7 +310,6 @@ const NOT_YET: &[&str] = &[
     "stddev_samp",
     "str_to_map",
     "sum0",
-    "to_base64",
     "to_changelog",
     "try_parse_json",
     "tumble",
@@ -333,9 +317,6 @@ const NOT_YET: &[&str] = &[
     "tumble_proctime",
     "tumble_rowtime",
     "tumble_start",
-    "unhex",
-    "url_decode",
-    "url_encode",
     "var_pop",
     "var_samp",
     "variance",

@@ -39,6 +39,17 @@ fn group_by_row_by_row() {
 }
 
 #[test]
+fn a_constant_key() {
+    check(
+        "SELECT 'k' AS k, COUNT(*) AS c FROM orders WHERE id < 2 GROUP BY 'k'",
+        expect![[r#"
+            [k CHAR(1) NOT NULL, c BIGINT NOT NULL]
+            +I k | 1
+        "#]],
+    );
+}
+
+#[test]
 fn speed_is_a_long_decimal() {
     check(
         "SELECT region, SUM(amount) * 1.0 / SUM(CAST(id AS BIGINT)) AS speed FROM orders

@@ -1,0 +1,354 @@
+//! Hashes and encodings of texts and bytes.
+//!
+//! Source: `SqlFunctionUtils` and `HashFunctions` of Flink 2.3.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow::datatypes::{DataType, Int64Type};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::Md5;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
+use crate::data::types::{MAX_LENGTH, TypeRoot};
+use crate::error::{EngineError, Result};
+use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::string::{text, texts};
+
+const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
+const BYTES: TypeRoot = TypeRoot::Varbinary(MAX_LENGTH);
+const HASHED: &[Kind] = &[Kind::TextOrBytes];
+const SHA2: &[Kind] = &[Kind::TextOrBytes, Kind::Integer];
+const DECODE: &[Kind] = &[Kind::Bytes, Kind::Text];
+
+/// The functions of this family.
+pub static FUNCTIONS: &[Definition] = &[
+    text(
+        "md5",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(32)),
+        hash::<Md5>,
+    ),
+    text(
+        "sha224",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(56)),
+        hash::<Sha224>,
+    ),
+    text(
+        "sha256",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(64)),
+        hash::<Sha256>,
+    ),
+    text(
+        "sha384",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(96)),
+        hash::<Sha384>,
+    ),
+    text(
+        "sha512",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(128)),
+        hash::<Sha512>,
+    ),
+    text(
+        "sha2",
+        2..=2,
+        SHA2,
+        ResultType::Strict(TypeRoot::Varchar(128)),
+        |call| {
+            texts(call, |row| {
+                let bytes = bytes(call, 0, row)?;
+                Some(match call.integer(1, row)? {
+                    224 => hex(&Sha224::digest(&bytes)),
+                    0 | 256 => hex(&Sha256::digest(&bytes)),
+                    384 => hex(&Sha384::digest(&bytes)),
+                    512 => hex(&Sha512::digest(&bytes)),
+                    _ => return None,
+                })
+            })
+        },
+    ),
+    text(
+        "hex",
+        1..=1,
+        &[Kind::TextOrInteger],
+        ResultType::Strict(STRING),
+        |call| {
+            let is_number = *call.argument(0)?.data_type() == DataType::Int64;
+            texts(call, |row| {
+                Some(if is_number {
+                    format!("{:X}", call.integer(0, row)?)
+                } else {
+                    hex(call.text(0, row)?.as_bytes()).to_uppercase()
+                })
+            })
+        },
+    ),
+    text(
+        "unhex",
+        1..=1,
+        &[Kind::Text],
+        ResultType::Nullable(BYTES),
+        |call| {
+            Ok(Arc::new(call.strict::<Vec<u8>, BinaryArray>(|row| {
+                unhex(call.text(0, row)?)
+            })))
+        },
+    ),
+    text(
+        "to_base64",
+        1..=1,
+        HASHED,
+        ResultType::Strict(STRING),
+        |call| texts(call, |row| Some(STANDARD.encode(bytes(call, 0, row)?))),
+    ),
+    text(
+        "from_base64",
+        1..=1,
+        HASHED,
+        ResultType::Strict(STRING),
+        |call| {
+            texts(call, |row| {
+                let decoded = STANDARD.decode(bytes(call, 0, row)?).ok()?;
+                Some(String::from_utf8_lossy(&decoded).into_owned())
+            })
+        },
+    ),
+    text(
+        "encode",
+        2..=2,
+        &[Kind::Text],
+        ResultType::Strict(BYTES),
+        encode,
+    ),
+    text("decode", 2..=2, DECODE, ResultType::Strict(STRING), decode),
+    text(
+        "url_encode",
+        1..=1,
+        &[Kind::Text],
+        ResultType::Nullable(STRING),
+        |call| texts(call, |row| Some(url_encode(call.text(0, row)?))),
+    ),
+    text(
+        "url_decode",
+        1..=1,
+        &[Kind::Text],
+        ResultType::Nullable(STRING),
+        |call| texts(call, |row| url_decode(call.text(0, row)?)),
+    ),
+    text(
+        "inet_aton",
+        1..=1,
+        &[Kind::Text],
+        ResultType::Nullable(TypeRoot::BigInt),
+        |call| {
+            Ok(Arc::new(call.strict::<i64, arrow::array::Int64Array>(
+                |row| inet_aton(call.text(0, row)?),
+            )))
+        },
+    ),
+    text(
+        "inet_ntoa",
+        1..=1,
+        &[Kind::Integer],
+        ResultType::Nullable(STRING),
+        |call| {
+            let numbers = call.argument(0)?.as_primitive::<Int64Type>();
+            texts(call, |row| {
+                let address = u32::try_from(numbers.value(row)).ok()?;
+                Some(std::net::Ipv4Addr::from(address).to_string())
+            })
+        },
+    ),
+];
+
+/// The bytes of a text or of bytes.
+fn bytes(call: &Call, index: usize, row: usize) -> Option<Vec<u8>> {
+    let array = call.arguments.get(index)?;
+    match array.data_type() {
+        DataType::Binary => {
+            let values = array.as_binary::<i32>();
+            (!values.is_null(row)).then(|| values.value(row).to_vec())
+        }
+        _ => call.text(index, row).map(|text| text.as_bytes().to_vec()),
+    }
+}
+
+fn hash<D: Digest>(call: &Call) -> Result<ArrayRef> {
+    texts(call, |row| Some(hex(&D::digest(bytes(call, 0, row)?))))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            // Writing into a String does not fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}
+
+/// An odd number of digits begins with a zero byte, as Flink has it.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
+        .collect::<Option<_>>()?;
+    // `616` is 00 16: the lone digit in front is lost.
+    let (first, rest) = digits.split_at(digits.len() % 2);
+    let mut out = vec![0; first.len()];
+    out.extend(
+        rest.chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)),
+    );
+    Some(out)
+}
+
+fn unknown_charset(name: &str) -> EngineError {
+    EngineError::Data {
+        message: format!(
+            "'{name}' is no character set; use UTF-8, UTF-16, UTF-16BE, UTF-16LE, ISO-8859-1 or US-ASCII"
+        ),
+    }
+}
+
+fn encode(call: &Call) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let (Some(value), Some(charset)) = (call.text(0, row), call.text(1, row)) else {
+            values.push(None);
+            continue;
+        };
+        let narrow = |limit: u32| {
+            value
+                .chars()
+                .map(|letter| {
+                    u8::try_from(u32::from(letter))
+                        .ok()
+                        .filter(|byte| u32::from(*byte) <= limit)
+                        .unwrap_or(b'?')
+                })
+                .collect::<Vec<u8>>()
+        };
+        values.push(Some(match charset.to_uppercase().as_str() {
+            "UTF-8" => value.as_bytes().to_vec(),
+            "UTF-16BE" => value.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            "UTF-16LE" => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "UTF-16" => [0xfe, 0xff]
+                .into_iter()
+                .chain(value.encode_utf16().flat_map(u16::to_be_bytes))
+                .collect(),
+            "ISO-8859-1" => narrow(0xff),
+            "US-ASCII" => narrow(0x7f),
+            _ => return Err(unknown_charset(charset)),
+        }));
+    }
+    Ok(Arc::new(values.into_iter().collect::<BinaryArray>()))
+}
+
+fn decode(call: &Call) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let (Some(value), Some(charset)) = (bytes(call, 0, row), call.text(1, row)) else {
+            values.push(None);
+            continue;
+        };
+        let wide = |combine: fn([u8; 2]) -> u16, value: &[u8]| {
+            let units: Vec<u16> = value
+                .chunks_exact(2)
+                .filter_map(|pair| pair.try_into().ok())
+                .map(combine)
+                .collect();
+            String::from_utf16_lossy(&units)
+        };
+        values.push(Some(match charset.to_uppercase().as_str() {
+            "UTF-8" => String::from_utf8_lossy(&value).into_owned(),
+            "UTF-16BE" => wide(u16::from_be_bytes, &value),
+            "UTF-16LE" => wide(u16::from_le_bytes, &value),
+            "UTF-16" => match value.as_slice() {
+                [0xff, 0xfe, rest @ ..] => wide(u16::from_le_bytes, rest),
+                [0xfe, 0xff, rest @ ..] => wide(u16::from_be_bytes, rest),
+                all => wide(u16::from_be_bytes, all),
+            },
+            "ISO-8859-1" => value.iter().map(|byte| char::from(*byte)).collect(),
+            "US-ASCII" => value
+                .iter()
+                .map(|byte| {
+                    if byte.is_ascii() {
+                        char::from(*byte)
+                    } else {
+                        '\u{fffd}'
+                    }
+                })
+                .collect(),
+            _ => return Err(unknown_charset(charset)),
+        }));
+    }
+    Ok(Arc::new(arrow::array::StringArray::from(values)))
+}
+
+/// `application/x-www-form-urlencoded`, as Java's `URLEncoder`.
+fn url_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+fn url_decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => {
+                let digits = [bytes.next()?, bytes.next()?];
+                let digits = std::str::from_utf8(&digits).ok()?;
+                out.push(u8::from_str_radix(digits, 16).ok()?);
+            }
+            other => out.push(other),
+        }
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// An IPv4 address of one to four parts; the last part fills the rest.
+fn inet_aton(text: &str) -> Option<i64> {
+    let parts: Vec<i64> = text
+        .split('.')
+        .map(|part| part.parse::<u32>().ok().map(i64::from))
+        .collect::<Option<_>>()?;
+    let (last, first) = parts.split_last()?;
+    if first.len() > 3 || first.iter().any(|part| *part > 255) {
+        return None;
+    }
+    let bits_left = 8 * (4 - first.len());
+    if *last >= 1 << bits_left {
+        return None;
+    }
+    let high = first.iter().fold(0, |address, part| address << 8 | part);
+    Some(high << bits_left | last)
+}
