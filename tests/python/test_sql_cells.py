@@ -278,3 +278,12 @@ def test_a_console_knows_when_a_statement_ends(notebook: Notebook) -> None:
         ("x = 1", "complete"),
     ]:
         assert notebook.ask("is_complete_request", code=code)["status"] == status
+
+
+def test_the_magic_has_help_and_can_be_called(notebook: Notebook) -> None:
+    run = notebook.settled("%sql SELECT 1 AS a")
+    assert run.texts[0].splitlines()[2] == " 1"
+    run = notebook.settled("get_ipython().run_cell_magic('sql', '--rows 1', 'VALUES (1), (2)')")
+    assert "… 1 more row" in run.texts[0]
+    reply = notebook.run("%%sql?").reply
+    assert "--until rows=N" in reply["payload"][0]["data"]["text/plain"]

@@ -20,7 +20,7 @@ from IPython.core import page, payloadpage
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from tidemill.kernel import jobs, live
+from tidemill.kernel import jobs, live, sql
 from tidemill.kernel.displays import Displays, ResultHook
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def run_sql_cell(self, code: str) -> Any:
         """Run a cell of SQL statements; what it returns is the value of the cell."""
-        from tidemill.kernel import sql  # noqa: PLC0415 (loads the session when it is needed)
-
         return sql.run_cell(code)
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
@@ -143,6 +141,7 @@ def create_shell(
     shell.interrupts = interrupts
     live.install(shell)
     jobs.install(shell)
+    sql.install(shell)
     return shell
 
 

@@ -13,6 +13,7 @@ from tidemill.kernel.output import CELL
 
 if TYPE_CHECKING:
     from tidemill._native.engine import Session
+    from tidemill.kernel.shell import ZMQInteractiveShell
 
 
 def run_cell(code: str) -> None:
@@ -41,6 +42,38 @@ def run_cell(code: str) -> None:
         display.run_sql_cell(_session(), code, CELL.get())
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def sql(line: str, cell: str | None = None) -> None:
+    r"""Run SQL: ``%sql STATEMENT``, or a cell of statements below ``%%sql [options]``.
+
+    A cell of SQL needs no magic; it takes options, and says that the text is SQL for sure.
+
+    ``--rows N``
+        Rows that a table shows (default 50).
+    ``--hz F``
+        How many times a second a live table is drawn (default 4, at most 10).
+    ``--until rows=N | records=N | seconds=F``
+        When an unbounded query is stopped: at N rows of its result, after N records of its
+        input, or after F seconds.
+    ``--name NAME``
+        What status lines call the jobs of this cell.
+    ``--settled``, ``--live``
+        Whether the cell waits until its results have settled and shows each once.
+
+    Parameters
+    ----------
+    line
+        The statement, or the options of the cell.
+    cell
+        The statements.
+    """
+    run_cell(line if cell is None else f"%%sql {line}\n{cell}")
+
+
+def install(shell: ZMQInteractiveShell) -> None:
+    """Give a shell the magic, for its help and for code that calls magics."""
+    shell.register_magic_function(sql, "line_cell", "sql")
 
 
 def complete(code: str, cursor: int) -> dict[str, Any] | None:
