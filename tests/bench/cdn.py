@@ -52,8 +52,15 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "tidemill.examples.cdn.generate", "--folder", folder]
-            + ["--records", str(options.records)],
+            [
+                sys.executable,
+                "-m",
+                "tidemill.examples.cdn.generate",
+                "--folder",
+                folder,
+                "--records",
+                str(options.records),
+            ],
             check=True,
             stderr=subprocess.DEVNULL,
         )

@@ -46,11 +46,10 @@ def tick():
         time.sleep(0.05)
 threading.Thread(target=tick, daemon=True).start()
 """
-LIVE_SQL = """%%sql --hz 20 --rows 1
-SELECT COUNT(*) AS n FROM ticks
-"""
-TICKS_SQL = """CREATE TEMPORARY TABLE ticks (n BIGINT)
-WITH ('connector' = 'datagen', 'rows-per-second' = '200')
+LIVE_RUST = """
+from tidemill._native.kernel import Pulse
+native = get_ipython().kernel.native
+pulse = Pulse(native, native.current_cell(), 20)
 """
 HOLD_INTERPRETER = "held = sum(range(150_000_000))"
 
@@ -156,14 +155,11 @@ def measure_updates(kernel: Kernel) -> dict[str, float]:
 def measure_gil(kernel: Kernel) -> dict[str, float]:
     """Watch a live display and the control channel while C code holds the interpreter.
 
-    In the kernel with an engine the display is a live query; in the other one a Python thread.
+    Tidemill's displays are driven by a thread that needs no interpreter; elsewhere a Python thread
+    is all there is.
     """
-    has_engine = kernel.name.startswith("tidemill")
-    if has_engine:
-        kernel.run(TICKS_SQL)
-        kernel.run(LIVE_SQL)
-    else:
-        kernel.run(LIVE_PYTHON)
+    drives_itself = kernel.name.startswith("tidemill")
+    kernel.run(LIVE_RUST if drives_itself else LIVE_PYTHON)
     time.sleep(1)
     kernel.drain()
     request = kernel.client.execute(HOLD_INTERPRETER)
@@ -189,7 +185,7 @@ def measure_gil(kernel: Kernel) -> dict[str, float]:
             break
     seconds = time.perf_counter() - window
     kernel.client.get_shell_msg(timeout=60)
-    kernel.run("stop_all = [job.stop() for job in jobs()]" if has_engine else "live = False")
+    kernel.run("pulse.stop()" if drives_itself else "live = False")
     return {"gil_live": updates / seconds, "gil_control": control_ms}
 
 
