@@ -9,6 +9,9 @@
 
 mod provider;
 
+mod source;
+
+use std::future::Future;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -20,8 +23,9 @@ use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::logical_plan::TableScan;
-use datafusion::physical_plan::collect;
+use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
+use tokio::runtime::Runtime;
 
 use crate::connectors::Boundedness;
 use crate::error::{EngineError, Result};
@@ -29,6 +33,7 @@ use crate::plan::changes::table_error;
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
 use provider::SourceProvider;
+pub use source::BatchQuery;
 
 /// Schema of the rows that `plan` gives.
 #[must_use]
@@ -46,34 +51,33 @@ pub fn output_schema(plan: &LogicalPlan) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Runs an analyzed plan to its end. Blocks the calling thread.
+/// The physical plan of a query as text, one node a line.
 ///
 /// # Errors
-/// If a table never ends or sends updates; whatever reading and computing can do wrong.
-pub fn run(plan: &LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Vec<RecordBatch>> {
+/// If it reads a table that never ends, or cannot be planned.
+pub fn explain(plan: &LogicalPlan, config: &Arc<ConfigOptions>) -> Result<String> {
     let plan = with_providers(plan.clone())?;
     let state = session_state(config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| EngineError::ResourcesExhausted {
-            message: format!("cannot start a query: {error}"),
+            message: format!("cannot plan a query: {error}"),
         })?;
-    let schema = output_schema(&plan);
-    let batches = runtime.block_on(async {
-        let physical = state
-            .create_physical_plan(&plan)
-            .await
-            .map_err(from_planner)?;
-        let batches = collect(physical, state.task_ctx()).await?;
-        Ok::<_, EngineError>(batches)
-    })?;
-    // Physical plans forget what the fields' metadata says about Flink's types.
-    batches
-        .into_iter()
-        .map(|batch| relabeled(&batch, &schema))
-        .collect()
+    let physical = block_on(&runtime, state.create_physical_plan(&plan))?.map_err(from_planner)?;
+    Ok(displayable(physical.as_ref()).indent(false).to_string())
 }
 
+/// Runs a future to its end, also for a caller that is a task of another runtime.
+fn block_on<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) -> Result<T> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(runtime.block_on(future));
+    }
+    std::thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join())
+        .map_err(|_| EngineError::internal("planning a batch query panicked"))
+}
+
+/// The rows of a batch with the fields that the query promises; physical plans forget what the
+/// fields' metadata says about Flink's types.
 fn relabeled(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let columns = batch

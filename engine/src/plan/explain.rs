@@ -59,6 +59,20 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, details: Details) -> String {
     out
 }
 
+/// The sections of EXPLAIN in batch mode, where `physical` is DataFusion's plan.
+#[must_use]
+pub fn batch_text(bound: &[&LogicalPlan], physical: &str) -> String {
+    let mut out = String::from("== Abstract Syntax Tree ==\n");
+    for plan in bound {
+        logical(plan, 0, &mut out);
+    }
+    let _ = write!(
+        out,
+        "\n== Optimized Physical Plan ==\n{physical}\n== Optimized Execution Plan ==\n{physical}"
+    );
+    out
+}
+
 /// Numbers of the nodes that have several readers.
 fn shared_nodes(graph: &Graph) -> BTreeMap<NodeId, usize> {
     let mut readers: BTreeMap<NodeId, usize> = BTreeMap::new();

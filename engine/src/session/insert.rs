@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
-use super::query::{bind_query, one_line};
+use super::query::{batch_source, bind_query, one_line};
 use super::tables;
 use super::{Session, TableResult};
 use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
@@ -72,8 +72,12 @@ fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
         .is_true("table.exec.mini-batch.enabled");
     builder.prepare(inserts.iter().map(|insert| &insert.optimized))?;
     for insert in inserts {
-        builder.set_options(options_for(session, insert, mini_batch));
-        let built = builder.query(&insert.optimized)?;
+        builder.set_options(options_for(insert, mini_batch));
+        let built = if session.configuration().is_batch() {
+            batch_source(&mut builder, session, &insert.optimized)?
+        } else {
+            builder.query(&insert.optimized)?
+        };
         let fields: Vec<_> = built
             .schema
             .fields()
@@ -96,17 +100,16 @@ fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
 }
 
 /// A sink that keeps states gets net changes; one that shows the changes gets every one.
-fn options_for(session: &Session, insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
+fn options_for(insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
     let mode = insert.sink.changelog_mode();
     let is_upsert = mode.update_after && !mode.update_before;
-    let emission = if is_upsert || mini_batch || session.configuration().is_batch() {
+    let emission = if is_upsert || mini_batch {
         Emission::NetPerStep
     } else {
         Emission::RowByRow
     };
     BuildOptions {
         emission,
-        final_rows_only: session.configuration().is_batch(),
         ..BuildOptions::CHANGELOG
     }
 }

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast;
 use super::Session;
 use super::result::{ResultContent, ResultKind, TableResult};
 use super::tables::TableView;
-use crate::batch;
+use crate::batch::{self, BatchQuery};
 use crate::connectors::SinkFactory;
 use crate::connectors::collect::{self, DEFAULT_BUFFER_ROWS};
 use crate::connectors::view::{self, MaterializedView, ViewOptions};
@@ -63,6 +63,8 @@ impl Query {
         let config = session.planner_config();
         let optimized = rules::optimize(bound.clone(), &config)?;
         if session.configuration().is_batch() {
+            // Made to be checked: an unbounded table is refused here and not while running.
+            BatchQuery::try_new(&bound, &config)?;
             let schema = batch::output_schema(&bound);
             return Ok(Self {
                 session: session.clone(),
@@ -131,9 +133,6 @@ impl Query {
     /// # Errors
     /// If a source cannot be opened.
     pub fn collect(&self) -> Result<TableResult> {
-        if self.session.configuration().is_batch() {
-            return self.final_rows();
-        }
         let options = if self
             .session
             .configuration()
@@ -163,10 +162,7 @@ impl Query {
     /// # Errors
     /// If a source cannot be opened.
     pub fn materialize(&self, options: ViewOptions) -> Result<(JobHandle, Arc<MaterializedView>)> {
-        let (builder, built) = self.build(BuildOptions {
-            final_rows_only: self.session.configuration().is_batch(),
-            ..BuildOptions::STATE
-        })?;
+        let (builder, built) = self.build(BuildOptions::STATE)?;
         let (sink, view) = view::materialize(Arc::clone(&built.schema), built.mode, options)?;
         let job = self.start(builder, &built, sink, "view")?;
         Ok((job, view))
@@ -181,6 +177,10 @@ impl Query {
     }
 
     pub(super) fn explain_with(&self, details: explain::Details) -> Result<String> {
+        if self.session.configuration().is_batch() {
+            let physical = batch::explain(&self.bound, &self.session.planner_config())?;
+            return Ok(explain::batch_text(&[&self.bound], &physical));
+        }
         let (builder, _) = self.build(BuildOptions::CHANGELOG)?;
         Ok(explain::text(&[&self.bound], builder.graph(), details))
     }
@@ -191,6 +191,10 @@ impl Query {
 
     fn build(&self, options: BuildOptions) -> Result<(GraphBuilder, Built)> {
         let mut builder = GraphBuilder::new(options, &self.session.planner_config());
+        if self.session.configuration().is_batch() {
+            let built = batch_source(&mut builder, &self.session, &self.bound)?;
+            return Ok((builder, built));
+        }
         builder.prepare([&self.optimized])?;
         let built = builder.query_as(&self.optimized, self.bound.schema().inner())?;
         Ok((builder, built))
@@ -216,20 +220,23 @@ impl Query {
         self.session.remember(&job);
         Ok(job)
     }
+}
 
-    /// Batch mode: runs to the end and gives the rows of the final table.
-    fn final_rows(&self) -> Result<TableResult> {
-        let batches = batch::run(&self.bound, &self.session.planner_config())?;
-        let schema = batches
-            .first()
-            .map_or_else(|| Arc::clone(&self.schema), |batch| batch.schema());
-        Ok(TableResult {
-            kind: ResultKind::SuccessWithContent,
-            schema,
-            content: ResultContent::Rows(batches),
-            job: None,
-        })
-    }
+/// The final rows of a query as the only source of a graph.
+pub(super) fn batch_source(
+    builder: &mut GraphBuilder,
+    session: &Session,
+    plan: &LogicalPlan,
+) -> Result<Built> {
+    let source = BatchQuery::try_new(plan, &session.planner_config())?;
+    let fields: Vec<_> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    let name = format!("BatchQuery(fields=[{}])", fields.join(", "));
+    Ok(builder.external(Arc::new(source), name))
 }
 
 /// Binds a query against the session as it is now.

@@ -61,6 +61,13 @@ impl GraphBuilder {
         self.pick(&source, &order)
     }
 
+    /// Adds a source that is no table of the query: all its columns.
+    pub fn external(&mut self, source: Arc<dyn Source>, name: String) -> Built {
+        let schema = source.schema();
+        let projection = (0..schema.fields().len()).collect();
+        self.source(source, projection, name, schema)
+    }
+
     fn table(&mut self, scan: &TableScan, table: &PhysicalTable, read: &[usize]) -> Result<Built> {
         let schema = Arc::new(table.source.schema().project(read)?);
         let fields: Vec<_> = schema

@@ -50,8 +50,6 @@ pub struct BuildOptions {
     pub emission: Emission,
     /// How the first rows of an order are sent on.
     pub sort_output: SortOutput,
-    /// Whether only the final rows count: a global aggregate over no rows then has a row.
-    pub final_rows_only: bool,
 }
 
 impl BuildOptions {
@@ -59,13 +57,11 @@ impl BuildOptions {
     pub const CHANGELOG: Self = Self {
         emission: Emission::RowByRow,
         sort_output: SortOutput::Changes,
-        final_rows_only: false,
     };
     /// The state of the table is the result: views, upsert sinks, mini-batch.
     pub const STATE: Self = Self {
         emission: Emission::NetPerStep,
         sort_output: SortOutput::InOrder,
-        final_rows_only: false,
     };
 }
 
@@ -385,7 +381,7 @@ impl GraphBuilder {
         let mode = changes::of_aggregate(input.mode, calls.is_empty());
         let spec = GroupAggregateSpec {
             input_schema: Arc::clone(&input.schema),
-            emit_on_empty: group_columns.is_empty() && self.options.final_rows_only,
+            emit_on_empty: false,
             group_columns,
             calls,
             input_retracts: !input.mode.is_insert_only(),
