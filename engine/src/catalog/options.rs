@@ -74,9 +74,14 @@ impl<'a> TableOptions<'a> {
             .map(|spec| spec.key)
             .collect();
         let this = Self { table, options };
+        let hint = unknown
+            .first()
+            .and_then(|key| Some((key, nearest(key, specs)?)))
+            .map(|(key, known)| format!("; did you mean '{known}' with '{key}'?"))
+            .unwrap_or_default();
         if !missing.is_empty() {
             return Err(this.error(format!(
-                "required options are missing: {}; {}",
+                "required options are missing: {}{hint}; {}",
                 quoted(&missing),
                 supported(specs)
             )));
@@ -84,11 +89,6 @@ impl<'a> TableOptions<'a> {
         if unknown.is_empty() {
             return Ok(this);
         }
-        let hint = unknown
-            .first()
-            .and_then(|key| nearest(key, specs))
-            .map(|key| format!("; did you mean '{key}'?"))
-            .unwrap_or_default();
         Err(this.error(format!(
             "unsupported options: {}{hint}; {}",
             quoted(&unknown),
@@ -304,12 +304,12 @@ mod tests {
     fn unknown_and_missing_options_list_what_exists() {
         assert_eq!(
             error(&[("path", "/x"), ("fromat", "csv")]),
-            "table 't': unsupported options: 'fromat'; did you mean 'format'?; \
+            "table 't': unsupported options: 'fromat'; did you mean 'format' with 'fromat'?; \
              supported options: connector, fields.#.kind, format, path"
         );
         assert_eq!(
-            error(&[("format", "csv")]),
-            "table 't': required options are missing: 'path'; \
+            error(&[("format", "csv"), ("paht", "/x")]),
+            "table 't': required options are missing: 'path'; did you mean 'path' with 'paht'?; \
              supported options: connector, fields.#.kind, format, path"
         );
         let fits = options(&[

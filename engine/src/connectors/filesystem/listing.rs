@@ -268,7 +268,12 @@ impl FileQueue {
             EngineError::internal(format!("no 'files' in the position {position}"))
         })?;
         for (path, entry) in files {
-            let progress = self.progress.entry(PathBuf::from(path)).or_default();
+            let path = PathBuf::from(path);
+            if self.watch.is_none() && !self.progress.contains_key(&path) {
+                let message = format!("'{}' was being read and is gone", path.display());
+                return Err(EngineError::connector(IDENTIFIER, message));
+            }
+            let progress = self.progress.entry(path).or_default();
             progress.offset = entry
                 .get("offset")
                 .and_then(Value::as_u64)

@@ -12,8 +12,8 @@
 //! lists the folder by itself and takes the files whose path hashes to it. Compressed files are
 //! refused.
 //!
-//! As a sink it appends part files ([`sink`]); PARTITIONED BY columns stand in the names of folders
-//! ([`partition`]).
+//! As a sink it appends part files, hidden until they are complete. Columns of PARTITIONED BY stand
+//! in the names of folders, in both directions.
 //!
 //! Position of a reader: the byte offset behind the last record, for each of its files.
 //!

@@ -130,6 +130,13 @@ fn seeking_in_the_middle_reads_the_rest() {
     assert_eq!(first.len() + rest.len(), 50_002);
     assert_eq!(rest.last().unwrap(), "last=2");
     assert!(matches!(again.poll(1).unwrap(), SourcePoll::End));
+    fs::remove_file(folder.path().join("b.csv")).unwrap();
+    let error = open(folder.path(), &[], 1)[0].seek(&position).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("b.csv' was being read and is gone")
+    );
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn what_is_wrong_with_the_options_is_said() {
     );
     assert!(
         error("/x", &[("csv.ignore-parse-error", "true")])
-            .contains("did you mean 'csv.ignore-parse-errors'?")
+            .contains("did you mean 'csv.ignore-parse-errors' with 'csv.ignore-parse-error'?")
     );
     assert_eq!(
         error("/x", &[("csv.field-delimiter", "||")]),
