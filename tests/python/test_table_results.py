@@ -7,11 +7,15 @@ import signal
 import threading
 import time
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from tidemill.common import Row, RowKind
 from tidemill.table import EnvironmentSettings, TableEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 UNBOUNDED = (
     "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '100')"
@@ -148,6 +152,15 @@ def test_an_endless_result_is_read_as_long_as_wanted(env: TableEnvironment) -> N
         time.sleep(0.01)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise, also where the tests were started in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_the_wait(env: TableEnvironment) -> None:
     env.execute_sql(UNBOUNDED)
     rows = env.execute_sql("SELECT n FROM ticks WHERE n IS NULL").collect()
