@@ -115,6 +115,30 @@ def test_running_a_cell_again_replaces_its_query(notebook: Notebook) -> None:
     wait_until(lambda: "■ replaced by a newer run" in second.last_text)
 
 
+def test_a_function_that_sleeps_does_not_block_the_next_run(notebook: Notebook) -> None:
+    notebook.settled("""
+        CREATE TEMPORARY TABLE single (id INT) WITH (
+          'connector' = 'datagen', 'rows-per-second' = '1'
+        )
+    """)
+    notebook.settled(
+        "import time\n"
+        "from tidemill.table import DataTypes\n"
+        "from tidemill.table.environment import current_environment\n"
+        "from tidemill.table.udf import udf\n"
+        "def doze(n):\n"
+        "    time.sleep(5)\n"
+        "    return n\n"
+        "doze = udf(doze, result_type=DataTypes.INT())\n"
+        "current_environment().create_temporary_function('doze', doze)\n"
+    )
+    sleepy = notebook.run("SELECT doze(id) AS id FROM single", cell_id="s")
+    time.sleep(0.5)
+    again = notebook.run("x = 1", cell_id="s")
+    assert again.seconds < 4
+    wait_until(lambda: "■ replaced by a newer run" in sleepy.last_text, timeout=60)
+
+
 def test_until_stops_a_live_query(notebook: Notebook) -> None:
     run = notebook.run(drops("--until records=100"))
     wait_until(lambda: "■ stopped" in run.last_text)

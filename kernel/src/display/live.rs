@@ -36,7 +36,8 @@ pub trait LiveSource: Send + Sync {
     /// The last `max_rows` rows of the result, or the first ones if it is not append-only.
     fn rows(&self, max_rows: usize) -> Option<Rows>;
 
-    /// Stops the job; returns when it has stopped. Does nothing to one that has ended.
+    /// Stops the job; returns when it has stopped, or soon if that takes long. Does nothing to one
+    /// that has ended.
     fn stop(&self);
 
     /// Waits for the end of the job, at most so long; whether it has ended.
@@ -234,7 +235,8 @@ impl LiveDisplay {
         self.source.wait(timeout) && self.tick(Instant::now(), true, 1)
     }
 
-    /// Stops the source and shows the last picture.
+    /// Stops the source and shows the last picture; if the source takes long to end, the ticker
+    /// shows it then.
     pub fn stop(&self) {
         self.source.stop();
         self.tick(Instant::now(), true, 1);
@@ -373,7 +375,7 @@ impl LiveDisplays {
     }
 
     /// A run of a cell begins: what earlier runs of the same cell show is stopped, and says that
-    /// it is replaced. Returns when those jobs have stopped.
+    /// it is replaced. Returns when those jobs have stopped, or soon if that takes long.
     pub fn replace_earlier_runs(&self, parent: &Parent) {
         self.somebody_is_here(Instant::now());
         let Some(cell_id) = parent.cell_id() else {

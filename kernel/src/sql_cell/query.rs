@@ -191,6 +191,9 @@ impl CellContext<'_> {
             }
         };
         source.stop();
+        while !source.wait(INTERRUPT_POLL) {
+            self.stop_if_interrupted(source)?;
+        }
         self.show_settled(source, frames, note)
     }
 

@@ -10,6 +10,9 @@ use crate::display::frame::{Progress, Rows};
 use crate::display::live::LiveSource;
 use crate::display::status::RunState;
 
+/// Who stops a job waits for its end so long; the job ends when its step does.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A job, with the view that it feeds if it is a query.
 #[derive(Debug, Clone)]
 pub(super) struct JobSource {
@@ -68,7 +71,9 @@ impl LiveSource for JobSource {
     }
 
     fn stop(&self) {
-        self.job.stop();
+        self.job.request_stop();
+        // A job ends after its step, and a step may be in a function of the user that sleeps.
+        self.wait(STOP_PATIENCE);
     }
 
     fn wait(&self, timeout: Duration) -> bool {
