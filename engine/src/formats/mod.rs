@@ -22,6 +22,8 @@ pub mod json;
 
 pub mod parquet;
 
+pub mod raw;
+
 pub mod registry;
 
 use std::fmt::Debug;

@@ -8,6 +8,7 @@ use super::Encoder;
 use super::csv::{CsvFormat, CsvOptions};
 use super::json::{JsonFormat, JsonOptions};
 use super::parquet::ParquetFormat;
+use super::raw::RawFormat;
 use crate::catalog::options::{OptionSpec, TableOptions};
 use crate::error::Result;
 
@@ -20,9 +21,11 @@ pub enum FileFormat {
     Json(Arc<JsonFormat>),
     /// Columns.
     Parquet(ParquetFormat),
+    /// Lines.
+    Raw(Arc<RawFormat>),
 }
 
-const IDENTIFIERS: &str = "csv, json, parquet";
+const IDENTIFIERS: &str = "csv, json, parquet, raw";
 
 impl FileFormat {
     /// The options of the format with this identifier, or nothing if there is no such format.
@@ -32,6 +35,7 @@ impl FileFormat {
             "csv" => CsvOptions::SPECS,
             "json" => JsonOptions::SPECS,
             "parquet" => ParquetFormat::SPECS,
+            "raw" => RawFormat::SPECS,
             _ => &[],
         }
     }
@@ -51,6 +55,7 @@ impl FileFormat {
                 Arc::clone(schema),
             )))),
             "parquet" => Ok(Self::Parquet(ParquetFormat::read(options, schema)?)),
+            "raw" => Ok(Self::Raw(Arc::new(RawFormat::read(options, schema)?))),
             _ => Err(options.error(format!(
                 "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
             ))),
@@ -66,6 +71,7 @@ impl FileFormat {
             Self::Csv(format) => format.encoder(),
             Self::Json(format) => format.encoder(),
             Self::Parquet(format) => format.encoder(),
+            Self::Raw(format) => Ok(format.encoder()),
         }
     }
 }

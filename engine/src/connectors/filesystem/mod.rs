@@ -226,6 +226,10 @@ impl Source for FileSource {
                     let decoder = format.decoder(&layout.file_projection)?;
                     Box::new(TextReader::new(files, decoder, layout))
                 }
+                FileFormat::Raw(format) => {
+                    let decoder = format.decoder(&layout.file_projection)?;
+                    Box::new(TextReader::new(files, decoder, layout))
+                }
                 FileFormat::Parquet(format) => {
                     Box::new(ParquetReader::new(files, format.clone(), layout))
                 }

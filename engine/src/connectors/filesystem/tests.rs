@@ -201,7 +201,7 @@ fn what_is_wrong_with_the_options_is_said() {
     };
     assert!(
         error("/x", &[("format", "xml")])
-            .contains("unknown format 'xml'; formats that exist: csv, json, parquet")
+            .contains("unknown format 'xml'; formats that exist: csv, json, parquet, raw")
     );
     assert!(
         error("/x", &[("csv.ignore-parse-error", "true")])
