@@ -251,8 +251,9 @@ impl<'a> TableView<'a> {
             .iter()
             .map(|field| field.name().clone())
             .collect();
+        let plan = plan.map_err(|error| in_view(error, identifier))?;
         Ok(Arc::new(NamedPlan::new(bind::rename_columns(
-            plan?, &names,
+            plan, &names,
         )?)))
     }
 
@@ -343,6 +344,20 @@ impl<'a> TableView<'a> {
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_planner)
     }
+}
+
+/// An error in a view's query: its place is in another script than the one at hand.
+fn in_view(error: EngineError, identifier: &ObjectIdentifier) -> EngineError {
+    let EngineError::Sql(diagnostic) = error else {
+        return error;
+    };
+    if diagnostic.message.contains("leads to itself") {
+        return EngineError::Sql(diagnostic);
+    }
+    let mut diagnostic = SqlDiagnostic::clone(&diagnostic);
+    diagnostic.message = format!("in view '{}': {}", identifier.summary(), diagnostic.message);
+    diagnostic.position = None;
+    EngineError::from(Arc::new(diagnostic))
 }
 
 /// The schema whose columns have no table before them: how computed columns name them.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, SortExpr};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
@@ -60,10 +60,16 @@ impl Arguments {
 
     /// The index of the column that holds column `column` of the input.
     pub(super) fn existing(&mut self, column: usize) -> usize {
-        let field = Arc::clone(&self.input_fields.fields()[column]);
-        let expr = Expr::Column(self.input_schema.columns()[column].clone());
-        self.columns
-            .push((expr, Arc::new(PhysicalColumn::new(field.name(), column))));
+        let Some(field) = self.input_fields.fields().get(column).map(Arc::clone) else {
+            return column;
+        };
+        // A scan that only counts rows has a column that its plan does not know.
+        let known = self.input_schema.columns().into_iter().nth(column);
+        let plan_column = known.unwrap_or_else(|| Column::new_unqualified(field.name().clone()));
+        self.columns.push((
+            Expr::Column(plan_column),
+            Arc::new(PhysicalColumn::new(field.name(), column)),
+        ));
         self.fields.push(field);
         self.columns.len() - 1
     }

@@ -239,3 +239,21 @@ fn a_view_cannot_lead_to_itself() {
         "the old view stays"
     );
 }
+
+#[test]
+fn a_broken_view_is_named() {
+    let session = session();
+    session
+        .execute("CREATE TEMPORARY TABLE t (a INT, b INT) WITH ('connector' = 'datagen')")
+        .unwrap();
+    session.execute("CREATE VIEW v AS SELECT b FROM t").unwrap();
+    session.execute("DROP TEMPORARY TABLE t").unwrap();
+    session
+        .execute("CREATE TABLE t (a INT) WITH ('connector' = 'datagen')")
+        .unwrap();
+    expect![[r#"
+        in view 'default_catalog.default_database.v': column 'b' not found in any table at line 1, column 15
+          1 | SELECT * FROM v
+            |               ^
+          hint: the columns here are: a"#]].assert_eq(&run(&session, "SELECT * FROM v"));
+}
