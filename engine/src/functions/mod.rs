@@ -28,6 +28,8 @@ pub mod regexp;
 
 pub mod encoding;
 
+pub mod collection;
+
 pub mod foreign;
 
 pub mod registry;

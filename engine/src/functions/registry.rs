@@ -15,7 +15,7 @@ use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::udf::UdfSpec;
 use crate::functions::{
-    aggregates, conditional, datetime, define, encoding, foreign, math, regexp, string,
+    aggregates, collection, conditional, datetime, define, encoding, foreign, math, regexp, string,
 };
 
 /// What a name stands for.
@@ -155,7 +155,17 @@ pub(crate) fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
 /// Functions that mean the same in DataFusion: Flink's name, DataFusion's name.
 const SHARED: &[(&str, &str)] = &[
     ("array", "make_array"),
-    ("cardinality", "cardinality"),
+    ("array_concat", "array_concat"),
+    ("array_distinct", "array_distinct"),
+    ("array_except", "array_except"),
+    ("array_intersect", "array_intersect"),
+    ("array_max", "array_max"),
+    ("array_min", "array_min"),
+    ("array_reverse", "array_reverse"),
+    ("array_union", "array_union"),
+    ("map_entries", "map_entries"),
+    ("map_keys", "map_keys"),
+    ("map_values", "map_values"),
     ("coalesce", "coalesce"),
     ("nullif", "nullif"),
 ];
@@ -216,6 +226,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         conditional::FUNCTIONS,
         regexp::FUNCTIONS,
         encoding::FUNCTIONS,
+        collection::FUNCTIONS,
     ];
     for definition in families.into_iter().flatten() {
         functions.insert(definition.name, define::scalar(definition));
@@ -235,21 +246,11 @@ const NOT_YET: &[&str] = &[
     "approx_count_distinct",
     "array_agg",
     "array_append",
-    "array_concat",
-    "array_contains",
-    "array_distinct",
-    "array_except",
-    "array_intersect",
-    "array_join",
-    "array_max",
-    "array_min",
     "array_position",
     "array_prepend",
     "array_remove",
-    "array_reverse",
     "array_slice",
     "array_sort",
-    "array_union",
     "assignment",
     "collect",
     "cumulate",
@@ -281,11 +282,8 @@ const NOT_YET: &[&str] = &[
     "json_value",
     "listagg",
     "map",
-    "map_entries",
     "map_from_arrays",
-    "map_keys",
     "map_union",
-    "map_values",
     "ml_evaluate",
     "ml_predict",
     "object_of",
@@ -304,7 +302,6 @@ const NOT_YET: &[&str] = &[
     "sha1",
     "similar",
     "source_watermark",
-    "split",
     "stddev",
     "stddev_pop",
     "stddev_samp",

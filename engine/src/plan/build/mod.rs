@@ -24,9 +24,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{JoinType, TableReference};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
@@ -494,10 +494,15 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 /// What a relation that does not run yet is called.
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Join(join) => format!(
-            "{} JOIN on a changing table",
-            join.join_type.to_string().to_uppercase()
-        ),
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => format!(
+                "{} JOIN on a changing table",
+                join.join_type.to_string().to_uppercase()
+            ),
+            _ => {
+                "a subquery in WHERE or SELECT (IN, EXISTS, a value) on a changing table".to_owned()
+            }
+        },
         LogicalPlan::Window(_) => "OVER on a changing table".to_owned(),
         LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
