@@ -47,7 +47,10 @@ def ip_to_province(ip: str) -> str:
 
 @functools.lru_cache(maxsize=1 << 17)
 def _province_of(ip: str) -> str:
-    country, _, province, *_ = _searcher().searchByIPStr(ip).split("|")
+    try:
+        country, _, province, *_ = _searcher().searchByIPStr(ip).split("|")
+    except OSError:  # not an address
+        return "未知"
     return province if country == "中国" else "国外"
 
 
