@@ -68,10 +68,16 @@ pub fn from_i64(
     }
     let width = integer_width(data_type)
         .ok_or_else(|| EngineError::internal(format!("{data_type} is no integer type")))?;
-    let mut nulls = Vec::with_capacity(values.size_hint().0);
     let mut plain = Vec::with_capacity(values.size_hint().0);
+    // Made at the first NULL: most columns have none.
+    let mut valid: Option<Vec<bool>> = None;
     for value in values {
-        nulls.push(value.is_some());
+        if value.is_none() {
+            valid.get_or_insert_with(|| vec![true; plain.len()]);
+        }
+        if let Some(valid) = &mut valid {
+            valid.push(value.is_some());
+        }
         plain.push(value.unwrap_or(0));
     }
     let n_rows = plain.len();
@@ -81,11 +87,10 @@ pub fn from_i64(
         4 => narrowed(&plain, |value| value as i32),
         _ => Buffer::from_vec(plain),
     };
-    let nulls = NullBuffer::new(BooleanBuffer::from(nulls));
     let data = ArrayData::builder(data_type.clone())
         .len(n_rows)
         .add_buffer(buffer)
-        .nulls((nulls.null_count() > 0).then_some(nulls))
+        .nulls(valid.map(|valid| NullBuffer::new(BooleanBuffer::from(valid))))
         .build()?;
     Ok(make_array(data))
 }
