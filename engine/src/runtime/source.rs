@@ -45,6 +45,8 @@ struct Queue {
     deltas: VecDeque<(Delta, serde_json::Value)>,
     n_rows: usize,
     ended: bool,
+    /// Nobody needs more of its rows, although the source may have some.
+    closed: bool,
     /// Told after the rows that came before it.
     failure: Option<EngineError>,
     /// Where the reader stood after the last batch that was admitted completely.
@@ -76,6 +78,7 @@ impl Inbox {
                 deltas: VecDeque::new(),
                 n_rows: 0,
                 ended: false,
+                closed: false,
                 failure: None,
                 position: serde_json::Value::Null,
             })
@@ -147,16 +150,35 @@ impl Inbox {
         Admission::Step { rows, ended }
     }
 
-    /// Whether the job was told to stop.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.state.lock().stop
+    /// Ends the readers of a source whose rows nobody needs; what they left here is dropped.
+    pub(super) fn close_source(&self, node_idx: usize) {
+        let mut state = self.state.lock();
+        let mut dropped = Vec::new();
+        for queue in &mut state.queues {
+            if queue.node_idx == node_idx && !queue.closed {
+                queue.closed = true;
+                queue.ended = true;
+                queue.failure = None;
+                queue.n_rows = 0;
+                dropped.push(std::mem::take(&mut queue.deltas));
+            }
+        }
+        drop(state);
+        if !dropped.is_empty() {
+            self.room.notify_all();
+        }
     }
 
-    /// Hands over rows; waits for room. False if the job was stopped.
+    /// Whether this reader can end: the job was stopped, or nobody needs its rows.
+    fn is_closed(&self, reader_idx: usize) -> bool {
+        self.state.lock().is_closed(reader_idx)
+    }
+
+    /// Hands over rows; waits for room. False if nobody wants them any more.
     fn offer(&self, reader_idx: usize, delta: Delta, position: serde_json::Value) -> bool {
         let mut state = self.state.lock();
         loop {
-            if state.stop {
+            if state.is_closed(reader_idx) {
                 return false;
             }
             let Some(queue) = state.queues.get_mut(reader_idx) else {
@@ -174,26 +196,32 @@ impl Inbox {
         true
     }
 
-    /// Waits for `duration`. False if the job was stopped.
-    fn idle(&self, duration: Duration) -> bool {
+    /// Waits for `duration`. False if nobody wants more rows of this reader.
+    fn idle(&self, reader_idx: usize, duration: Duration) -> bool {
         let deadline = Instant::now() + duration;
         let mut state = self.state.lock();
-        while !state.stop {
+        while !state.is_closed(reader_idx) {
             if self.room.wait_until(&mut state, deadline).timed_out() {
                 break;
             }
         }
-        !state.stop
+        !state.is_closed(reader_idx)
     }
 
     fn close(&self, reader_idx: usize, failure: Option<EngineError>) {
         let mut state = self.state.lock();
         if let Some(queue) = state.queues.get_mut(reader_idx) {
             queue.ended = true;
-            queue.failure = failure;
+            queue.failure = failure.filter(|_| !queue.closed);
         }
         drop(state);
         self.arrived.notify_one();
+    }
+}
+
+impl State {
+    fn is_closed(&self, reader_idx: usize) -> bool {
+        self.stop || self.queues.get(reader_idx).is_none_or(|queue| queue.closed)
     }
 }
 
@@ -252,7 +280,7 @@ impl ReaderThread {
     }
 
     fn poll_all(&mut self) -> Result<()> {
-        while !self.inbox.is_stopped() {
+        while !self.inbox.is_closed(self.reader_idx) {
             match self.reader.poll(self.max_batch_rows)? {
                 SourcePoll::Rows(delta) if delta.num_rows() == 0 => {}
                 SourcePoll::Rows(delta) => {
@@ -269,7 +297,7 @@ impl ReaderThread {
                     }
                 }
                 SourcePoll::Idle(pause) => {
-                    if !self.inbox.idle(pause) {
+                    if !self.inbox.idle(self.reader_idx, pause) {
                         break;
                     }
                 }

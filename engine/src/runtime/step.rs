@@ -76,14 +76,13 @@ impl StepLoop {
         let mut number = 0;
         let mut pace = Pace::new(self.options.max_step_rows);
         loop {
-            let (rows, ended) = if self.crew.is_satisfied() {
-                (Vec::new(), true)
-            } else {
-                match self.inbox.admit(pace.rows()) {
-                    Admission::Step { rows, ended } => (rows, ended),
-                    Admission::Stopped => return Ok(Outcome::Stopped),
-                    Admission::Failed(error) => return Err(error),
-                }
+            for node_idx in self.crew.unneeded_sources() {
+                self.inbox.close_source(node_idx);
+            }
+            let (rows, ended) = match self.inbox.admit(pace.rows()) {
+                Admission::Step { rows, ended } => (rows, ended),
+                Admission::Stopped => return Ok(Outcome::Stopped),
+                Admission::Failed(error) => return Err(error),
             };
             number += 1;
             let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
@@ -227,9 +226,10 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Whether no further input can change what the sinks get.
-    pub(super) fn is_satisfied(&self) -> bool {
-        self.first.is_satisfied()
+    /// The sources whose rows nobody needs any more. Operators that can be done before their
+    /// input ends have all their rows on the first worker.
+    pub(super) fn unneeded_sources(&self) -> Vec<usize> {
+        self.first.unneeded_sources()
     }
 
     /// Runs one step on all workers. Returns when all have done it.

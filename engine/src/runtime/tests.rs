@@ -358,3 +358,38 @@ fn limit_ends_the_job() {
         drop(sender);
     }
 }
+
+/// A LIMIT ends its own source only: the job goes on with the other branches, and ends with them.
+#[test]
+fn limit_ends_its_branch() {
+    for parallelism in [1, 2] {
+        let (limited, limited_source) = source(Boundedness::Unbounded);
+        limited.send(SourcePoll::Rows(batch(0..100))).unwrap();
+        let (other, other_source) = source(Boundedness::Bounded);
+        other.send(SourcePoll::Rows(batch(500..501))).unwrap();
+        let mut graph = Graph::default();
+        let left = add(&mut graph, "limited", limited_source, Vec::new());
+        let limit: Arc<dyn OperatorFactory> = Arc::new(LimitSpec {
+            offset: 0,
+            fetch: Some(2),
+        });
+        let input = vec![edge(left, Exchange::Single)];
+        let left = add(&mut graph, "limit", NodeKind::Operator(limit), input);
+        let right = add(&mut graph, "other", other_source, Vec::new());
+        let inputs = vec![
+            edge(left, Exchange::Forward),
+            edge(right, Exchange::Forward),
+        ];
+        let union = add(&mut graph, "union", NodeKind::Union, inputs);
+        let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000);
+        let input = vec![edge(union, Exchange::Forward)];
+        add(&mut graph, "sink", NodeKind::Sink(sink), input);
+        let job = start(&graph, workers(parallelism)).unwrap();
+        drop(other);
+        let mut rows = drain(&stream);
+        rows.sort_unstable();
+        assert_eq!(rows, [0, 1, 500]);
+        assert!(matches!(job.wait(Some(LONG)), JobStatus::Finished));
+        drop(limited);
+    }
+}

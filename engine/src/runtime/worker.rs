@@ -251,22 +251,27 @@ impl Worker {
         }
     }
 
-    /// Whether no sink can get anything more, whatever the sources give.
-    pub(super) fn is_satisfied(&self) -> bool {
-        let mut done: Vec<bool> = Vec::with_capacity(self.instances.len());
-        let (mut has_sink, mut sinks_done) = (false, true);
-        for (node, instance) in self.walk.nodes.iter().zip(&self.instances) {
-            let is_cut_off = !node.inputs.is_empty()
-                && node
-                    .inputs
+    /// The sources whose rows cannot reach a sink any more: on every way an operator has done its
+    /// work, as a LIMIT that has its rows.
+    pub(super) fn unneeded_sources(&self) -> Vec<usize> {
+        let mut needed = vec![false; self.instances.len()];
+        let mut unneeded = Vec::new();
+        let nodes = self.walk.nodes.iter().zip(&self.instances).enumerate();
+        for (node_idx, (node, instance)) in nodes.rev() {
+            let is_read = node.is_sink
+                || node
+                    .readers
                     .iter()
-                    .all(|&input| done.get(input).copied().unwrap_or(false));
-            let is_done = is_cut_off || instance.as_ref().is_some_and(|it| it.is_done());
-            has_sink |= node.is_sink;
-            sinks_done &= is_done || !node.is_sink;
-            done.push(is_done);
+                    .any(|reader| needed.get(reader.node_idx).copied().unwrap_or(false));
+            let is_done = instance.as_ref().is_some_and(|it| it.is_done());
+            if let Some(needed) = needed.get_mut(node_idx) {
+                *needed = is_read && !is_done;
+                if node.inputs.is_empty() && !*needed {
+                    unneeded.push(node_idx);
+                }
+            }
         }
-        has_sink && sinks_done
+        unneeded
     }
 
     fn run_node(&mut self, node_idx: usize, node: &WalkNode, step: &Step) -> Result<()> {
