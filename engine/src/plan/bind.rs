@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union, lit};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Union, lit};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Ident, Query, Statement, TableFactor, Visit, Visitor,
@@ -41,6 +41,7 @@ pub fn bind_query(
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
+    check_set_operations(&plan)?;
     analyze(same_unions(named_values(plan)?)?, config)
 }
 
@@ -81,6 +82,78 @@ fn named_values(plan: LogicalPlan) -> Result<LogicalPlan> {
         .project(names)
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_planner)
+}
+
+/// Refuses a UNION of columns whose types no type holds; DataFusion would make text of them.
+fn check_set_operations(plan: &LogicalPlan) -> Result<()> {
+    let mut mismatch = None;
+    plan.apply(|node| {
+        let found = match node {
+            LogicalPlan::Distinct(Distinct::All(input)) => mismatch_of(input, "UNION"),
+            node => mismatch_of(node, "UNION ALL"),
+        };
+        Ok(match found {
+            Some(message) => {
+                mismatch = Some(message);
+                TreeNodeRecursion::Stop
+            }
+            None => TreeNodeRecursion::Continue,
+        })
+    })
+    .map_err(from_planner)?;
+    match mismatch {
+        Some(message) => Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+            message,
+        )))),
+        None => Ok(()),
+    }
+}
+
+fn mismatch_of(node: &LogicalPlan, operation: &str) -> Option<String> {
+    let LogicalPlan::Union(union) = node else {
+        return None;
+    };
+    let (first, others) = union.inputs.split_first()?;
+    for (column_idx, field) in first.schema().fields().iter().enumerate() {
+        let root = FlinkType::from_field(field).root;
+        let differs = others.iter().any(|other| {
+            let fields = other.schema().fields();
+            fields
+                .get(column_idx)
+                .is_some_and(|field| !are_of_one_family(&root, &FlinkType::from_field(field).root))
+        });
+        if differs {
+            let number = column_idx + 1;
+            return Some(format!("type mismatch in column {number} of {operation}"));
+        }
+    }
+    None
+}
+
+/// Whether some type may hold both types; what is inside of nested types is not looked at.
+fn are_of_one_family(left: &TypeRoot, right: &TypeRoot) -> bool {
+    use TypeRoot as T;
+    fn family(root: &TypeRoot) -> u8 {
+        match root {
+            T::Char(_) | T::Varchar(_) => 1,
+            T::Binary(_) | T::Varbinary(_) => 2,
+            T::TinyInt
+            | T::SmallInt
+            | T::Int
+            | T::BigInt
+            | T::Float
+            | T::Double
+            | T::Decimal { .. } => 3,
+            T::Date | T::Timestamp(_) | T::TimestampLtz(_) => 4,
+            _ => 0,
+        }
+    }
+    left == right
+        || matches!((left, right), (T::Null, _) | (_, T::Null))
+        || match (family(left), family(right)) {
+            (0, 0) => std::mem::discriminant(left) == std::mem::discriminant(right),
+            (left, right) => left == right,
+        }
 }
 
 /// Gives the inputs of every UNION columns of the same Flink types: where only Arrow's agree, the
