@@ -120,11 +120,27 @@ impl From<arrow::error::ArrowError> for EngineError {
                     message: source.to_string(),
                 },
             },
+            ArrowError::InvalidArgumentError(message) => match null_column(&message) {
+                Some(column) => Self::Data {
+                    message: format!(
+                        "column '{column}' is NOT NULL, however, a null value is being written \
+                         into it"
+                    ),
+                },
+                None => Self::Execution { message },
+            },
             other => Self::Execution {
                 message: other.to_string(),
             },
         }
     }
+}
+
+/// The column of a batch that was refused because of a NULL; Arrow says it in text only.
+fn null_column(message: &str) -> Option<&str> {
+    message
+        .strip_prefix("Column '")?
+        .strip_suffix("' is declared as non-nullable but contains null values")
 }
 
 impl From<datafusion::error::DataFusionError> for EngineError {

@@ -84,6 +84,39 @@ fn types_that_do_not_fit() {
 }
 
 #[test]
+fn unions_need_types_of_one_family() {
+    check(
+        "SELECT 1, 2 UNION ALL SELECT 1, 'a'",
+        expect!["type mismatch in column 2 of UNION ALL"],
+    );
+    check(
+        "SELECT 'a' UNION SELECT DATE '2024-01-01'",
+        expect!["type mismatch in column 1 of UNION"],
+    );
+    check(
+        "SELECT 1 UNION ALL SELECT CAST(NULL AS INT) UNION ALL SELECT 2.5 UNION ALL SELECT NULL",
+        expect![[r#"
+            [EXPR$0 DECIMAL(11, 1)]
+            +I 1.0
+            +I NULL
+            +I 2.5
+            +I NULL
+        "#]],
+    );
+}
+
+#[test]
+fn null_in_a_result_that_has_none() {
+    check(
+        "SELECT CAST(99999999999999999999 AS DECIMAL(38, 0)) * CAST(99999999999999999999 AS DECIMAL(38, 0))",
+        expect![[r#"
+            [EXPR$0 DECIMAL(38, 0) NOT NULL]
+            failed: column 'EXPR$0' is NOT NULL, however, a null value is being written into it
+        "#]],
+    );
+}
+
+#[test]
 fn what_does_not_run_yet_says_so() {
     check(
         "SELECT a.id FROM orders a JOIN orders b ON a.id = b.id",
