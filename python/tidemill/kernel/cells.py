@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidemill.kernel import environments
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -71,6 +73,7 @@ class CellRun:
         if cell.is_sql:
             transformed = f"get_ipython().run_sql_cell({cell.code!r})"
         else:
+            environments.offer(shell, cell.code)
             try:
                 transformed = shell.transform_cell(cell.code)
             except Exception:  # noqa: BLE001 (shown as the error of the cell)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
 
-from tidemill.kernel import sql
+from tidemill.kernel import environments, sql
 
 if TYPE_CHECKING:
     from tidemill.kernel.comms import Comms
@@ -50,6 +50,7 @@ class Answers:
         answer = sql.complete(code, cursor)
         if answer is not None:
             return answer
+        environments.offer(self._shell, code)
         with provisionalcompleter():
             raw = self._shell.Completer.completions(code, cursor)
             completions = list(rectify_completions(code, raw))
@@ -78,6 +79,7 @@ class Answers:
         answer = sql.inspect(code, cursor)
         if answer is not None:
             return answer
+        environments.offer(self._shell, code)
         name = token_at_cursor(code, cursor)
         reply: Content = {"status": "ok", "data": {}, "metadata": {}, "found": False}
         try:
