@@ -40,7 +40,9 @@ def test_getpass_hides_the_answer(notebook: Notebook) -> None:
 
 
 def test_input_fails_where_nobody_can_answer(notebook: Notebook) -> None:
-    assert notebook.run("input()").reply["ename"] == "StdinNotImplementedError"
+    reply = notebook.run("input()").reply
+    assert reply["ename"] == "StdinNotImplementedError"
+    assert "stdin.py" not in "".join(reply["traceback"]), "the user's call, not the kernel's code"
 
 
 def test_a_late_answer_is_not_taken_for_the_next_question(notebook: Notebook) -> None:

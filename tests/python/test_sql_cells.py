@@ -247,6 +247,7 @@ def test_a_bounded_query_can_be_interrupted(notebook: Notebook) -> None:
     notebook.interrupt()
     notebook.wait(run, timeout=10)
     assert run.reply["ename"] == "KeyboardInterrupt"
+    assert plain(run.error["traceback"]) == "KeyboardInterrupt: query stopped"
     assert "■ stopped" in run.last_text
     running = notebook.settled("len(jobs().running())")
     assert running.texts == ["0"]

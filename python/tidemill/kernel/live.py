@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidemill._native import display
 from tidemill.kernel.output import CELL
+from tidemill.kernel.sql import QueryStopped
 
 if TYPE_CHECKING:
     from tidemill.kernel.shell import ZMQInteractiveShell
@@ -23,7 +24,10 @@ def show_table(table: Table) -> None:
     table
         The table; its query is planned and started anew.
     """
-    display.show_query(table.query(), CELL.get())
+    try:
+        display.show_query(table.query(), CELL.get())
+    except KeyboardInterrupt:
+        raise QueryStopped from None
 
 
 def live(line: str) -> str:

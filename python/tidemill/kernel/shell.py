@@ -24,9 +24,14 @@ from tidemill.kernel import jobs, live, sql
 from tidemill.kernel.displays import Displays, ResultHook
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from tidemill.kernel.output import Origin
     from tidemill.kernel.services import KernelServices
     from tidemill.kernel.signals import Interrupts
+
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class ZMQInteractiveShell(InteractiveShell):
@@ -117,6 +122,7 @@ class ZMQInteractiveShell(InteractiveShell):
         if self.interrupts.cancelled and issubclass(etype, asyncio.CancelledError):
             # The cell waited in an await, where an interrupt can only cancel it.
             return KeyboardInterrupt, KeyboardInterrupt().with_traceback(tb), tb
+        _hide_kernel(tb)
         return etype, value, tb
 
     def _showtraceback(self, etype: type[BaseException], evalue: Any, stb: list[str]) -> None:
@@ -129,6 +135,17 @@ class ZMQInteractiveShell(InteractiveShell):
         ename, text, traceback = self.last_error
         content = {"ename": ename, "evalue": text, "traceback": traceback}
         self.origin.native.publish(self.origin.cell(), "error", content)
+
+
+def _hide_kernel(trace: TracebackType | None) -> None:
+    """Cut off the kernel's own frames at the end: ``input()`` fails where the user called it."""
+    last_of_user = None
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            last_of_user = trace
+        trace = trace.tb_next
+    if last_of_user is not None:
+        last_of_user.tb_next = None
 
 
 def create_shell(

@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from tidemill.kernel.shell import ZMQInteractiveShell
 
 
+class QueryStopped(KeyboardInterrupt):
+    """The user interrupted a cell that waited for a query; the query is stopped.
+
+    Shown as a KeyboardInterrupt without the frames of this package.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("query stopped")
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
+
+# Frontends and tests know an interrupt by this name.
+QueryStopped.__name__ = KeyboardInterrupt.__name__
+
+
 def run_cell(code: str) -> None:
     """Run the statements of a SQL cell and show their results in the running cell.
 
@@ -42,6 +59,8 @@ def run_cell(code: str) -> None:
         display.run_sql_cell(_session(), code, CELL.get())
     except ValueError as error:
         raise UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        raise QueryStopped from None
 
 
 def sql(line: str, cell: str | None = None) -> None:
