@@ -171,3 +171,20 @@ def test_ctrl_c_ends_the_wait(env: TableEnvironment) -> None:
         next(rows)
     assert time.monotonic() - started < 5
     rows.close()
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_stops_the_query_that_is_collected(env: TableEnvironment) -> None:
+    env.execute_sql(UNBOUNDED)
+    result = env.execute_sql("SELECT n FROM ticks")
+    client = result.get_job_client()
+    assert client is not None
+    rows = result.collect()
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(rows)
+    # The iterator is still held, as a notebook holds the frames of its last error.
+    deadline = time.monotonic() + 10
+    while not client.get_job_status().result().is_terminal_state():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -51,9 +51,16 @@ class CloseableIterator:
         ------
         TidemillError
             If the query failed.
+        KeyboardInterrupt
+            If the user interrupted the waiting; the query is stopped.
         """
         while self._next_idx >= len(self._buffer):
-            rows = self._result.next_rows()
+            try:
+                rows = self._result.next_rows()
+            except KeyboardInterrupt:
+                # A notebook keeps the frames of its last error, and with them this iterator.
+                self.close()
+                raise
             if rows is None:
                 raise StopIteration
             self._buffer, self._next_idx = rows, 0
