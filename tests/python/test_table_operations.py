@@ -148,6 +148,15 @@ def test_an_endless_table_is_no_frame(env: TableEnvironment) -> None:
     env.execute_sql("CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen')")
     with pytest.raises(ValidationException, match="never ends"):
         env.from_path("ticks").to_pandas()
+    with pytest.raises(ValidationException, match="never ends"):
+        env.sql_query("SELECT COUNT(*) FROM ticks LIMIT 2").to_pandas()
+
+
+def test_a_limit_ends_an_endless_table(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen')")
+    assert len(env.sql_query("SELECT n FROM ticks LIMIT 2").to_pandas()) == 2
+    assert len(env.sql_query("SELECT n FROM ticks").limit(2).to_pandas()) == 2
+    assert env.from_path("ticks").fetch(3).to_arrow().num_rows == 3
 
 
 def test_what_is_not_there_yet_says_so(words: Table) -> None:

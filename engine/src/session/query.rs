@@ -42,6 +42,7 @@ pub struct Query {
     schema: SchemaRef,
     mode: ChangelogMode,
     is_bounded: bool,
+    ends: bool,
 }
 
 impl fmt::Debug for Query {
@@ -72,6 +73,7 @@ impl Query {
                 schema,
                 mode: ChangelogMode::INSERT_ONLY,
                 is_bounded: true,
+                ends: true,
                 bound,
                 optimized,
             });
@@ -86,6 +88,7 @@ impl Query {
             schema: built.schema,
             mode: built.mode,
             is_bounded: built.bounded,
+            ends: built.ends,
             bound,
             optimized,
         })
@@ -103,10 +106,17 @@ impl Query {
         &self.sql
     }
 
-    /// Whether it ends by itself.
+    /// Whether all tables that it reads end.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         self.is_bounded
+    }
+
+    /// Whether it ends by itself: it is bounded, or a LIMIT stops reading what is not, as soon as
+    /// so many rows have come.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.ends
     }
 
     /// The kinds of changes that it gives.

@@ -53,6 +53,10 @@ impl PyQuery {
         self.query.is_bounded()
     }
 
+    fn ends(&self) -> bool {
+        self.query.ends()
+    }
+
     fn is_ordered(&self) -> bool {
         self.query.is_ordered()
     }

@@ -265,12 +265,12 @@ class Table:
         Raises
         ------
         ValidationException
-            If the input never ends.
+            If the query never ends: its input does not, and no LIMIT stops reading it.
         """
         import pyarrow as pa  # noqa: PLC0415 - only who asks for Arrow needs the package
 
         query = self.query()
-        if not query.is_bounded():
+        if not query.ends():
             msg = "this table never ends: limit it, or use execute().collect() and stop reading"
             raise ValidationException(msg)
         return pa.table(query.to_arrow())
@@ -281,7 +281,7 @@ class Table:
         Raises
         ------
         ValidationException
-            If the input never ends.
+            If the query never ends: its input does not, and no LIMIT stops reading it.
         """
         return self.to_arrow().to_pandas(date_as_object=True)
 

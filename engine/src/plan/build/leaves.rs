@@ -121,6 +121,7 @@ impl GraphBuilder {
             mode,
         );
         built.bounded = bounded;
+        built.ends = bounded;
         built
     }
 

@@ -76,6 +76,8 @@ pub struct Built {
     pub mode: ChangelogMode,
     /// Whether its sources all end.
     pub bounded: bool,
+    /// Whether its rows end: with its sources, or because a LIMIT stops reading them.
+    pub ends: bool,
 }
 
 /// Builds one graph out of one or several queries and their sinks.
@@ -409,6 +411,7 @@ impl GraphBuilder {
         changelog_mode: ChangelogMode,
     ) -> Built {
         let bounded = inputs.iter().all(|(input, _)| input.bounded);
+        let ends = inputs.iter().all(|(input, _)| input.ends);
         let mut text = name.clone();
         for (input, _) in &inputs {
             if let Some(node) = self.graph.node(input.id) {
@@ -436,6 +439,7 @@ impl GraphBuilder {
             schema,
             mode: changelog_mode,
             bounded,
+            ends,
         }
     }
 }

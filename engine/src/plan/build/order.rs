@@ -104,13 +104,17 @@ impl GraphBuilder {
         } else {
             ChangelogMode::ALL
         };
-        Ok(self.add(
+        // Of rows that may go away again, no number is enough.
+        let enough = fetch.is_some() && input.mode.is_insert_only();
+        let mut built = self.add(
             name,
             NodeKind::Operator(operator),
             vec![(input, Exchange::Single)],
             schema,
             mode,
-        ))
+        );
+        built.ends |= enough;
+        Ok(built)
     }
 
     pub(super) fn sort(
