@@ -34,6 +34,7 @@ use literals::{
 };
 
 use crate::error::{EngineError, Result};
+use crate::plan::context::validation;
 use crate::sql::hints::table_options;
 
 /// Rewrites `query` in place, subqueries included.
@@ -110,12 +111,77 @@ impl VisitorMut for Normalizer {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        match plain_escape(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
         match rewrite(expr) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
+}
+
+/// `LIKE 'a!%' ESCAPE '!'` becomes LIKE with the backslash, the one escape that Arrow knows.
+fn plain_escape(expr: &mut Expr) -> Result<()> {
+    let Expr::Like {
+        pattern,
+        escape_char: escape_char @ Some(_),
+        ..
+    } = expr
+    else {
+        return Ok(());
+    };
+    let Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(text),
+        ..
+    }) = pattern.as_mut()
+    else {
+        return Err(EngineError::unsupported(
+            "LIKE with ESCAPE and a pattern that is no literal",
+        ));
+    };
+    let written = match escape_char.take().map(|escape| escape.value) {
+        Some(Value::SingleQuotedString(written)) => written,
+        other => other.map(|value| value.to_string()).unwrap_or_default(),
+    };
+    let mut letters = written.chars();
+    let (Some(escape), None) = (letters.next(), letters.next()) else {
+        return Err(validation(format!(
+            "invalid escape character '{written}': one character expected"
+        )));
+    };
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(letter) = rest.next() {
+        if letter == escape {
+            match rest.next() {
+                Some(next) if matches!(next, '%' | '_') || next == escape => {
+                    if matches!(next, '%' | '_' | '\\') {
+                        plain.push('\\');
+                    }
+                    plain.push(next);
+                }
+                _ => {
+                    return Err(validation(format!(
+                        "invalid escape sequence in pattern '{text}': behind '{escape}' stands \
+                         '%', '_' or '{escape}'"
+                    )));
+                }
+            }
+        } else {
+            if letter == '\\' {
+                plain.push('\\');
+            }
+            plain.push(letter);
+        }
+    }
+    *text = plain;
+    Ok(())
 }
 
 /// One expression whose operands have been rewritten already.

@@ -225,3 +225,35 @@ fn explicit_casts_follow_java() {
         "#]],
     );
 }
+
+#[test]
+fn like_with_another_escape() {
+    let session = session();
+    let rows = |pattern: &str| {
+        run(
+            &session,
+            &format!(
+                r"SELECT s FROM (VALUES ('a%b'), ('axb'), ('a!b'), ('a\b')) AS t(s) WHERE s LIKE {pattern}"
+            ),
+        )
+    };
+    expect![[r#"
+        [s CHAR(3) NOT NULL]
+        +I a%b
+    "#]]
+    .assert_eq(&rows("'a!%b' ESCAPE '!'"));
+    expect![[r#"
+        [s CHAR(3) NOT NULL]
+        +I a!b
+    "#]]
+    .assert_eq(&rows("'a!!b' ESCAPE '!'"));
+    expect![[r#"
+        [s CHAR(3) NOT NULL]
+        +I a\b
+    "#]]
+    .assert_eq(&rows(r"'a\_' ESCAPE '!'"));
+    expect!["invalid escape sequence in pattern 'a!b': behind '!' stands '%', '_' or '!'"]
+        .assert_eq(&rows("'a!b' ESCAPE '!'"));
+    expect!["invalid escape character 'ab': one character expected"]
+        .assert_eq(&rows("'a!b' ESCAPE 'ab'"));
+}
