@@ -19,6 +19,7 @@ use crate::functions::cast::{self, OnFailure};
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::errors::from_planner;
+use crate::plan::grouping::check_group_by;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::rules::analyze;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
@@ -38,6 +39,7 @@ pub fn bind_query(
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config);
     let options = ParserOptions::from(&config.sql_parser);
+    check_group_by(&query, &context, options)?;
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;

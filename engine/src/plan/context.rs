@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, Result as DfResult, TableReference};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, TypePlanner,
 };
@@ -208,14 +208,28 @@ impl ExprPlanner for FlinkExpressions {
         if is_comparison(&expr.op) {
             refuse_mixed_comparison(&left, &right)?;
         }
+        if expr.op == BinaryOperator::StringConcat
+            && [&left, &right].iter().any(|operand| {
+                operand.is_numeric() || is_time(operand) || **operand == DataType::Boolean
+            })
+        {
+            return Err(not_taken(&expr.op, &left, &right).into());
+        }
         if let Some(operation) = arithmetic(&expr.op) {
             return plan_arithmetic(expr, operation, &left, &right);
         }
         Ok(PlannerResult::Original(expr))
     }
 
-    /// `COUNT(*)` counts a constant.
+    /// `COUNT(*)` counts a constant. A bare NULL has no type, and is refused.
     fn plan_aggregate(&self, expr: RawAggregateExpr) -> DfResult<PlannerResult<RawAggregateExpr>> {
+        if expr
+            .args
+            .iter()
+            .any(|argument| matches!(argument, Expr::Literal(ScalarValue::Null, _)))
+        {
+            return Err(validation("illegal use of 'NULL'".to_owned()).into());
+        }
         #[allow(deprecated, reason = "the binder still hands over `*` as a wildcard")]
         let counts_rows = expr.func.name() == "count"
             && match expr.args.as_slice() {
@@ -266,13 +280,7 @@ fn plan_arithmetic(
     let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
     let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Boolean);
     if is_text(left) || is_text(right) {
-        return Err(validation(format!(
-            "operator '{}' does not take {} and {}",
-            expr.op,
-            type_name(left),
-            type_name(right)
-        ))
-        .into());
+        return Err(not_taken(&expr.op, left, right).into());
     }
     if !is_decimal(left) && !is_decimal(right) {
         return Ok(PlannerResult::Original(expr));
@@ -299,6 +307,14 @@ fn plan_arithmetic(
     Ok(PlannerResult::Original(expr))
 }
 
+fn not_taken(op: &BinaryOperator, left: &DataType, right: &DataType) -> EngineError {
+    validation(format!(
+        "operator '{op}' does not take {} and {}",
+        type_name(left),
+        type_name(right)
+    ))
+}
+
 /// Dates, times, timestamps and intervals.
 fn is_time(data_type: &DataType) -> bool {
     data_type.is_temporal() || matches!(data_type, DataType::Interval(_))
@@ -321,13 +337,7 @@ fn plan_temporal(
         Some(function) => Ok(PlannerResult::Planned(
             function.call(vec![expr.left, expr.right]),
         )),
-        None => Err(validation(format!(
-            "operator '{}' does not take {} and {}",
-            expr.op,
-            type_name(left),
-            type_name(right)
-        ))
-        .into()),
+        None => Err(not_taken(&expr.op, left, right).into()),
     }
 }
 

@@ -15,6 +15,8 @@ pub mod context;
 
 pub mod errors;
 
+pub mod grouping;
+
 pub mod bind;
 
 pub mod rules;
