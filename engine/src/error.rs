@@ -98,6 +98,27 @@ impl EngineError {
         }
     }
 
+    /// Our own error inside of one that came through a library, or else its text without the
+    /// library's name for the wrapping.
+    fn from_foreign(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(inner) = cause {
+            if let Some(ours) = inner.downcast_ref::<Self>() {
+                return ours.clone();
+            }
+            cause = inner.source();
+        }
+        let text = error.to_string();
+        let message = ["External error: ", "Execution error: ", "Arrow error: "]
+            .iter()
+            .fold(text.as_str(), |text, prefix| {
+                text.strip_prefix(prefix).unwrap_or(text)
+            });
+        Self::Execution {
+            message: message.to_owned(),
+        }
+    }
+
     /// An error of the connector with identifier `connector`.
     pub fn connector(connector: impl Into<String>, message: impl ToString) -> Self {
         Self::Connector {
@@ -114,12 +135,7 @@ impl From<arrow::error::ArrowError> for EngineError {
             ArrowError::DivideByZero => Self::Data {
                 message: "division by zero".to_owned(),
             },
-            ArrowError::ExternalError(source) => match source.downcast::<Self>() {
-                Ok(error) => *error,
-                Err(source) => Self::Execution {
-                    message: source.to_string(),
-                },
-            },
+            ArrowError::ExternalError(source) => Self::from_foreign(source.as_ref()),
             ArrowError::InvalidArgumentError(message) => match null_column(&message) {
                 Some(column) => Self::Data {
                     message: format!(
@@ -148,12 +164,9 @@ impl From<datafusion::error::DataFusionError> for EngineError {
         use datafusion::error::DataFusionError;
         match error {
             DataFusionError::ArrowError(error, _) => Self::from(*error),
-            DataFusionError::External(source) => match source.downcast::<Self>() {
-                Ok(error) => *error,
-                Err(source) => Self::Execution {
-                    message: source.to_string(),
-                },
-            },
+            DataFusionError::External(source) => Self::from_foreign(source.as_ref()),
+            DataFusionError::Shared(inner) => Self::from_foreign(inner.as_ref()),
+            DataFusionError::Execution(message) => Self::Execution { message },
             DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
                 Self::from(*inner)
             }

@@ -1,5 +1,6 @@
 //! DataFusion's errors in the user's words: what is wrong, where, and what was meant.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DataFusionError, SchemaError, Span};
@@ -99,7 +100,8 @@ fn schema(error: &SchemaError) -> EngineError {
 fn column_not_found(column: &Column, valid: &[Column]) -> SqlDiagnostic {
     const MAX_SHOWN: usize = 20;
     let mut names: Vec<&str> = valid.iter().map(|column| column.name.as_str()).collect();
-    names.dedup();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
     let hint = did_you_mean(&column.name, names.iter().copied()).or_else(|| {
         let cut = names.len() > MAX_SHOWN;
         names.truncate(MAX_SHOWN);
@@ -140,6 +142,9 @@ fn reworded(message: &str) -> String {
         let column = rest.split('"').nth(1).unwrap_or(rest);
         let column = column.rsplit('.').next().unwrap_or(column);
         return format!("expression '{column}' is not being grouped");
+    }
+    if message.starts_with("aggregate function calls cannot be nested") {
+        return "aggregate expressions cannot be nested".to_owned();
     }
     // Our own sentence inside of theirs.
     if let Some((_, ours)) = message.split_once("External error: ") {

@@ -109,7 +109,7 @@ pub(super) fn call(
     };
     let Some(function) = aggregates::of_udaf(&aggregate.func) else {
         return Err(EngineError::unsupported(format!(
-            "aggregate function {} on a changing table",
+            "aggregate function {} in streaming mode",
             aggregate.func.name().to_uppercase()
         )));
     };

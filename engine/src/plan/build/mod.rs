@@ -26,7 +26,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{JoinType, TableReference};
+use datafusion::common::{JoinType, NullEquality, TableReference};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
@@ -498,22 +498,41 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 /// What a relation that does not run yet is called.
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Join(join) => match join.join_type {
-            JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => format!(
-                "{} JOIN on a changing table",
-                join.join_type.to_string().to_uppercase()
-            ),
-            _ => {
-                "a subquery in WHERE or SELECT (IN, EXISTS, a value) on a changing table".to_owned()
-            }
-        },
-        LogicalPlan::Window(_) => "OVER on a changing table".to_owned(),
+        LogicalPlan::Join(join) => {
+            let of_set = join.null_equality == NullEquality::NullEqualsNull;
+            let what = match join.join_type {
+                _ if is_scalar_subquery(&join.right) => "a scalar subquery",
+                JoinType::LeftSemi | JoinType::RightSemi if of_set => "INTERSECT",
+                JoinType::LeftAnti | JoinType::RightAnti if of_set => "EXCEPT",
+                JoinType::LeftAnti | JoinType::RightAnti => "a NOT IN or NOT EXISTS subquery",
+                JoinType::LeftSemi
+                | JoinType::RightSemi
+                | JoinType::LeftMark
+                | JoinType::RightMark => "an IN or EXISTS subquery",
+                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
+                    return format!(
+                        "{} JOIN in streaming mode",
+                        join.join_type.to_string().to_uppercase()
+                    );
+                }
+            };
+            format!("{what} in streaming mode")
+        }
+        LogicalPlan::Window(_) => "OVER in streaming mode".to_owned(),
         LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
         LogicalPlan::Subquery(_) => "this subquery".to_owned(),
         LogicalPlan::Distinct(_) => "DISTINCT ON".to_owned(),
         other => format!("the relation {}", other.display()),
     }
+}
+
+/// Whether a join's input was a subquery that stood for a value; the optimizer names them so.
+fn is_scalar_subquery(plan: &LogicalPlan) -> bool {
+    matches!(
+        plan,
+        LogicalPlan::SubqueryAlias(alias) if alias.alias.table().starts_with("__scalar_sq_")
+    )
 }
 
 /// A name for `text` that is the same in every process: FNV-1a, 64 bits.

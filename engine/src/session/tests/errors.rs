@@ -120,7 +120,7 @@ fn null_in_a_result_that_has_none() {
 fn what_does_not_run_yet_says_so() {
     check(
         "SELECT a.id FROM orders a JOIN orders b ON a.id = b.id",
-        expect!["INNER JOIN on a changing table is not supported yet"],
+        expect!["INNER JOIN in streaming mode is not supported yet"],
     );
     check(
         "SELECT * FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
@@ -136,6 +136,110 @@ fn what_does_not_run_yet_says_so() {
         sort on a non-time-attribute field is not supported on an unbounded table
           hint: add LIMIT to keep the first rows up to date"#]],
     );
+}
+
+/// The construct is named as the user wrote it, not as the join that the optimizer made of it.
+#[test]
+fn relations_that_do_not_run_are_named() {
+    let mut named = String::new();
+    for sql in [
+        "SELECT id FROM orders WHERE id IN (SELECT id FROM orders)",
+        "SELECT id FROM orders WHERE id NOT IN (SELECT id FROM orders)",
+        "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM orders p WHERE p.id = o.id)",
+        "SELECT id, (SELECT MAX(id) FROM orders) FROM orders",
+        "SELECT id FROM orders INTERSECT SELECT id FROM orders",
+        "SELECT id FROM orders EXCEPT SELECT id FROM orders",
+        "SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM orders",
+    ] {
+        named.push_str(&run(&session(), sql));
+        named.push('\n');
+    }
+    expect![[r#"
+        an IN or EXISTS subquery in streaming mode is not supported yet
+        a NOT IN or NOT EXISTS subquery in streaming mode is not supported yet
+        an IN or EXISTS subquery in streaming mode is not supported yet
+        a scalar subquery in streaming mode is not supported yet
+        INTERSECT in streaming mode is not supported yet
+        EXCEPT in streaming mode is not supported yet
+        OVER in streaming mode is not supported yet
+    "#]]
+    .assert_eq(&named);
+}
+
+#[test]
+fn grouping_sees_columns_and_no_aliases() {
+    check(
+        "SELECT id % 2 AS y, COUNT(*) FROM orders GROUP BY y",
+        expect![[r#"
+            column 'y' not found in any table at line 1, column 51
+              1 | SELECT id % 2 AS y, COUNT(*) FROM orders GROUP BY y
+                |                                                   ^
+              hint: the columns here are: id, region, amount"#]],
+    );
+    check(
+        "WITH o AS (SELECT id FROM orders) SELECT id + 1 AS y, COUNT(*) FROM o GROUP BY y",
+        expect![[r#"
+            column 'y' not found in any table at line 1, column 80
+              1 | WITH o AS (SELECT id FROM orders) SELECT id + 1 AS y, COUNT(*) FROM o GROUP BY y
+                |                                                                                ^
+              hint: the columns here are: id"#]],
+    );
+    check(
+        "WITH o AS (SELECT region FROM orders) \
+         SELECT UPPER(region) AS region, COUNT(*) FROM o GROUP BY region",
+        expect![[r#"
+            [region STRING, EXPR$1 BIGINT NOT NULL]
+            +I NORTH | 1
+            +I SOUTH | 1
+            -U NORTH | 1
+            +U NORTH | 2
+            +I NULL | 1
+        "#]],
+    );
+}
+
+#[test]
+fn aggregates_and_operators_are_checked() {
+    check(
+        "SELECT COUNT(NULL) FROM orders",
+        expect!["illegal use of 'NULL'"],
+    );
+    check(
+        "SELECT SUM(COUNT(*)) FROM orders",
+        expect!["aggregate expressions cannot be nested"],
+    );
+    check(
+        "SELECT 1 || 'x'",
+        expect!["operator '||' does not take INTEGER and VARCHAR"],
+    );
+    check(
+        "SELECT 2 << 1",
+        expect![[r#"
+        there is no operator '<<' at line 1, column 10
+          1 | SELECT 2 << 1
+            |          ^^"#]],
+    );
+}
+
+#[test]
+fn batch_errors_have_no_prefix() {
+    let session = session();
+    session
+        .set_config("execution.runtime-mode", "batch")
+        .unwrap();
+    expect![[r#"
+        [EXPR$0 INT]
+        failed: cannot cast 'north' to INT
+    "#]]
+    .assert_eq(&run(&session, "SELECT CAST(region AS INT) FROM orders"));
+    expect![[r#"
+        [region STRING, n INT]
+        failed: cannot cast 'north' to INT
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT region, SUM(CAST(region AS INT)) AS n FROM orders GROUP BY region ORDER BY n",
+    ));
 }
 
 #[test]

@@ -134,6 +134,11 @@ fn reword(message: &str, found: Option<&TokenWithSpan>) -> (String, Option<Strin
     if let Some(name) = message.strip_prefix(RESERVED) {
         return (format!("{name} is a reserved word"), None);
     }
+    if let Some(token) = found
+        && message.starts_with("No infix parser for token")
+    {
+        return (format!("there is no operator '{}'", token.token), None);
+    }
     let expected = message
         .strip_prefix("Expected: ")
         .and_then(|rest| rest.rsplit_once(", found: "));
