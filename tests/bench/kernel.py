@@ -19,17 +19,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import statistics
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
+import zmq
 from jupyter_client.manager import KernelManager
-
-if TYPE_CHECKING:
-    from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.session import Session
 
 LINES = 100_000
 UPDATES = 5_000
@@ -55,25 +53,81 @@ HOLD_INTERPRETER = "held = sum(range(150_000_000))"
 
 
 class Kernel:
-    """A running kernel and its client."""
+    """A running kernel and a client of plain sockets, so that no client's loop is measured."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         started = time.perf_counter()
         self.manager = KernelManager(kernel_name=name)
         self.manager.start_kernel()
-        self.client: BlockingKernelClient = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        info = self.manager.get_connection_info()
+        self.session = Session(key=info["key"], signature_scheme=info["signature_scheme"])
+        self.context = zmq.Context()
+        self.shell = self._connect(zmq.DEALER, info, "shell_port")
+        self.control = self._connect(zmq.DEALER, info, "control_port")
+        self.iopub = self._connect(zmq.SUB, info, "iopub_port")
+        self.reply(self.shell, self.send(self.shell, "kernel_info_request", {}))
         self.start_ms = (time.perf_counter() - started) * 1000
+        self._wait_for_iopub()
+
+    def _connect(self, kind: int, info: dict[str, Any], port: str) -> zmq.Socket[bytes]:
+        socket = self.context.socket(kind)
+        socket.linger = 0
+        socket.rcvhwm = 0
+        socket.reconnect_ivl = 3
+        if kind == zmq.SUB:
+            socket.subscribe(b"")
+        else:
+            socket.identity = self.session.bsession
+        socket.connect(f"tcp://{info['ip']}:{info[port]}")
+        return socket
+
+    def _wait_for_iopub(self) -> None:
+        """Ask until what is published arrives: a subscription takes its time."""
+        while True:
+            request = self.send(self.shell, "kernel_info_request", {})
+            self.reply(self.shell, request)
+            if self.receive(self.iopub, 0.2):
+                return
+
+    def send(self, socket: zmq.Socket[bytes], kind: str, content: dict[str, Any]) -> str:
+        """Send a request and give its id."""
+        message = self.session.msg(kind, content=content)
+        self.session.send(socket, message)
+        return str(message["header"]["msg_id"])
+
+    def receive(self, socket: zmq.Socket[bytes], timeout_s: float) -> dict[str, Any] | None:
+        """Give the next message, or None after ``timeout_s``."""
+        if not socket.poll(int(timeout_s * 1000)):
+            return None
+        _, frames = self.session.feed_identities(socket.recv_multipart())
+        message: dict[str, Any] = self.session.deserialize(frames)
+        return message
+
+    def expect(self, socket: zmq.Socket[bytes]) -> dict[str, Any]:
+        """Give the next message; it is an error if none comes within two minutes."""
+        message = self.receive(socket, 120)
+        if message is None:
+            msg = f"{self.name}: no message within two minutes"
+            raise RuntimeError(msg)
+        return message
+
+    def reply(self, socket: zmq.Socket[bytes], request: str) -> dict[str, Any]:
+        """Wait for the reply to ``request``."""
+        while True:
+            message = self.expect(socket)
+            if message["parent_header"].get("msg_id") == request:
+                return message
+
+    def execute(self, code: str) -> str:
+        """Send a cell and give the request's id."""
+        return self.send(self.shell, "execute_request", {"code": code, "allow_stdin": True})
 
     def run(self, code: str) -> tuple[float, list[dict[str, Any]]]:
         """Execute ``code``; the milliseconds until the reply, and all messages up to idle."""
         started = time.perf_counter()
-        request = self.client.execute(code, allow_stdin=True)
-        reply = self.client.get_shell_msg(timeout=120)
-        while reply["parent_header"].get("msg_id") != request:
-            reply = self.client.get_shell_msg(timeout=120)
+        request = self.execute(code)
+        reply = self.reply(self.shell, request)
         reply_ms = (time.perf_counter() - started) * 1000
         if reply["content"]["status"] != "ok":
             msg = f"{self.name}: {code[:60]!r} failed: {reply['content'].get('evalue')}"
@@ -84,26 +138,21 @@ class Kernel:
         """Everything published for ``request`` up to and with its idle status."""
         seen = []
         while True:
-            message = self.client.get_iopub_msg(timeout=120)
+            message = self.expect(self.iopub)
             if message["parent_header"].get("msg_id") != request:
                 continue
             seen.append(message)
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            if message["content"].get("execution_state") == "idle":
                 return seen
 
-    def drain(self) -> int:
-        """Throw away what has been published; how many display updates were among it."""
-        updates = 0
-        while True:
-            try:
-                message = self.client.get_iopub_msg(timeout=0)
-            except queue.Empty:
-                return updates
-            updates += message["msg_type"] == "update_display_data"
+    def drain(self) -> None:
+        """Throw away what has been published."""
+        while self.receive(self.iopub, 0):
+            pass
 
     def stop(self) -> None:
         """Shut the kernel down."""
-        self.client.stop_channels()
+        self.context.destroy(linger=0)
         self.manager.shutdown_kernel()
 
 
@@ -117,14 +166,12 @@ def measure_execute(kernel: Kernel) -> dict[str, float]:
 def measure_print(kernel: Kernel) -> dict[str, float]:
     """Print a line in a cell that goes on for a second."""
     started = time.perf_counter()
-    request = kernel.client.execute("print('x')\nimport time; time.sleep(0.8)")
-    while True:
-        message = kernel.client.get_iopub_msg(timeout=30)
-        if message["msg_type"] == "stream":
-            break
+    request = kernel.execute("print('x')\nimport time; time.sleep(0.8)")
+    while kernel.expect(kernel.iopub)["msg_type"] != "stream":
+        pass
     elapsed = (time.perf_counter() - started) * 1000
     kernel.messages(request)
-    kernel.client.get_shell_msg(timeout=30)
+    kernel.reply(kernel.shell, request)
     return {"print": elapsed}
 
 
@@ -162,29 +209,23 @@ def measure_gil(kernel: Kernel) -> dict[str, float]:
     kernel.run(LIVE_RUST if drives_itself else LIVE_PYTHON)
     time.sleep(1)
     kernel.drain()
-    request = kernel.client.execute(HOLD_INTERPRETER)
+    request = kernel.execute(HOLD_INTERPRETER)
     time.sleep(0.3)
     started = time.perf_counter()
-    message = kernel.client.session.msg("kernel_info_request", {})
-    kernel.client.control_channel.send(message)
-    kernel.client.control_channel.get_msg(timeout=60)
+    question = kernel.send(kernel.control, "kernel_info_request", {})
+    kernel.reply(kernel.control, question)
     control_ms = (time.perf_counter() - started) * 1000
-    window = time.perf_counter()
     kernel.drain()
+    window = time.perf_counter()
     updates = 0
     while True:
-        try:
-            published = kernel.client.get_iopub_msg(timeout=60)
-        except queue.Empty:
-            break
-        if published["msg_type"] == "update_display_data":
-            updates += 1
-        if published["parent_header"].get("msg_id") == request and (
-            published["content"].get("execution_state") == "idle"
-        ):
+        published = kernel.expect(kernel.iopub)
+        updates += published["msg_type"] == "update_display_data"
+        is_ours = published["parent_header"].get("msg_id") == request
+        if is_ours and published["content"].get("execution_state") == "idle":
             break
     seconds = time.perf_counter() - window
-    kernel.client.get_shell_msg(timeout=60)
+    kernel.reply(kernel.shell, request)
     kernel.run("pulse.stop()" if drives_itself else "live = False")
     return {"gil_live": updates / seconds, "gil_control": control_ms}
 
