@@ -22,6 +22,7 @@ from traitlets.config import Config
 
 from tidemill.kernel import jobs, live, sql
 from tidemill.kernel.displays import Displays, ResultHook
+from tidemill.kernel.history import open_database
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -177,6 +178,9 @@ def load_config() -> Config:
                 print(f"tidemill: {folder / name}.py: {error!r}", file=sys.stderr)  # noqa: T201
     # Its presence is what libraries ask for.
     config.IPKernelApp.setdefault("parent_appname", "tidemill")
+    config.HistoryManager.setdefault(
+        "connection_options", {"check_same_thread": False, "factory": open_database}
+    )
     return config
 
 
