@@ -27,6 +27,8 @@ pub struct Progress {
     pub error: Option<String>,
     /// Records that its sources have read.
     pub n_records: u64,
+    /// Changes that it has written into tables; none for a query, which writes into no table.
+    pub n_written: Option<u64>,
     /// Since the start; stands still after the end.
     pub elapsed: Duration,
 }
@@ -208,6 +210,7 @@ impl Frames {
         status.subject = self.options.subject.clone();
         status.n_rows = n_rows;
         status.error = progress.error.clone();
+        status.n_written = progress.n_written;
         match progress.state {
             RunState::Running => {
                 status.n_records = Some(progress.n_records);

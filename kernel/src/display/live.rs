@@ -198,6 +198,8 @@ impl LiveDisplay {
         let met = met.filter(|_| progress.state == RunState::Stopped);
         if met.is_some() {
             picture.frames.settle();
+        }
+        if met.is_some() || matches!(self.until, Some(Until::Rows(_))) {
             n_needed = usize::MAX;
         }
         let ended = progress.state != RunState::Running;
@@ -205,7 +207,7 @@ impl LiveDisplay {
         if ended || drawn != Some(version) {
             picture.drawn = self.source.rows(n_needed).map(|rows| (version, rows));
         }
-        if let (Some((_, rows)), Some(Until::Rows(n_rows))) = (&mut picture.drawn, met) {
+        if let (Some((_, rows)), Some(Until::Rows(n_rows))) = (&mut picture.drawn, self.until) {
             rows.keep_first(n_rows);
         }
         let rows = picture.drawn.as_ref().map(|(_, rows)| rows);
@@ -291,8 +293,15 @@ impl LiveDisplays {
         let mut frames = Frames::new(spec.frames);
         let progress = spec.source.progress();
         let version = spec.source.version();
-        let needed = frames.n_rows_needed(progress.state, spec.source.n_rows().unwrap_or(0));
-        let rows = spec.source.rows(needed);
+        let mut needed = frames.n_rows_needed(progress.state, spec.source.n_rows().unwrap_or(0));
+        if matches!(spec.until, Some(Until::Rows(_))) {
+            needed = usize::MAX;
+        }
+        let mut rows = spec.source.rows(needed);
+        if let (Some(rows), Some(Until::Rows(n_rows))) = (&mut rows, spec.until) {
+            // No picture shows more: the last one would take rows away again.
+            rows.keep_first(n_rows);
+        }
         // Running whatever the state is: the ticker or the waiting cell draws the last picture.
         let first = Progress {
             state: RunState::Running,

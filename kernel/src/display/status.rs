@@ -5,6 +5,7 @@
 //!   ● running · 31 rows · 1,204,331 records · 402,000 records/s · 3 s
 //!   ✔ finished · 31 rows from 2,000,000 records
 //!   ■ stopped · 31 rows from 1,204,331 records
+//!   ✔ INSERT INTO sink finished · 2,000,000 records in · 1,204,331 out
 //!   ✖ failed · 31 rows · function 'ip_to_province' failed
 //! ```
 //!
@@ -65,6 +66,8 @@ pub struct Status {
     pub n_rows: Option<u64>,
     /// Records read by the job's sources.
     pub n_records: Option<u64>,
+    /// Changes written into tables by the job.
+    pub n_written: Option<u64>,
     /// Records a second, now.
     pub records_per_second: Option<f64>,
     /// Since the start.
@@ -84,6 +87,7 @@ impl Status {
             subject: None,
             n_rows: None,
             n_records: None,
+            n_written: None,
             records_per_second: None,
             elapsed: None,
             note: None,
@@ -108,9 +112,11 @@ impl Status {
             }
             (rows, records) => {
                 parts.extend(rows.map(|rows| counted(rows, "row")));
-                parts.extend(records.map(|records| counted(records, "record")));
+                let direction = if self.n_written.is_some() { " in" } else { "" };
+                parts.extend(records.map(|n| counted(n, "record") + direction));
             }
         }
+        parts.extend(self.n_written.map(|n| format!("{} out", grouped(n))));
         parts.extend(
             self.records_per_second
                 .map(|rate| format!("{} records/s", rate_text(rate))),

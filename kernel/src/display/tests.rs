@@ -332,6 +332,13 @@ fn status_lines() {
     status.records_per_second = None;
     status.elapsed = None;
     expect!["✔ finished · 31 rows from 1,204,331 records"].assert_eq(&status.to_plain());
+    let insert = Status {
+        subject: Some("INSERT INTO sink".to_owned()),
+        n_records: Some(2_538),
+        n_written: Some(0),
+        ..Status::new(RunState::Finished)
+    };
+    expect!["✔ INSERT INTO sink finished · 2,538 records in · 0 out"].assert_eq(&insert.to_plain());
     status.state = RunState::Failed;
     status.n_records = None;
     status.subject = Some("INSERT INTO sink".to_owned());

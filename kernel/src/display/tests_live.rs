@@ -26,6 +26,7 @@ struct State {
     rows: Vec<(&'static str, i64)>,
     n_records: u64,
     elapsed_ms: u64,
+    append_only: bool,
 }
 
 impl Fake {
@@ -36,6 +37,7 @@ impl Fake {
             rows: Vec::new(),
             n_records: 0,
             elapsed_ms: 0,
+            append_only: false,
         })))
     }
 
@@ -59,6 +61,7 @@ impl LiveSource for Fake {
             state: state.state,
             error: (state.state == RunState::Failed).then(|| "division by zero".to_owned()),
             n_records: state.n_records,
+            n_written: None,
             elapsed: Duration::from_millis(state.elapsed_ms),
         }
     }
@@ -77,7 +80,7 @@ impl LiveSource for Fake {
         Some(Rows {
             batch: batch(&kept),
             n_rows: state.rows.len() as u64,
-            append_only: false,
+            append_only: state.append_only,
         })
     }
 
@@ -173,6 +176,7 @@ fn draw(frames: &mut Frames, state: RunState, rows: &[(&str, i64)], elapsed_s: u
         state,
         error: None,
         n_records: 1_000 * elapsed_s,
+        n_written: None,
         elapsed: Duration::from_secs(elapsed_s),
     };
     match frames.next(&progress, Some(&rows), None).unwrap() {
@@ -254,6 +258,7 @@ fn an_idle_query_draws_the_same_picture() {
             state: RunState::Running,
             error: None,
             n_records: 7,
+            n_written: None,
             elapsed: Duration::from_secs(elapsed_s),
         };
         let bundle = frames.next(&progress, Some(&rows), None).unwrap();
@@ -376,6 +381,26 @@ fn until_stops_the_query() {
         paper.last().lines().last().unwrap(),
         expect!["■ stopped · 2 rows · until rows=2"],
     );
+}
+
+#[test]
+fn no_picture_shows_more_rows_than_until() {
+    let (fake, paper) = (Fake::new(), Paper::default());
+    fake.0.lock().append_only = true;
+    fake.set(&[("a", 1), ("b", 2), ("c", 3)], 10, 1_000);
+    let displays = Arc::new(LiveDisplays::default());
+    let mut spec = spec(&fake, &paper, Order::AsTheyCame);
+    spec.until = Some(Until::Rows(2));
+    let display = displays.add(spec);
+    assert!(paper.last().contains("2 rows"), "{}", paper.last());
+    fake.set(&[("a", 1), ("b", 2), ("c", 3), ("d", 4)], 11, 1_000);
+    displays.tick_all(&[Arc::clone(&display)], Instant::now() + NEVER * 2);
+    while fake.0.lock().state == RunState::Running {
+        std::thread::yield_now();
+    }
+    assert!(display.wait(Duration::ZERO));
+    assert!(paper.last().contains("2 rows"), "{}", paper.last());
+    assert!(!paper.last().contains("c "), "{}", paper.last());
 }
 
 #[test]

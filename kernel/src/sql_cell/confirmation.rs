@@ -74,7 +74,15 @@ const OBJECTS: [(&[&str], &str); 8] = [
 
 fn object_line(words: &[String], upper: &[String], done: &str) -> String {
     match object(upper) {
-        Some((kind, name)) => format!("{kind} {} {done}", word(words, name)),
+        Some((kind, name)) => {
+            // The engine does not tell whether there was anything to do: nor may this line.
+            let condition = match upper.get(name.saturating_sub(2)..name) {
+                Some([r#if, exists]) if r#if == "IF" && exists == "EXISTS" => " if it existed",
+                Some([not, exists]) if not == "NOT" && exists == "EXISTS" => " or there already",
+                _ => "",
+            };
+            format!("{kind} {} {done}{condition}", word(words, name))
+        }
         None => done.to_owned(),
     }
 }
@@ -190,7 +198,7 @@ mod tests {
             ),
             (
                 "-- the log\ncreate temporary table if not exists `my db`.`t` (a INT)",
-                "table my db.t created",
+                "table my db.t created or there already",
             ),
             (
                 "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1",
@@ -200,7 +208,8 @@ mod tests {
                 "CREATE TEMPORARY SYSTEM FUNCTION f AS 'm.f' LANGUAGE PYTHON",
                 "function f created",
             ),
-            ("DROP TABLE IF EXISTS t", "table t dropped"),
+            ("DROP TABLE IF EXISTS t", "table t dropped if it existed"),
+            ("DROP TABLE t", "table t dropped"),
             ("ALTER TABLE a RENAME TO b", "table a altered"),
             ("USE CATALOG c", "current catalog is c"),
             ("USE db1", "current database is db1"),

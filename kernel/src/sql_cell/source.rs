@@ -43,6 +43,7 @@ impl LiveSource for JobSource {
             state,
             error,
             n_records: metrics.records_in,
+            n_written: self.view.is_none().then_some(metrics.records_out),
             elapsed: metrics.elapsed,
         }
     }
