@@ -7,7 +7,8 @@
 //! 2. A cell is SQL if its first word is the keyword of a Flink statement and what follows has
 //!    the shape of that statement (`select 1`, `show tables`, `with t as (select …) select …`),
 //!    as decided by [`looks_like_sql`]. No text of such a shape is valid Python.
-//! 3. Every other cell is Python; so are those that begin with `%`, `!` or `?`.
+//! 3. A cell of nothing but SQL comments (`-- …`, with a space, and `/* … */`) is SQL.
+//! 4. Every other cell is Python; so are those that begin with `%`, `!` or `?`.
 
 use std::time::Duration;
 
@@ -27,11 +28,33 @@ pub enum CellKind {
 /// Says in which language a cell is written.
 #[must_use]
 pub fn classify(code: &str) -> CellKind {
-    if magic_line(code).is_some() || looks_like_sql(code) {
+    if magic_line(code).is_some() || looks_like_sql(code) || is_all_comments(code) {
         CellKind::Sql
     } else {
         CellKind::Python
     }
+}
+
+/// Whether there is a SQL comment and nothing else. `--x` without a space is left to Python.
+fn is_all_comments(code: &str) -> bool {
+    let mut rest = code.trim();
+    if rest.is_empty() {
+        return false;
+    }
+    while !rest.is_empty() {
+        let end = if rest.starts_with("/*") {
+            rest.find("*/").map(|at| at + 2)
+        } else if rest == "--" || rest.starts_with("-- ") || rest.starts_with("--\n") {
+            Some(rest.find('\n').unwrap_or(rest.len()))
+        } else {
+            None
+        };
+        let Some(behind) = end.and_then(|end| rest.get(end..)) else {
+            return false;
+        };
+        rest = behind.trim_start();
+    }
+    true
 }
 
 /// The options of `%%sql`; what is not given is decided by the session's settings.
@@ -227,6 +250,8 @@ mod tests {
             "SELECT 1",
             "-- all\nshow tables;",
             "select * from t\nwhere a = 1",
+            "-- only a comment",
+            "-- two\n--\n/* of\nthem */\n",
         ] {
             assert_eq!(classify(code), CellKind::Sql, "{code}");
         }
@@ -235,6 +260,9 @@ mod tests {
             "show = 1",
             "with open('x') as f:\n    pass",
             "values = [1]",
+            "--x",
+            "-- a comment\nx = 1",
+            "/* without an end",
         ] {
             assert_eq!(classify(code), CellKind::Python, "{code}");
         }

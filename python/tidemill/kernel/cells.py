@@ -66,6 +66,7 @@ class CellRun:
         self._shell = shell
         self._task = task
         self._cell = cell = Cell.of(task)
+        shell.cell_code = cell.code
         shell.last_error = None
         shell.result_failed = False
         shell.displayhook.is_formatting = False

@@ -23,6 +23,7 @@ from traitlets.config import Config
 from tidemill.kernel import jobs, live, sql
 from tidemill.kernel.displays import Displays, ResultHook
 from tidemill.kernel.history import open_database
+from tidemill.kernel.sql_hint import sql_hint
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,6 +46,10 @@ class ZMQInteractiveShell(InteractiveShell):
     kernel: KernelServices
     origin: Origin
     interrupts: Interrupts
+    #: The text of the cell that runs.
+    cell_code = ""
+    #: True while it is shown that a text cannot be compiled.
+    _is_no_python = False
     #: Name and text of the error that was shown last, for the reply.
     last_error: tuple[str, str, list[str]] | None = None
     #: True if the value of the cell could not be shown: then the cell has failed.
@@ -126,7 +131,22 @@ class ZMQInteractiveShell(InteractiveShell):
         _hide_kernel(tb)
         return etype, value, tb
 
+    def showsyntaxerror(
+        self,
+        filename: str | None = None,
+        running_compiled_code: bool = False,  # noqa: FBT001, FBT002 (IPython's)
+    ) -> None:
+        """Show that a text is no Python; of a cell, also whether it may be meant as SQL."""
+        self._is_no_python = not running_compiled_code
+        try:
+            super().showsyntaxerror(filename, running_compiled_code)
+        finally:
+            self._is_no_python = False
+
     def _showtraceback(self, etype: type[BaseException], evalue: Any, stb: list[str]) -> None:
+        if self._is_no_python or issubclass(etype, NameError):
+            hint = sql_hint(self.cell_code, evalue)
+            stb = stb if hint is None else [*stb, hint]
         self.last_error = (etype.__name__, str(evalue), list(stb))
         if self.displayhook.is_formatting:
             self.result_failed = True
