@@ -76,6 +76,8 @@ def test_ddl_is_confirmed_in_one_line(notebook: Notebook) -> None:
         "✔ pipeline.name reset",
         "✔ view few dropped",
     ]
+    run = notebook.settled("DROP TABLE IF EXISTS nothing")
+    assert run.texts == ["✔ table nothing dropped if it existed"]
 
 
 def test_lists_are_tables_and_plans_are_text(notebook: Notebook) -> None:
@@ -167,7 +169,10 @@ def test_a_bounded_insert_blocks_and_tells_how_much(notebook: Notebook) -> None:
         CREATE TEMPORARY TABLE hole (id INT) WITH ('connector' = 'blackhole');
         INSERT INTO hole SELECT id FROM counter;
     """)
-    assert run.texts == ["✔ table hole created", "✔ INSERT INTO hole finished · 1,000 records"]
+    assert run.texts == [
+        "✔ table hole created",
+        "✔ INSERT INTO hole finished · 1,000 records in · 1,000 out",
+    ]
 
 
 def test_prints_of_a_job_appear_in_its_cell(notebook: Notebook) -> None:
@@ -237,6 +242,7 @@ def test_a_function_that_fails_ends_the_cell(notebook: Notebook) -> None:
         run = notebook.run("SELECT broken(id) FROM counter", live=live)
         assert run.reply["ename"] == "UserDefinedFunctionException"
         assert "ZeroDivisionError" in plain(run.error["traceback"])
+        assert "Cell In[" in plain(run.error["traceback"])
     assert notebook.settled("SELECT 1 AS a").texts, "the kernel goes on"
 
 
@@ -249,6 +255,7 @@ def test_a_bounded_query_can_be_interrupted(notebook: Notebook) -> None:
     assert run.reply["ename"] == "KeyboardInterrupt"
     assert plain(run.error["traceback"]) == "KeyboardInterrupt: query stopped"
     assert "■ stopped" in run.last_text
+    assert notebook.settled("jobs()[-1].state").texts == ["'stopped'"]
     running = notebook.settled("len(jobs().running())")
     assert running.texts == ["0"]
 
@@ -288,3 +295,27 @@ def test_the_magic_has_help_and_can_be_called(notebook: Notebook) -> None:
     assert "… 1 more row" in run.texts[0]
     reply = notebook.run("%%sql?").reply
     assert "--until rows=N" in reply["payload"][0]["data"]["text/plain"]
+    assert "--until rows=N" in notebook.settled("%%sql --help").outputs[0]["content"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("selec id from counter", "did you mean 'SELECT'?"),
+        ("SELECT", "is something wrong or missing behind 'SELECT'?"),
+        ("-- all\ncreat table t (a int)", "did you mean 'CREATE'?"),
+    ],
+)
+def test_what_is_no_python_may_be_meant_as_sql(notebook: Notebook, code: str, hint: str) -> None:
+    shown = plain(notebook.run(code).error["traceback"])
+    assert f"hint: if this is SQL, {hint} A first line of %%sql" in shown
+
+
+@pytest.mark.parametrize("code", ["x = = 1", "import (", "nothing_of_this_name", "shows(1)"])
+def test_what_is_meant_as_python_has_no_hint(notebook: Notebook, code: str) -> None:
+    assert "%%sql" not in plain(notebook.run(code).error["traceback"])
+
+
+def test_comments_alone_do_nothing(notebook: Notebook) -> None:
+    run = notebook.settled("-- only a comment\n/* and another */")
+    assert run.outputs == []

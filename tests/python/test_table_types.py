@@ -95,6 +95,11 @@ def test_types_of_values_that_differ() -> None:
         infer_row_type([(1,), ("x",)])
 
 
+def test_columns_that_do_not_fit_have_their_given_names() -> None:
+    with pytest.raises(TypeError, match=r"column 'word': cannot merge types BIGINT and STRING"):
+        infer_row_type([(1, 2), ("x", 3)], ["word", "n"])
+
+
 def test_names_without_a_schema() -> None:
     assert infer_row_type([(1, 2)]).field_names() == ["_1", "_2"]
     assert infer_row_type([{"b": 1, "a": 2}]).field_names() == ["a", "b"]

@@ -41,6 +41,12 @@ impl PyJob {
         }
     }
 
+    /// What `status` gives, under the name that lists of jobs have for it.
+    #[getter]
+    fn state(&self) -> &'static str {
+        self.status()
+    }
+
     /// Waits until the job has ended; tells whether it has. Raises the job's error if it failed.
     #[pyo3(signature = (timeout_ms))]
     fn wait(&self, py: Python<'_>, timeout_ms: Option<u64>) -> PyResult<bool> {

@@ -49,7 +49,7 @@ def jobs() -> JobList:
     Returns
     -------
     JobList
-        Handles with ``id``, ``name``, ``status()``, ``metrics()``, ``wait(timeout_ms)`` and
+        Handles with ``id``, ``name``, ``state``, ``metrics()``, ``wait(timeout_ms)`` and
         ``stop()``.
     """
     return JobList(engine.jobs())

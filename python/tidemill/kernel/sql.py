@@ -6,6 +6,7 @@ and how an error of a statement looks like an error of a cell.
 
 from __future__ import annotations
 
+import inspect as introspection
 from typing import TYPE_CHECKING, Any
 
 from tidemill._native import display
@@ -55,6 +56,10 @@ def run_cell(code: str) -> None:
     """
     from IPython.core.error import UsageError  # noqa: PLC0415 (keeps the kernel's start short)
 
+    words = code.strip().partition("\n")[0].split()
+    if words[:1] == ["%%sql"] and not {"--help", "-h"}.isdisjoint(words):
+        print(introspection.getdoc(sql))  # noqa: T201 (help is text)
+        return
     try:
         display.run_sql_cell(_session(), code, CELL.get())
     except ValueError as error:

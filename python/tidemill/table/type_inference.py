@@ -70,18 +70,23 @@ def infer_row_type(rows: Iterable[Any], names: Sequence[str] | None = None) -> R
     merged: RowType | None = None
     for row in rows:
         row_type = _row_type(row)
+        if names is not None:
+            row_type = _renamed(row_type, names)
         merged = (
             row_type if merged is None else typing.cast("RowType", _merge(merged, row_type, "row"))
         )
     if merged is None:
         msg = "cannot infer types without elements: give a schema of DataTypes"
         raise ValueError(msg)
-    if names is None:
-        return merged
-    if len(names) != len(merged):
-        msg = f"{len(names)} names are given for elements of {len(merged)} values"
+    return merged
+
+
+def _renamed(row_type: RowType, names: Sequence[str]) -> RowType:
+    """Name the columns first, so that an error about types names them too."""
+    if len(names) != len(row_type):
+        msg = f"{len(names)} names are given for elements of {len(row_type)} values"
         raise ValueError(msg)
-    pairs = zip(names, merged.field_types(), strict=True)
+    pairs = zip(names, row_type.field_types(), strict=True)
     return RowType([RowField(name, data_type) for name, data_type in pairs])
 
 

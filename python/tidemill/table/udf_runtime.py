@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import sys
 import threading
 import traceback
 import weakref
@@ -111,7 +112,17 @@ def describe_failure(
     if not own:
         return first
     lines = "".join(traceback.format_list(own)).rstrip()
+    for file in {frame.filename for frame in own}:
+        lines = lines.replace(f'File "{file}"', _place(file))
     return f"{first}\nTraceback (most recent call last):\n{lines}"
+
+
+def _place(file: str) -> str:
+    """Name a file as the tracebacks of this process do: ``Cell In[3]`` for a cell of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    described = None if shell is None else shell.compile.format_code_name(file)
+    return f'File "{file}"' if described is None else " ".join(described)
 
 
 def define(wrapper: UserDefinedScalarFunctionWrapper, parameters: Mapping[str, str]) -> Definition:
