@@ -230,20 +230,17 @@ impl GroupAggregate {
     }
 
     fn emit_net(&mut self, out: &mut Output) -> Result<()> {
-        let frontier = self.frontier.take()?;
-        let after = self.read(&frontier.groups)?;
-        let counts: Vec<i64> = frontier
-            .groups
-            .iter()
-            .map(|&group| self.count(group))
-            .collect();
-        require_not_negative(&counts)?;
-        if let Some(delta) =
-            frontier.net_changes(&self.spec.schema, &after, &counts, self.spec.update_before)?
-        {
-            out.emit(delta);
+        for frontier in self.frontier.take()? {
+            let groups = &frontier.groups;
+            let after = self.read(groups)?;
+            let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
+            require_not_negative(&counts)?;
+            let (schema, update_before) = (&self.spec.schema, self.spec.update_before);
+            if let Some(delta) = frontier.net_changes(schema, &after, &counts, update_before)? {
+                out.emit(delta);
+            }
+            self.remove_empty(groups);
         }
-        self.remove_empty(&frontier.groups);
         Ok(())
     }
 

@@ -56,7 +56,11 @@ struct Piece {
     is_there: Vec<bool>,
 }
 
-/// A frontier at the end of its step.
+/// Groups of one part of a frontier, at least, if there are so many: the columns of a part fit into
+/// the processor's cache, and tiny batches do not make tiny deltas.
+const MIN_PART_GROUPS: usize = 4_096;
+
+/// Groups of a frontier at the end of its step.
 pub(super) struct ClosedFrontier {
     pub(super) groups: Vec<u32>,
     key: Vec<ArrayRef>,
@@ -140,22 +144,21 @@ impl Frontier {
             .collect()
     }
 
-    /// Takes all out and begins the next round.
-    pub(super) fn take(&mut self) -> Result<ClosedFrontier> {
+    /// Takes all out, in parts that stay in the processor's cache, and begins the next round.
+    pub(super) fn take(&mut self) -> Result<Vec<ClosedFrontier>> {
         let pieces = std::mem::take(&mut self.pieces);
         self.clear();
-        let mut groups = Vec::new();
-        let mut is_there = Vec::new();
-        for piece in &pieces {
-            groups.extend_from_slice(&piece.groups);
-            is_there.extend_from_slice(&piece.is_there);
+        let mut closed = Vec::new();
+        let (mut first, mut n_groups) = (0, 0);
+        for (piece_idx, piece) in pieces.iter().enumerate() {
+            n_groups += piece.groups.len();
+            if n_groups >= MIN_PART_GROUPS || piece_idx + 1 == pieces.len() {
+                let part = pieces.get(first..=piece_idx).unwrap_or_default();
+                closed.push(ClosedFrontier::join(part)?);
+                (first, n_groups) = (piece_idx + 1, 0);
+            }
         }
-        Ok(ClosedFrontier {
-            groups,
-            key: joined(&pieces, |piece| &piece.key)?,
-            before: joined(&pieces, |piece| &piece.before)?,
-            is_there,
-        })
+        Ok(closed)
     }
 
     pub(super) fn state_bytes(&self) -> usize {
@@ -164,6 +167,21 @@ impl Frontier {
 }
 
 impl ClosedFrontier {
+    fn join(pieces: &[Piece]) -> Result<Self> {
+        let mut groups = Vec::new();
+        let mut is_there = Vec::new();
+        for piece in pieces {
+            groups.extend_from_slice(&piece.groups);
+            is_there.extend_from_slice(&piece.is_there);
+        }
+        Ok(Self {
+            groups,
+            key: joined(pieces, |piece| &piece.key)?,
+            before: joined(pieces, |piece| &piece.before)?,
+            is_there,
+        })
+    }
+
     /// The net changes, given the values and row counts after the step; none if there are none.
     pub(super) fn net_changes(
         &self,
