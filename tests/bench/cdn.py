@@ -68,9 +68,17 @@ def main() -> None:
         runs: dict[str, list[Measurement]] = {name: [] for name in commands}
         for _ in range(options.rounds):
             for name, command in commands.items():
-                runs[name].append(measure(command))
+                try:
+                    runs[name].append(measure(command))
+                except RuntimeError as error:
+                    cause = next(
+                        (x for x in str(error).splitlines() if "Caused by" in x), str(error)
+                    )
+                    sys.stdout.write(f"{name}: {cause[:160]}\n")
     sys.stdout.write(f"{'':>22}{'records/s':>14}{'query s':>10}{'program s':>11}{'peak MB':>10}\n")
     for name, measured in runs.items():
+        if not measured:
+            continue
         run = median_by_seconds(measured)
         report = run.report
         rate = report["records"] / report["seconds"]

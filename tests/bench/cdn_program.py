@@ -84,6 +84,7 @@ def main() -> None:
     config.set("table.exec.mini-batch.size", "50000")
     config.set("pipeline.object-reuse", "true")
     config.set("parallelism.default", "2")
+    config.set("python.executable", sys.executable)
     if len(sys.argv) > 4:
         config.set("python.execution-mode", sys.argv[4])
     env.execute_sql(ACCESS_LOG.format(folder=folder))
