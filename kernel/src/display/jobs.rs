@@ -1,5 +1,7 @@
 //! The list of jobs: what runs, what has run, and how much it has done.
 
+use std::borrow::Cow;
+
 use tidemill_engine::runtime::{JobHandle, JobStatus};
 
 use super::format::{cut, visible};
@@ -62,7 +64,7 @@ impl JobLine {
         };
         [
             self.id.clone(),
-            cut(&visible(&self.name), MAX_NAME_WIDTH),
+            cut(&visible(&readable(&self.name)), MAX_NAME_WIDTH),
             format!("{sign} {word}"),
             grouped(self.records_in),
             grouped(self.records_out),
@@ -74,6 +76,18 @@ impl JobLine {
         .map(Some)
         .collect()
     }
+}
+
+/// The name as status lines have it: Flink names the job of an INSERT `insert-into_` and the whole
+/// path of the table.
+fn readable(name: &str) -> Cow<'_, str> {
+    let Some(path) = name.strip_prefix("insert-into_") else {
+        return Cow::Borrowed(name);
+    };
+    let table = path
+        .strip_prefix("default_catalog.default_database.")
+        .unwrap_or(path);
+    Cow::Owned(format!("INSERT INTO {table}"))
 }
 
 /// The list in both forms.
@@ -121,4 +135,26 @@ fn bytes_text(n_bytes: usize) -> String {
         size /= 1_024.0;
     }
     format!("{size:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_named_as_in_status_lines() {
+        for (name, shown) in [
+            (
+                "insert-into_default_catalog.default_database.pr1",
+                "INSERT INTO pr1",
+            ),
+            (
+                "insert-into_default_catalog.d.t",
+                "INSERT INTO default_catalog.d.t",
+            ),
+            ("collect", "collect"),
+        ] {
+            assert_eq!(readable(name), shown, "{name}");
+        }
+    }
 }
