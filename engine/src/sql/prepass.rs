@@ -5,7 +5,8 @@
 //! - a hint of a table, `/*+ OPTIONS('k' = 'v') */`, which sqlparser drops silently, is put aside
 //!   under the place of the name that it follows ([`super::hints`] puts it into the tree);
 //! - `WITHIN interval` of MATCH_RECOGNIZE, which sqlparser does not know, is moved into DEFINE as
-//!   the definition of a made-up symbol, [`WITHIN_SYMBOL`].
+//!   the definition of a made-up symbol, [`WITHIN_SYMBOL`];
+//! - rows of one value, `VALUES 1, 2`, get the parentheses that sqlparser wants.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{
@@ -40,6 +41,7 @@ pub(super) fn prepare(source: &SourceText) -> Result<Prepared, SqlDiagnostic> {
     refuse_foreign_tokens(source, &tokens)?;
     let table_hints = take_table_hints(source, &mut tokens)?;
     move_within(&mut tokens);
+    wrap_bare_rows(&mut tokens);
     Ok(Prepared {
         tokens,
         table_hints,
@@ -163,6 +165,89 @@ fn take_table_hints(
             source.slice(span).chars().count(),
         )),
     }
+}
+
+/// `VALUES 1, 2` becomes `VALUES (1), (2)`. A list that begins with a row in parentheses stays.
+fn wrap_bare_rows(tokens: &mut Vec<TokenWithSpan>) {
+    let mut from = 0;
+    while let Some((start, end)) = find_bare_rows(tokens, from) {
+        let mut wrapped = Vec::with_capacity(end - start + 4);
+        let open = || TokenWithSpan::new(Token::LParen, Span::empty());
+        let close = |span: Span| TokenWithSpan::new(Token::RParen, span);
+        // The text of a statement ends where its last token does.
+        let end_span = tokens.get(end - 1).map_or(Span::empty(), |last| {
+            Span::new(last.span.end, last.span.end)
+        });
+        let mut depth = 0_usize;
+        wrapped.push(open());
+        for token in tokens.drain(start..end) {
+            match &token.token {
+                Token::LParen | Token::LBracket => depth += 1,
+                Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+                Token::Comma if depth == 0 => {
+                    wrapped.extend([close(Span::empty()), token, open()]);
+                    continue;
+                }
+                _ => {}
+            }
+            wrapped.push(token);
+        }
+        wrapped.push(close(end_span));
+        from = start + wrapped.len();
+        tokens.splice(start..start, wrapped);
+    }
+}
+
+/// The next list of bare rows behind `from`: from its first token to behind its last one.
+fn find_bare_rows(tokens: &[TokenWithSpan], from: usize) -> Option<(usize, usize)> {
+    let keyword = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let is_space = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_));
+    let values = |(idx, token): (usize, &TokenWithSpan)| {
+        if keyword(token) != Keyword::VALUES {
+            return None;
+        }
+        let start = idx + 1 + tokens.get(idx + 1..)?.iter().position(|it| !is_space(it))?;
+        let first = tokens.get(start)?;
+        let is_value = match &first.token {
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::Minus | Token::Plus => true,
+            Token::Word(_) => !matches!(keyword(first), Keyword::ROW),
+            _ => false,
+        };
+        is_value.then_some(start)
+    };
+    let start = tokens.iter().enumerate().skip(from).find_map(values)?;
+    let mut depth = 0_usize;
+    let mut end = start;
+    for (idx, token) in tokens.iter().enumerate().skip(start) {
+        match &token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket if depth > 0 => depth -= 1,
+            Token::RParen | Token::SemiColon | Token::EOF => break,
+            _ if depth == 0 && ends_rows(keyword(token)) => break,
+            _ => {}
+        }
+        if !is_space(token) {
+            end = idx + 1;
+        }
+    }
+    Some((start, end))
+}
+
+/// Whether a keyword stands behind a list of rows and never in a value.
+const fn ends_rows(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::UNION
+            | Keyword::INTERSECT
+            | Keyword::EXCEPT
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::FETCH
+    )
 }
 
 /// `PATTERN (…) WITHIN interval DEFINE …` becomes `PATTERN (…) DEFINE __within AS interval, …`.

@@ -257,3 +257,42 @@ fn like_with_another_escape() {
     expect!["invalid escape character 'ab': one character expected"]
         .assert_eq(&rows("'a!b' ESCAPE 'ab'"));
 }
+
+/// A row of one value needs no parentheses.
+#[test]
+fn values_without_parentheses() {
+    let session = session();
+    let rows = |sql: &str| run(&session, sql);
+    expect![[r#"
+        [EXPR$0 INT NOT NULL]
+        +I 1
+        +I 5
+        +I 4
+    "#]]
+    .assert_eq(&rows("VALUES 1, 2 + (3), ABS(-4)"));
+    expect![[r#"
+        [a CHAR(1) NOT NULL]
+        +I x
+        +I y
+    "#]]
+    .assert_eq(&rows("SELECT a FROM (VALUES 'x', 'y') AS t(a)"));
+    expect![[r#"
+        [column1 INT NOT NULL]
+        +I 1
+        +I 2
+    "#]]
+    .assert_eq(&rows("VALUES 1 UNION ALL VALUES 2"));
+    expect![[r#"
+        column 'nope' not found in any table at line 1, column 11
+          1 | VALUES 1, nope
+            |           ^^^^"#]]
+    .assert_eq(&rows("VALUES 1, nope"));
+    let script = session
+        .parse_script("VALUES 1, 2; VALUES (1); VALUES 'a'")
+        .unwrap();
+    let texts: Vec<_> = script
+        .iter()
+        .map(|statement| statement.text.as_str())
+        .collect();
+    assert_eq!(texts, ["VALUES 1, 2", "VALUES (1)", "VALUES 'a'"]);
+}
