@@ -77,11 +77,11 @@ impl<'a> TableOptions<'a> {
         let hint = unknown
             .first()
             .and_then(|key| Some((key, nearest(key, specs)?)))
-            .map(|(key, known)| format!("; did you mean '{known}' with '{key}'?"))
+            .map(|(key, known)| format!("\n  hint: did you mean '{known}' with '{key}'?"))
             .unwrap_or_default();
         if !missing.is_empty() {
             return Err(this.error(format!(
-                "required options are missing: {}{hint}; {}",
+                "required options are missing: {}{}{hint}",
                 quoted(&missing),
                 supported(specs)
             )));
@@ -90,7 +90,7 @@ impl<'a> TableOptions<'a> {
             return Ok(this);
         }
         Err(this.error(format!(
-            "unsupported options: {}{hint}; {}",
+            "unsupported options: {}{}{hint}",
             quoted(&unknown),
             supported(specs)
         )))
@@ -215,7 +215,7 @@ fn supported(specs: &[OptionSpec]) -> String {
     let mut keys: Vec<&str> = specs.iter().map(|spec| spec.key).collect();
     keys.push("connector");
     keys.sort_unstable();
-    format!("supported options: {}", keys.join(", "))
+    format!("\n  supported options:\n    {}", keys.join("\n    "))
 }
 
 fn nearest(key: &str, specs: &[OptionSpec]) -> Option<&'static str> {
@@ -304,13 +304,13 @@ mod tests {
     fn unknown_and_missing_options_list_what_exists() {
         assert_eq!(
             error(&[("path", "/x"), ("fromat", "csv")]),
-            "table 't': unsupported options: 'fromat'; did you mean 'format' with 'fromat'?; \
-             supported options: connector, fields.#.kind, format, path"
+            "table 't': unsupported options: 'fromat'\n  supported options:\n    connector\n    \
+             fields.#.kind\n    format\n    path\n  hint: did you mean 'format' with 'fromat'?"
         );
         assert_eq!(
             error(&[("format", "csv"), ("paht", "/x")]),
-            "table 't': required options are missing: 'path'; did you mean 'path' with 'paht'?; \
-             supported options: connector, fields.#.kind, format, path"
+            "table 't': required options are missing: 'path'\n  supported options:\n    connector\n    \
+             fields.#.kind\n    format\n    path\n  hint: did you mean 'path' with 'paht'?"
         );
         let fits = options(&[
             ("connector", "x"),

@@ -8,6 +8,7 @@ use super::datagen::DatagenFactory;
 use super::filesystem::FilesystemFactory;
 use super::print::PrintFactory;
 use super::snapshot::SnapshotFactory;
+use crate::sql::diagnostics::did_you_mean;
 
 /// Every connector, sorted by identifier. Kafka and JDBC will stand here.
 #[must_use]
@@ -31,12 +32,28 @@ pub fn find(identifier: &str) -> crate::Result<Arc<dyn ConnectorFactory>> {
         .iter()
         .map(|factory| factory.identifier())
         .collect();
+    let hint = did_you_mean(identifier, known.iter().copied())
+        .map(|hint| format!("\n  hint: {hint}"))
+        .unwrap_or_default();
     let message = format!(
-        "unknown connector '{identifier}'; connectors that exist: {}",
+        "unknown connector '{identifier}'; connectors that exist: {}{hint}",
         known.join(", ")
     );
     factories
         .into_iter()
         .find(|factory| factory.identifier() == identifier)
         .ok_or(crate::EngineError::Options { message })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn typing_errors_are_guessed() {
+        let error = super::find("prnt").expect_err("there is no such connector");
+        assert_eq!(
+            error.to_string(),
+            "unknown connector 'prnt'; connectors that exist: blackhole, datagen, filesystem, \
+             print, snapshot\n  hint: did you mean 'print'?"
+        );
+    }
 }
