@@ -357,6 +357,9 @@ fn in_view(error: EngineError, identifier: &ObjectIdentifier) -> EngineError {
     let mut diagnostic = SqlDiagnostic::clone(&diagnostic);
     diagnostic.message = format!("in view '{}': {}", identifier.summary(), diagnostic.message);
     diagnostic.position = None;
+    // A view cannot have meant itself.
+    let itself = format!("'{}'", identifier.object);
+    diagnostic.hint = diagnostic.hint.filter(|hint| !hint.contains(&itself));
     EngineError::from(Arc::new(diagnostic))
 }
 
