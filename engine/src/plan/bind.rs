@@ -20,6 +20,7 @@ use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::errors::from_planner;
 use crate::plan::grouping::check_group_by;
+use crate::plan::locate::located;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::rules::analyze;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
@@ -29,6 +30,15 @@ use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mea
 /// # Errors
 /// Validation errors with their place in the query's text; `Unsupported`.
 pub fn bind_query(
+    query: &Query,
+    tables: &dyn TableResolver,
+    functions: &FunctionRegistry,
+    config: &Arc<ConfigOptions>,
+) -> Result<LogicalPlan> {
+    bind_unplaced(query, tables, functions, config).map_err(|error| located(error, query))
+}
+
+fn bind_unplaced(
     query: &Query,
     tables: &dyn TableResolver,
     functions: &FunctionRegistry,

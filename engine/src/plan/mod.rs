@@ -15,6 +15,8 @@ pub mod context;
 
 pub mod errors;
 
+pub mod locate;
+
 pub mod grouping;
 
 pub mod bind;

@@ -67,11 +67,17 @@ fn ambiguous_and_ungrouped_columns() {
 fn types_that_do_not_fit() {
     check(
         "SELECT id = '1' FROM orders",
-        expect!["implicit type conversion between VARCHAR and INTEGER is not supported now"],
+        expect![[r#"
+            implicit type conversion between VARCHAR and INTEGER is not supported now at line 1, column 8
+              1 | SELECT id = '1' FROM orders
+                |        ^^^^^^^^"#]],
     );
     check(
         "SELECT region + 1 FROM orders",
-        expect!["operator '+' does not take VARCHAR and INTEGER"],
+        expect![[r#"
+            operator '+' does not take VARCHAR and INTEGER at line 1, column 8
+              1 | SELECT region + 1 FROM orders
+                |        ^^^^^^^^^^"#]],
     );
     check(
         "SELECT CAST(id AS DATE) FROM orders",
@@ -79,7 +85,10 @@ fn types_that_do_not_fit() {
     );
     check(
         "SELECT UPPER(id) FROM orders",
-        expect!["invalid arguments of function UPPER(INT)"],
+        expect![[r#"
+            invalid arguments of function UPPER(INT) at line 1, column 8
+              1 | SELECT UPPER(id) FROM orders
+                |        ^^^^^"#]],
     );
 }
 
@@ -210,7 +219,10 @@ fn aggregates_and_operators_are_checked() {
     );
     check(
         "SELECT 1 || 'x'",
-        expect!["operator '||' does not take INTEGER and VARCHAR"],
+        expect![[r#"
+            operator '||' does not take INTEGER and VARCHAR at line 1, column 8
+              1 | SELECT 1 || 'x'
+                |        ^^^^^^^^"#]],
     );
     check(
         "SELECT 2 << 1",
@@ -393,4 +405,55 @@ fn a_broken_view_is_named() {
           1 | SELECT * FROM v
             |               ^
           hint: the columns here are: a"#]].assert_eq(&run(&session, "SELECT * FROM v"));
+}
+
+#[test]
+fn a_view_without_its_base_is_named() {
+    let session = session();
+    session
+        .execute("CREATE VIEW v1 AS SELECT id AS b FROM orders")
+        .unwrap();
+    session
+        .execute("CREATE VIEW v2 AS SELECT b + 1 AS a_column_with_a_long_name FROM v1")
+        .unwrap();
+    session.execute("DROP VIEW v1").unwrap();
+    expect![[r#"
+        in view 'default_catalog.default_database.v2': cannot find table '`default_catalog`.`default_database`.`v1`' in any of the catalogs [default_catalog], nor as a temporary table at line 1, column 15
+          1 | SELECT * FROM v2
+            |               ^^"#]].assert_eq(&run(&session, "SELECT * FROM v2"));
+}
+
+#[test]
+fn types_that_do_not_fit_are_pointed_at() {
+    check(
+        "SELECT id, UPPER(1, 2) FROM orders",
+        expect![[r#"
+        invalid arguments of function UPPER(INT, INT) at line 1, column 12
+          1 | SELECT id, UPPER(1, 2) FROM orders
+            |            ^^^^^"#]],
+    );
+    check(
+        "SELECT 'a' + 1",
+        expect![[r#"
+        operator '+' does not take VARCHAR and INTEGER at line 1, column 8
+          1 | SELECT 'a' + 1
+            |        ^^^^^^^"#]],
+    );
+    check(
+        "SELECT id FROM orders\nWHERE id = 'a'",
+        expect![[r#"
+        implicit type conversion between VARCHAR and INTEGER is not supported now at line 2, column 7
+          2 | WHERE id = 'a'
+            |       ^^^^^^^^"#]],
+    );
+    check(
+        "SELECT id FROM orders WHERE COUNT(*) > 1",
+        expect![
+            "aggregate functions are not allowed in the WHERE clause. Consider using HAVING instead"
+        ],
+    );
+    check(
+        "SELECT id + 1, region + 1 FROM orders",
+        expect!["operator '+' does not take VARCHAR and INTEGER"],
+    );
 }

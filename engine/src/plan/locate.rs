@@ -1,0 +1,122 @@
+//! Places for errors of types: the binder checks types on its own trees, which have none.
+//!
+//! The message says which function or operator is meant. Where the query has exactly one such
+//! expression, that is the place; where it has several, none is better than a wrong one.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, Visit, Visitor};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use crate::error::EngineError;
+use crate::sql::diagnostics::{Position, SqlDiagnostic};
+
+/// The error with the place of the expression that it speaks of, if that is the only such one in
+/// `query`. Errors that have a place keep it.
+#[must_use]
+pub fn located(error: EngineError, query: &Query) -> EngineError {
+    let EngineError::Sql(diagnostic) = &error else {
+        return error;
+    };
+    if diagnostic.position.is_some() {
+        return error;
+    }
+    let Some(wanted) = Wanted::of(&diagnostic.message) else {
+        return error;
+    };
+    let mut search = Search {
+        wanted,
+        spans: Vec::new(),
+    };
+    let _: ControlFlow<()> = Visit::visit(query, &mut search);
+    let [span] = search.spans.as_slice() else {
+        return error;
+    };
+    match placed(diagnostic, *span) {
+        Some(diagnostic) => EngineError::from(Arc::new(diagnostic)),
+        None => error,
+    }
+}
+
+fn placed(diagnostic: &SqlDiagnostic, span: Span) -> Option<SqlDiagnostic> {
+    let line = usize::try_from(span.start.line).ok().filter(|it| *it > 0)?;
+    let column = usize::try_from(span.start.column).ok()?;
+    let mut diagnostic = diagnostic.clone();
+    diagnostic.position = Some(Position { line, column });
+    let length = if span.start.line == span.end.line {
+        span.end.column.saturating_sub(span.start.column)
+    } else {
+        1
+    };
+    diagnostic.length = usize::try_from(length).unwrap_or(1).max(1);
+    Some(diagnostic)
+}
+
+/// What a message speaks of.
+enum Wanted {
+    /// A call of the function with this name.
+    Function(String),
+    /// This operator between two values.
+    Operator(String),
+    /// Any comparison.
+    Comparison,
+}
+
+impl Wanted {
+    fn of(message: &str) -> Option<Self> {
+        if let Some(rest) = message.strip_prefix("invalid arguments of function ") {
+            return Some(Self::Function(rest.split('(').next()?.to_owned()));
+        }
+        if let Some(rest) = message.strip_prefix("operator '") {
+            return Some(Self::Operator(rest.split('\'').next()?.to_owned()));
+        }
+        message
+            .starts_with("implicit type conversion between")
+            .then_some(Self::Comparison)
+    }
+}
+
+struct Search {
+    wanted: Wanted,
+    spans: Vec<Span>,
+}
+
+impl Visitor for Search {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let is_wanted = match (expr, &self.wanted) {
+            (Expr::Function(function), Wanted::Function(name)) => {
+                let found = function.name.0.last().and_then(|part| part.as_ident());
+                if let Some(found) = found.filter(|it| it.value.eq_ignore_ascii_case(name)) {
+                    self.spans.push(found.span);
+                }
+                false
+            }
+            (Expr::BinaryOp { op, .. }, Wanted::Operator(name)) => op.to_string() == *name,
+            (Expr::BinaryOp { op, .. }, Wanted::Comparison) => is_comparison(op),
+            (
+                Expr::Between { .. } | Expr::InList { .. } | Expr::InSubquery { .. },
+                Wanted::Comparison,
+            ) => true,
+            _ => false,
+        };
+        if is_wanted {
+            self.spans.push(expr.span());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+const fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
+}
