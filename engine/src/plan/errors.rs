@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, DataFusionError, SchemaError, Span};
 
 use crate::error::EngineError;
+use crate::plan::locate::AGGREGATE_IN_WHERE;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, did_you_mean};
 
 /// An error of the binder or of the optimizer.
@@ -132,7 +133,11 @@ fn validation(message: &str) -> EngineError {
         }
         _ => message.to_owned(),
     };
-    EngineError::from(Arc::new(SqlDiagnostic::validation(reworded(&lowered))))
+    let reworded = reworded(&lowered);
+    let hint = (reworded == AGGREGATE_IN_WHERE).then(|| "HAVING is for aggregates".to_owned());
+    EngineError::from(Arc::new(
+        SqlDiagnostic::validation(reworded).with_hint(hint),
+    ))
 }
 
 /// The sentences of the binder that users meet most, with Flink's words for things.
@@ -145,6 +150,9 @@ fn reworded(message: &str) -> String {
     }
     if message.starts_with("aggregate function calls cannot be nested") {
         return "aggregate expressions cannot be nested".to_owned();
+    }
+    if message.starts_with("aggregate functions are not allowed in the WHERE clause") {
+        return AGGREGATE_IN_WHERE.to_owned();
     }
     // Our own sentence inside of theirs.
     if let Some((_, ours)) = message.split_once("External error: ") {

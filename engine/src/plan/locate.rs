@@ -6,7 +6,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Query, SetExpr, Spanned, Visit, Visitor,
+};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use crate::error::EngineError;
@@ -61,10 +63,31 @@ enum Wanted {
     Operator(String),
     /// Any comparison.
     Comparison,
+    /// The condition of a WHERE that calls an aggregate.
+    AggregateInWhere,
 }
+
+/// The message about an aggregate in WHERE, as the errors of the binder are reworded.
+pub const AGGREGATE_IN_WHERE: &str = "aggregate expression is not allowed in WHERE clause";
+
+/// Aggregates that may stand there by mistake; one that is not listed gets no place.
+const AGGREGATES: &[&str] = &[
+    "COUNT",
+    "SUM",
+    "AVG",
+    "MIN",
+    "MAX",
+    "LISTAGG",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "COLLECT",
+];
 
 impl Wanted {
     fn of(message: &str) -> Option<Self> {
+        if message == AGGREGATE_IN_WHERE {
+            return Some(Self::AggregateInWhere);
+        }
         if let Some(rest) = message.strip_prefix("invalid arguments of function ") {
             return Some(Self::Function(rest.split('(').next()?.to_owned()));
         }
@@ -85,6 +108,18 @@ struct Search {
 impl Visitor for Search {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if let (Wanted::AggregateInWhere, SetExpr::Select(select)) =
+            (&self.wanted, query.body.as_ref())
+            && let Some(condition) = &select.selection
+        {
+            let mut calls = Aggregates { spans: Vec::new() };
+            let _: ControlFlow<()> = Visit::visit(condition, &mut calls);
+            self.spans.extend(calls.spans.first());
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         let is_wanted = match (expr, &self.wanted) {
             (Expr::Function(function), Wanted::Function(name)) => {
@@ -104,6 +139,31 @@ impl Visitor for Search {
         };
         if is_wanted {
             self.spans.push(expr.span());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The calls of aggregates in an expression, up to its first subquery.
+struct Aggregates {
+    spans: Vec<Span>,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && let Some(name) = function.name.0.last().and_then(|part| part.as_ident())
+            && AGGREGATES
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&name.value))
+        {
+            self.spans.push(name.span);
         }
         ControlFlow::Continue(())
     }

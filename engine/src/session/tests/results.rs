@@ -277,11 +277,10 @@ fn values_without_parentheses() {
     "#]]
     .assert_eq(&rows("SELECT a FROM (VALUES 'x', 'y') AS t(a)"));
     expect![[r#"
-        [column1 INT NOT NULL]
+        [EXPR$0 INT NOT NULL]
         +I 1
-        +I 2
     "#]]
-    .assert_eq(&rows("VALUES 1 UNION ALL VALUES 2"));
+    .assert_eq(&rows("VALUES 1, 2 LIMIT 1"));
     expect![[r#"
         column 'nope' not found in any table at line 1, column 11
           1 | VALUES 1, nope
