@@ -80,7 +80,7 @@ pub fn bind_expr(
 
 /// The columns of a bare VALUES are called `EXPR$0`, `EXPR$1`, …
 fn named_values(plan: LogicalPlan) -> Result<LogicalPlan> {
-    if !matches!(plan, LogicalPlan::Values(_)) {
+    if !gives_bare_values(&plan) {
         return Ok(plan);
     }
     let names: Vec<_> = plan
@@ -94,6 +94,21 @@ fn named_values(plan: LogicalPlan) -> Result<LogicalPlan> {
         .project(names)
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_planner)
+}
+
+/// Whether the names of a plan's columns are those of a bare VALUES.
+fn gives_bare_values(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Values(_) => true,
+        LogicalPlan::Limit(limit) => gives_bare_values(&limit.input),
+        LogicalPlan::Sort(sort) => gives_bare_values(&sort.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => gives_bare_values(input),
+        LogicalPlan::Union(union) => union
+            .inputs
+            .first()
+            .is_some_and(|first| gives_bare_values(first)),
+        _ => false,
+    }
 }
 
 /// Refuses a UNION of columns whose types no type holds; DataFusion would make text of them.
