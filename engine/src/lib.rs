@@ -14,6 +14,8 @@
 //! [`functions::udf::UdfRuntime`].
 //!
 //! Modules stand in suggested reading order; imports go from later lines to earlier ones.
+#![warn(missing_docs)]
+
 pub mod error;
 
 pub mod data;
