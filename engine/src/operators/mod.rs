@@ -34,7 +34,8 @@ pub use limit::LimitSpec;
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 
 use crate::data::Delta;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
+use crate::state::StateTable;
 
 /// One instance of an operator, on one worker.
 pub trait Operator: Send {
@@ -83,6 +84,24 @@ pub trait Operator: Send {
     /// asked of worker 0 and after a step; a job whose sinks all wait for such operators ends.
     fn is_done(&self) -> bool {
         false
+    }
+
+    /// All that this instance remembers, as it stands between two steps. An operator without state
+    /// gives no tables.
+    ///
+    /// # Errors
+    /// `Unsupported` from operators that cannot save what they remember.
+    fn save(&self) -> Result<Vec<StateTable>> {
+        Err(EngineError::unsupported("a checkpoint of this operator"))
+    }
+
+    /// Takes up what [`Self::save`] gave: of each table the rows whose keys are this worker's.
+    /// Called before the first push.
+    ///
+    /// # Errors
+    /// As [`Self::save`], and if the tables are not its own.
+    fn restore(&mut self, _tables: Vec<StateTable>) -> Result<()> {
+        Err(EngineError::unsupported("restoring this operator"))
     }
 
     /// Bytes of state that this instance holds. Cheap: called after every step.

@@ -8,5 +8,8 @@ pub mod key_index;
 
 pub mod multiset;
 
+pub mod snapshot;
+
 pub use key_index::KeyIndex;
 pub use multiset::Multiset;
+pub use snapshot::StateTable;
