@@ -94,18 +94,12 @@ def test_an_interrupt_ends_a_question(notebook: Notebook) -> None:
 
 
 def test_an_interrupt_right_after_a_cell_was_sent_ends_it(notebook: Notebook) -> None:
-    lost = 0
-    for _ in range(10):
-        request = notebook.send("import time; time.sleep(4)")
+    for _ in range(20):
+        request = notebook.send("import time; time.sleep(10)")
         # Control overtakes nothing: the cell is running, or waits to be taken up.
         notebook.next_message(request, "execute_input")
         assert notebook.control("interrupt_request")["status"] == "ok"
-        reply = notebook.reply(request)
-        lost += reply["status"] == "ok"
-        assert reply.get("ename", "KeyboardInterrupt") == "KeyboardInterrupt"
-    # None should be lost. Seldom (one in hundreds) it is noticed while the cell is taken up, and
-    # the cell runs to its end: a known fault.
-    assert lost <= 1
+        assert notebook.reply(request)["ename"] == "KeyboardInterrupt"
 
 
 def test_interrupts_of_an_idle_kernel_do_nothing(notebook: Notebook) -> None:

@@ -81,8 +81,7 @@ class KernelLoop:
 
     def _on_wake(self, reading: int) -> None:
         os.read(reading, 1)
-        self._interrupts.taking_up = True
-        self._interrupts.missed = False
+        self._interrupts.before_task()
         try:
             task = self._native.next_task()
             if task is not None:

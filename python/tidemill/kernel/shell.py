@@ -26,7 +26,9 @@ from tidemill.kernel.history import open_database
 from tidemill.kernel.sql_hint import sql_hint
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import CodeType, TracebackType
+
+    from IPython.core.interactiveshell import ExecutionResult
 
     from tidemill.kernel.output import Origin
     from tidemill.kernel.services import KernelServices
@@ -118,6 +120,14 @@ class ZMQInteractiveShell(InteractiveShell):
 
     # IPython calls this name for "!command".
     system = system_piped
+
+    async def run_code(
+        self, code_obj: CodeType, result: ExecutionResult | None = None, *, async_: bool = False
+    ) -> bool:
+        """Run compiled code of the user, from where on an interrupt is an exception in it."""
+        self.interrupts.begin_code()
+        has_failed: bool = await super().run_code(code_obj, result, async_=async_)
+        return has_failed
 
     def run_sql_cell(self, code: str) -> Any:
         """Run a cell of SQL statements; what it returns is the value of the cell."""
