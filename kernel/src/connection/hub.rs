@@ -6,10 +6,11 @@
 //!     └ throttle ◄─┘ beyond the bound the publisher waits for the slowest *reading* subscriber
 //! ```
 //!
-//! Nothing is dropped for a subscriber that reads. One that makes no progress for
+//! Nothing is dropped for a subscriber that reads. One whose socket has been full for
 //! [`STALLED_AFTER`] counts as stalled: from then on display updates are conflated in its queue,
 //! so a sleeper costs a bounded amount of memory and wakes up to the last state. One that still
-//! stands in the way of other output after [`CUT_OFF_AFTER`] is cut off.
+//! stands in the way of other output after [`CUT_OFF_AFTER`] is cut off. A writer task that waits
+//! for a processor is no fault of its subscriber.
 //!
 //! Two updates are conflated only if they answer the same request: clients that listen to one
 //! request must not see its updates turn into those of another.
@@ -26,9 +27,9 @@ use tokio::sync::Notify;
 const MAX_UNSENT_BYTES: usize = 8 << 20;
 /// What a queued message costs beside its bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 256;
-/// Without progress for this long a subscriber's display updates are conflated.
+/// When its socket was full for this long, a subscriber's display updates are conflated.
 const STALLED_AFTER: Duration = Duration::from_millis(100);
-/// Without progress for this long a subscriber that blocks other output is cut off.
+/// When its socket was full for this long, a subscriber that blocks other output is cut off.
 const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
 /// How much a writer takes at once.
 const BATCH_BYTES: usize = 256 << 10;
@@ -99,7 +100,8 @@ struct Subscriber {
     replaceable: HashMap<ConflationKey, u64>,
     unsent_bytes: usize,
     in_flight_bytes: usize,
-    last_progress: Instant,
+    /// Since when the socket takes no more; none while it does.
+    full_since: Option<Instant>,
     wake: Arc<Notify>,
     cut_off: Arc<Notify>,
 }
@@ -128,7 +130,7 @@ impl Hub {
             replaceable: HashMap::new(),
             unsent_bytes: 0,
             in_flight_bytes: 0,
-            last_progress: Instant::now(),
+            full_since: None,
             wake: Arc::clone(&signals.wake),
             cut_off: Arc::clone(&signals.cut_off),
         };
@@ -179,8 +181,8 @@ impl Hub {
     }
 
     /// Blocks until no subscriber is beyond its bound, except stalled ones if the publisher's
-    /// messages can be conflated. Cuts off those without progress for [`CUT_OFF_AFTER`], which
-    /// also bounds the time that this takes.
+    /// messages can be conflated. Cuts off those whose sockets were full for [`CUT_OFF_AFTER`],
+    /// which also bounds the time that this takes.
     pub(crate) fn throttle(&self, conflatable: bool) {
         let patience = if conflatable {
             STALLED_AFTER
@@ -195,7 +197,7 @@ impl Hub {
                 if subscriber.unsent_bytes <= MAX_UNSENT_BYTES {
                     return true;
                 }
-                let idle = now.duration_since(subscriber.last_progress);
+                let idle = subscriber.full_for(now);
                 if idle >= CUT_OFF_AFTER && !conflatable {
                     subscriber.cut_off.notify_one();
                     return false;
@@ -250,17 +252,23 @@ impl Hub {
         batch
     }
 
+    /// The subscriber's socket took no bytes.
+    pub(crate) fn socket_is_full(&self, id: SubscriberId) {
+        if let Some(subscriber) = self.state.lock().subscribers.get_mut(&id) {
+            subscriber.full_since.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// The subscriber's socket took some bytes.
     pub(crate) fn made_progress(&self, id: SubscriberId) {
         if let Some(subscriber) = self.state.lock().subscribers.get_mut(&id) {
-            subscriber.last_progress = Instant::now();
+            subscriber.full_since = None;
         }
     }
 
     /// The batch is written.
     pub(crate) fn batch_written(&self, id: SubscriberId) {
         if let Some(subscriber) = self.state.lock().subscribers.get_mut(&id) {
-            subscriber.last_progress = Instant::now();
             subscriber.in_flight_bytes = 0;
         }
         self.progress.notify_all();
@@ -272,12 +280,13 @@ impl Subscriber {
         self.subscriptions.iter().any(|it| topic.starts_with(it))
     }
 
+    fn full_for(&self, now: Instant) -> Duration {
+        self.full_since
+            .map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
     fn push(&mut self, outgoing: &Arc<Outgoing>, now: Instant) {
-        let idle = self.unsent.is_empty() && self.in_flight_bytes == 0;
-        if idle {
-            self.last_progress = now;
-        }
-        let stalled = now.duration_since(self.last_progress) >= STALLED_AFTER;
+        let stalled = self.full_for(now) >= STALLED_AFTER;
         let replaces = match &outgoing.conflation {
             Conflation::Never => None,
             Conflation::WhenStalled(_) if !stalled => None,
@@ -374,7 +383,7 @@ mod tests {
         assert!(!hub.publish(update("1")));
         let long_ago = Instant::now().checked_sub(2 * STALLED_AFTER);
         if let Some(subscriber) = hub.state.lock().subscribers.get_mut(&id) {
-            subscriber.last_progress = long_ago.unwrap_or_else(Instant::now);
+            subscriber.full_since = long_ago;
         }
         assert!(!hub.publish(update("2")));
         assert!(!hub.publish(update("3")));
@@ -403,7 +412,7 @@ mod tests {
         assert!(hub.publish(message(&big, Conflation::Never)));
         let long_ago = Instant::now().checked_sub(2 * CUT_OFF_AFTER);
         if let Some(subscriber) = hub.state.lock().subscribers.get_mut(&id) {
-            subscriber.last_progress = long_ago.unwrap_or_else(Instant::now);
+            subscriber.full_since = long_ago;
         }
         hub.throttle(true); // conflatable output goes on beside it
         assert_eq!(hub.state.lock().subscribers.len(), 1);

@@ -6,13 +6,15 @@
 //! each subscription is answered by an `iopub_welcome` (JEP 65), so that a client knows from
 //! when on it misses nothing.
 
+use std::future::poll_fn;
 use std::io::IoSlice;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use serde_json::value::RawValue;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::hub::{Conflation, Hub, Outgoing, Signals, SubscriberId};
@@ -118,7 +120,15 @@ async fn write_queue<W: AsyncWrite + Unpin>(
                 .iter()
                 .map(|it| IoSlice::new(it))
                 .collect();
-            let mut n_written = stream.write_vectored(&slices).await?;
+            let write = poll_fn(|cx| {
+                let polled = Pin::new(&mut *stream).poll_write_vectored(cx, &slices);
+                if polled.is_pending() {
+                    hub.socket_is_full(id);
+                }
+                polled
+            });
+            // Unconstrained: a pending write shall mean a full socket, not a task to be fair with.
+            let mut n_written = tokio::task::unconstrained(write).await?;
             if n_written == 0 {
                 return Err(std::io::ErrorKind::WriteZero.into());
             }
