@@ -10,10 +10,14 @@
 //!    +U   │ 广东省   │ 2                                 河北省 1
 //!    +I   │ 河北省   │ 1
 //! ```
+//!
+//! Where a row came later than event time allows, the delta also says for each row which watermark
+//! was in force when it arrived: lateness then does not hang on how rows were cut into steps.
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
@@ -38,13 +42,22 @@ pub(crate) fn take_rows(batch: &RecordBatch, indices: &UInt32Array) -> Result<Re
 pub struct Delta {
     batch: RecordBatch,
     kinds: Option<Arc<[RowKind]>>,
+    /// In milliseconds since the epoch; [`NO_WATERMARK`] before the first one.
+    watermarks: Option<ScalarBuffer<i64>>,
 }
+
+/// Stands for a watermark where there has been none yet: no row is late.
+pub const NO_WATERMARK: i64 = i64::MIN;
 
 impl Delta {
     /// Every row of `batch` is inserted.
     #[must_use]
     pub fn insert_only(batch: RecordBatch) -> Self {
-        Self { batch, kinds: None }
+        Self {
+            batch,
+            kinds: None,
+            watermarks: None,
+        }
     }
 
     /// Changes with one kind a row. Kinds that are all `+I` are dropped.
@@ -63,6 +76,7 @@ impl Delta {
         Ok(Self {
             batch,
             kinds: (!insert_only).then(|| kinds.into()),
+            watermarks: None,
         })
     }
 
@@ -85,6 +99,29 @@ impl Delta {
             .as_ref()
             .and_then(|kinds| kinds.get(row_idx).copied())
             .unwrap_or(RowKind::Insert)
+    }
+
+    /// The watermark that was in force when each row arrived at its source, or `None` if no row
+    /// of the batch is behind it.
+    #[must_use]
+    pub fn watermarks(&self) -> Option<&ScalarBuffer<i64>> {
+        self.watermarks.as_ref()
+    }
+
+    /// The same changes with the watermarks that were in force when the rows arrived.
+    ///
+    /// # Errors
+    /// `Internal` if there are not as many watermarks as rows.
+    pub fn with_watermarks(self, watermarks: Option<ScalarBuffer<i64>>) -> Result<Self> {
+        if watermarks
+            .as_ref()
+            .is_some_and(|watermarks| watermarks.len() != self.num_rows())
+        {
+            return Err(EngineError::internal(
+                "a delta has not as many watermarks as rows",
+            ));
+        }
+        Ok(Self { watermarks, ..self })
     }
 
     /// Number of rows.
@@ -112,6 +149,7 @@ impl Delta {
         Ok(Self {
             batch,
             kinds: self.kinds.clone(),
+            watermarks: self.watermarks.clone(),
         })
     }
 
@@ -121,16 +159,23 @@ impl Delta {
     /// As `filter_record_batch`.
     pub fn filter(&self, mask: &BooleanArray) -> Result<Self> {
         let batch = filter_record_batch(&self.batch, mask)?;
-        let Some(kinds) = &self.kinds else {
-            return Ok(Self::insert_only(batch));
+        let is_kept = |row_idx: usize| !mask.is_null(row_idx) && mask.value(row_idx);
+        let kept = |n_rows: usize| (0..n_rows.min(mask.len())).filter(|&row_idx| is_kept(row_idx));
+        let watermarks = self.watermarks.as_ref().map(|watermarks| {
+            kept(watermarks.len())
+                .filter_map(|row_idx| watermarks.get(row_idx).copied())
+                .collect()
+        });
+        let filtered = match &self.kinds {
+            None => Self::insert_only(batch),
+            Some(kinds) => {
+                let kinds = kept(kinds.len())
+                    .filter_map(|row_idx| kinds.get(row_idx).copied())
+                    .collect();
+                Self::try_new(batch, kinds)?
+            }
         };
-        let kept = kinds
-            .iter()
-            .zip(mask.iter())
-            .filter(|(_, keep)| *keep == Some(true))
-            .map(|(kind, _)| *kind)
-            .collect();
-        Self::try_new(batch, kept)
+        filtered.with_watermarks(watermarks)
     }
 
     /// The changes at `indices`, in that order.
@@ -139,16 +184,20 @@ impl Delta {
     /// As `take_record_batch`, and `Internal` if an index is out of range.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
         let batch = take_rows(&self.batch, indices)?;
-        let Some(kinds) = &self.kinds else {
-            return Ok(Self::insert_only(batch));
+        let out_of_range = || EngineError::internal("row index out of range");
+        let watermarks = match &self.watermarks {
+            None => None,
+            Some(watermarks) => Some(
+                taken(watermarks, indices)
+                    .map(ScalarBuffer::from)
+                    .ok_or_else(out_of_range)?,
+            ),
         };
-        let taken = indices
-            .values()
-            .iter()
-            .map(|&row_idx| kinds.get(row_idx as usize).copied())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("row index out of range"))?;
-        Self::try_new(batch, taken)
+        let changes = match &self.kinds {
+            None => Self::insert_only(batch),
+            Some(kinds) => Self::try_new(batch, taken(kinds, indices).ok_or_else(out_of_range)?)?,
+        };
+        changes.with_watermarks(watermarks)
     }
 
     /// Rows `offset .. offset + length` without copying them.
@@ -160,6 +209,18 @@ impl Delta {
                 .kinds
                 .as_ref()
                 .map(|kinds| kinds.iter().skip(offset).take(length).copied().collect()),
+            watermarks: self
+                .watermarks
+                .as_ref()
+                .map(|watermarks| watermarks.slice(offset, length)),
         }
     }
+}
+
+fn taken<T: Copy>(values: &[T], indices: &UInt32Array) -> Option<Vec<T>> {
+    indices
+        .values()
+        .iter()
+        .map(|&row_idx| values.get(row_idx as usize).copied())
+        .collect()
 }

@@ -15,4 +15,4 @@ pub mod text;
 mod types_tests;
 
 pub use changelog::{ChangelogMode, RowKind};
-pub use delta::Delta;
+pub use delta::{Delta, NO_WATERMARK};

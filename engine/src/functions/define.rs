@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
     TypeSignature, Volatility,
 };
 
-use crate::data::types::{FlinkType, TypeRoot};
+use crate::data::types::{FlinkType, TIME_ATTRIBUTE_KEY, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::sql::diagnostics::SqlDiagnostic;
@@ -262,6 +262,9 @@ impl ScalarUDFImpl for BuiltIn {
             .iter()
             .map(|field| FlinkType::from_field(field))
             .collect();
+        if self.definition.name == "current_watermark" {
+            require_rowtime(args.arg_fields)?;
+        }
         let any_nullable = types.iter().any(|argument| argument.nullable);
         let result = match &self.definition.result {
             ResultType::Strict(root) => FlinkType {
@@ -278,7 +281,12 @@ impl ScalarUDFImpl for BuiltIn {
             },
             ResultType::Computed(compute) => compute(&types, args.scalar_arguments)?,
         };
-        Ok(Arc::new(result.to_arrow_field(self.definition.name)))
+        let mut field = result.to_arrow_field(self.definition.name);
+        if let Some(attribute) = time_attribute(self.definition.name) {
+            let metadata = field.metadata_mut();
+            metadata.insert(TIME_ATTRIBUTE_KEY.to_owned(), attribute.to_owned());
+        }
+        Ok(Arc::new(field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
@@ -311,6 +319,32 @@ impl ScalarUDFImpl for BuiltIn {
             )?));
         }
         Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// Refuses what is no rowtime.
+fn require_rowtime(arguments: &[FieldRef]) -> Result<()> {
+    let key = arguments
+        .first()
+        .and_then(|field| field.metadata().get(TIME_ATTRIBUTE_KEY));
+    if key.is_some_and(|attribute| attribute == "ROWTIME") {
+        return Ok(());
+    }
+    let name = arguments.first().map_or("", |field| field.name().as_str());
+    Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+        format!(
+            "CURRENT_WATERMARK() must be called with a single rowtime attribute argument, \
+             but '{name}' is none"
+        ),
+    ))))
+}
+
+/// What the result of a function is for time, if anything.
+fn time_attribute(name: &str) -> Option<&'static str> {
+    match name {
+        "proctime" => Some("PROCTIME"),
+        "__rowtime" => Some("ROWTIME"),
+        _ => None,
     }
 }
 

@@ -255,7 +255,6 @@ const NOT_YET: &[&str] = &[
     "collect",
     "cumulate",
     "current_database",
-    "current_watermark",
     "default",
     "descriptor",
     "element",

@@ -8,12 +8,18 @@
 //!   push(port, delta)*  →  on_watermark(w)?  →  on_step_end()  →  (last step) on_end()
 //! ```
 //!
+//! `on_watermark` is called when the watermark of the operator's inputs has advanced. Whether a row
+//! of the step came too late is another question: [`StepContext::watermark_at`] answers it as if
+//! each row had been a step of its own.
+//!
 //! Whatever it hands to [`Output`] in any of these calls reaches the next operators in the same
 //! step. By the time `on_step_end` is called, the operator has seen all its input of the step.
 
 mod aggregates;
 
 pub mod calc;
+
+pub mod current_watermark;
 
 pub mod group_aggregate;
 
@@ -29,11 +35,12 @@ mod tests;
 use std::fmt::Debug;
 
 pub use calc::CalcSpec;
+pub use current_watermark::CurrentWatermarkSpec;
 pub use group_aggregate::{AggregateCall, AggregateFunction, Emission, GroupAggregateSpec};
 pub use limit::LimitSpec;
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 
-use crate::data::Delta;
+use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::state::StateTable;
 
@@ -51,7 +58,8 @@ pub trait Operator: Send {
         out: &mut Output,
     ) -> Result<()>;
 
-    /// Event time has advanced to `watermark` (milliseconds since the epoch) on all inputs.
+    /// Event time has advanced to `watermark_ms` (milliseconds since the epoch) on all inputs;
+    /// `i64::MAX` at the end of bounded input. Only called when it is more than before.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -78,6 +86,12 @@ pub trait Operator: Send {
     /// As [`Self::push`].
     fn on_end(&mut self, _ctx: &StepContext, _out: &mut Output) -> Result<()> {
         Ok(())
+    }
+
+    /// The processing time (milliseconds since the epoch) at which this instance wants a step even
+    /// if no row comes; it then looks at [`StepContext::processing_time_ms`]. Asked after each step.
+    fn next_timer_ms(&self) -> Option<i64> {
+        None
     }
 
     /// Whether no further input can change what comes out, as after the last row of a LIMIT. Only
@@ -117,10 +131,16 @@ pub trait OperatorFactory: Send + Sync + Debug {
     /// # Errors
     /// If the operator cannot be set up, e.g. a function cannot be opened.
     fn create(&self, worker_idx: usize, n_workers: usize) -> Result<Box<dyn Operator>>;
+
+    /// By how much the watermark that leaves the operator is behind the one that comes in: rows
+    /// with times up to this old may still leave it.
+    fn watermark_delay_ms(&self) -> i64 {
+        0
+    }
 }
 
 /// What an operator may know about the step it works in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct StepContext {
     /// Number of the step, from 1.
     pub step: u64,
@@ -128,6 +148,27 @@ pub struct StepContext {
     pub processing_time_ms: i64,
     /// Index of the worker that runs this instance.
     pub worker_idx: usize,
+    /// The watermark of the operator's inputs before this step, [`NO_WATERMARK`] without one.
+    pub watermark_ms: i64,
+    /// Whether all of its rows come from one source, so that what the rows say about the
+    /// watermark in force is the whole truth.
+    pub has_one_source: bool,
+}
+
+impl StepContext {
+    /// The watermark that was in force when row `row_idx` of `delta` arrived; a row that is not
+    /// behind it may get [`NO_WATERMARK`].
+    #[must_use]
+    pub fn watermark_at(&self, delta: &Delta, row_idx: usize) -> i64 {
+        let Some(&watermark_ms) = delta.watermarks().and_then(|all| all.get(row_idx)) else {
+            return NO_WATERMARK;
+        };
+        if self.has_one_source {
+            watermark_ms
+        } else {
+            watermark_ms.min(self.watermark_ms)
+        }
+    }
 }
 
 /// Takes what an operator emits.

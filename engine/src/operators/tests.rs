@@ -21,8 +21,7 @@ fn run(factory: &dyn OperatorFactory, input: &SchemaRef, steps: &[&str]) -> Resu
     for (step, text) in (1_u64..).zip(steps) {
         let ctx = StepContext {
             step,
-            processing_time_ms: 0,
-            worker_idx: 0,
+            ..StepContext::default()
         };
         let delta = text::parse_delta(input, text)?;
         if delta.num_rows() > 0 {

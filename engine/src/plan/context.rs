@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -22,6 +23,7 @@ use crate::functions::FunctionRegistry;
 use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
 use crate::functions::registry::builtin_scalar;
 use crate::plan::normalize::type_text;
+use crate::plan::time;
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
@@ -39,6 +41,23 @@ pub struct PhysicalTable {
     pub name: String,
     /// Where its rows come from.
     pub source: Arc<dyn Source>,
+    /// How event time advances with them.
+    pub watermark: Option<TableWatermark>,
+}
+
+/// The watermark of a table, over its physical columns.
+#[derive(Debug)]
+pub struct TableWatermark {
+    /// Name of the rowtime column.
+    pub column: String,
+    /// The rowtime of a row.
+    pub rowtime: Expr,
+    /// The watermark of a row.
+    pub watermark: Expr,
+    /// Flink's `pipeline.auto-watermark-interval`.
+    pub interval_ms: i64,
+    /// After how long without rows a reader is idle.
+    pub idle_timeout: Option<Duration>,
 }
 
 impl fmt::Debug for PhysicalTable {
@@ -49,8 +68,18 @@ impl fmt::Debug for PhysicalTable {
 
 impl TableSource for PhysicalTable {
     fn schema(&self) -> SchemaRef {
-        self.source.schema()
+        let schema = self.source.schema();
+        match &self.watermark {
+            Some(TableWatermark {
+                column, rowtime, ..
+            }) if is_column(rowtime, column) => time::with_rowtime(&schema, column),
+            _ => schema,
+        }
     }
+}
+
+fn is_column(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::Column(column) if column.name == name)
 }
 
 /// A name that stands for a plan: a view, or a table with computed columns. The binder puts the

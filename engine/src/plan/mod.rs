@@ -13,6 +13,8 @@ pub mod normalize;
 
 pub mod context;
 
+pub mod time;
+
 pub mod errors;
 
 pub mod locate;

@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use crate::connectors::{SinkFactory, Source};
 use crate::data::ChangelogMode;
 use crate::operators::OperatorFactory;
+use crate::runtime::watermark::WatermarkSpec;
 
 /// Index of a node in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ pub enum NodeKind {
         source: Arc<dyn Source>,
         /// The columns that are read, ascending.
         projection: Vec<usize>,
+        /// How event time advances with its rows, if the table says so.
+        watermark: Option<Arc<WatermarkSpec>>,
     },
     /// Computes.
     Operator(Arc<dyn OperatorFactory>),

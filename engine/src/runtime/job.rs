@@ -18,6 +18,7 @@ use super::graph::{Graph, NodeKind};
 use super::metrics::{Counters, JobMetrics};
 use super::source::{Inbox, ReaderThread};
 use super::step::{Crew, JobSink, Outcome, StepLoop};
+use super::watermark::{NodeWatermarks, Tracker};
 use super::worker::{Walk, Worker};
 use super::{panic_error, spawn};
 use crate::connectors::{Boundedness, CancelSink};
@@ -207,6 +208,7 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
         options,
         inbox,
         walk,
+        watermarks: NodeWatermarks::new(graph),
         counters,
         sinks,
     };
@@ -387,9 +389,15 @@ fn open_sinks(graph: &Graph) -> Result<Vec<JobSink>> {
 fn open_sources(graph: &Graph, options: &JobOptions) -> Result<(Arc<Inbox>, Vec<ReaderThread>)> {
     let mut opened = Vec::new();
     for (node_idx, node) in graph.nodes.iter().enumerate() {
-        if let NodeKind::Source { source, projection } = &node.kind {
+        if let NodeKind::Source {
+            source,
+            projection,
+            watermark,
+        } = &node.kind
+        {
             for reader in source.open(projection, options.parallelism.max(1))? {
-                opened.push((node_idx, projection.len(), reader));
+                let tracker = watermark.clone().map(Tracker::new);
+                opened.push((node_idx, projection.len(), reader, tracker));
             }
         }
     }
@@ -398,13 +406,16 @@ fn open_sources(graph: &Graph, options: &JobOptions) -> Result<(Arc<Inbox>, Vec<
     let readers = opened
         .into_iter()
         .enumerate()
-        .map(|(reader_idx, (_, n_columns, reader))| ReaderThread {
-            reader,
-            reader_idx,
-            n_columns,
-            max_batch_rows: options.source_batch_rows.max(1),
-            inbox: Arc::clone(&inbox),
-        })
+        .map(
+            |(reader_idx, (_, n_columns, reader, tracker))| ReaderThread {
+                reader,
+                tracker,
+                reader_idx,
+                n_columns,
+                max_batch_rows: options.source_batch_rows.max(1),
+                inbox: Arc::clone(&inbox),
+            },
+        )
         .collect();
     Ok((inbox, readers))
 }

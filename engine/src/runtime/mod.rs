@@ -24,6 +24,8 @@ mod exchange;
 
 mod source;
 
+mod watermark;
+
 mod metrics;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ use std::thread::JoinHandle;
 pub use graph::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 pub use job::{JobHandle, JobOptions, JobStatus, jobs, shutdown_all, start};
 pub use metrics::{JobMetrics, NodeMetrics};
+pub use watermark::WatermarkSpec;
 
 use crate::error::{EngineError, Result};
 

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::panic_error;
+use super::watermark::{Progress, Track, Tracker};
 use crate::connectors::{SourcePoll, SourceReader};
-use crate::data::{Delta, RowKind};
+use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
 
 /// Where reader threads leave their rows. Never held while a reader, an operator or a sink works.
@@ -36,15 +37,33 @@ pub(super) struct Inbox {
 struct State {
     queues: Vec<Queue>,
     stop: bool,
+    /// Event time may have moved without rows.
+    has_news: bool,
+}
+
+/// Rows as a reader offered them.
+#[derive(Debug)]
+struct Arrival {
+    delta: Delta,
+    /// What they do to the watermark.
+    track: Option<Track>,
+    /// Where the reader stood behind them.
+    position: serde_json::Value,
 }
 
 #[derive(Debug)]
 struct Queue {
     /// Index of the source's node.
     node_idx: usize,
-    deltas: VecDeque<(Delta, serde_json::Value)>,
+    arrivals: VecDeque<Arrival>,
     n_rows: usize,
     ended: bool,
+    /// The watermark behind what was admitted; none if the table has no watermark.
+    watermark_ms: Option<i64>,
+    /// A watermark that follows all rows that are here, without rows of its own.
+    flushed_ms: Option<i64>,
+    /// No rows for so long that the reader does not hold others back.
+    is_idle: bool,
     /// Nobody needs more of its rows, although the source may have some.
     closed: bool,
     /// Told after the rows that came before it.
@@ -56,10 +75,11 @@ struct Queue {
 /// What a step gets.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// Rows of source nodes, in order of arrival for each reader; `ended` says that nothing
-    /// follows.
+    /// Rows of source nodes, in order of arrival for each reader, and how far each source is
+    /// behind them; `ended` says that nothing follows.
     Step {
         rows: Vec<(usize, Delta)>,
+        progress: Vec<(usize, Progress)>,
         ended: bool,
     },
     /// Somebody stopped the job.
@@ -75,9 +95,12 @@ impl Inbox {
             .into_iter()
             .map(|node_idx| Queue {
                 node_idx,
-                deltas: VecDeque::new(),
+                arrivals: VecDeque::new(),
                 n_rows: 0,
                 ended: false,
+                watermark_ms: None,
+                flushed_ms: None,
+                is_idle: false,
                 closed: false,
                 failure: None,
                 position: serde_json::Value::Null,
@@ -87,6 +110,7 @@ impl Inbox {
             state: Mutex::new(State {
                 queues,
                 stop: false,
+                has_news: false,
             }),
             arrived: Condvar::new(),
             room: Condvar::new(),
@@ -104,7 +128,7 @@ impl Inbox {
             .iter_mut()
             .map(|queue| {
                 queue.n_rows = 0;
-                std::mem::take(&mut queue.deltas)
+                std::mem::take(&mut queue.arrivals)
             })
             .collect();
         drop(state);
@@ -113,9 +137,9 @@ impl Inbox {
         self.room.notify_all();
     }
 
-    /// Waits until there is something to do, then takes at most `max_rows` rows, shared evenly by
-    /// the readers that have some.
-    pub(super) fn admit(&self, max_rows: usize) -> Admission {
+    /// Waits until there is something to do, at most until `deadline`, then takes at most
+    /// `max_rows` rows, shared evenly by the readers that have some.
+    pub(super) fn admit(&self, max_rows: usize, deadline: Option<Instant>) -> Admission {
         let mut state = self.state.lock();
         loop {
             if state.stop {
@@ -127,27 +151,42 @@ impl Inbox {
             if let Some(failure) = state.queues.iter().find_map(|queue| queue.failure.clone()) {
                 return Admission::Failed(failure);
             }
-            if state.queues.iter().all(|queue| queue.ended) {
-                return Admission::Step {
-                    rows: Vec::new(),
-                    ended: true,
-                };
+            if state.has_news || state.queues.iter().all(|queue| queue.ended) {
+                break;
             }
-            self.arrived.wait(&mut state);
+            match deadline {
+                None => self.arrived.wait(&mut state),
+                Some(deadline) => {
+                    if self.arrived.wait_until(&mut state, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
+        state.has_news = false;
         let n_ready = state.queues.iter().filter(|queue| queue.n_rows > 0).count();
         let share = (max_rows / n_ready.max(1)).max(1);
         let mut rows = Vec::new();
-        for queue in &mut state.queues {
-            queue.admit(share, &mut rows);
+        for queue_idx in 0..state.queues.len() {
+            let others_ms = state.others_ms(queue_idx);
+            if let Some(queue) = state.queues.get_mut(queue_idx)
+                && let Err(error) = queue.admit(share, others_ms, &mut rows)
+            {
+                return Admission::Failed(error);
+            }
         }
+        let progress = state.progress();
         let ended = state
             .queues
             .iter()
             .all(|queue| queue.ended && queue.n_rows == 0 && queue.failure.is_none());
         drop(state);
         self.room.notify_all();
-        Admission::Step { rows, ended }
+        Admission::Step {
+            rows,
+            progress,
+            ended,
+        }
     }
 
     /// Ends the readers of a source whose rows nobody needs; what they left here is dropped.
@@ -160,7 +199,7 @@ impl Inbox {
                 queue.ended = true;
                 queue.failure = None;
                 queue.n_rows = 0;
-                dropped.push(std::mem::take(&mut queue.deltas));
+                dropped.push(std::mem::take(&mut queue.arrivals));
             }
         }
         drop(state);
@@ -175,7 +214,7 @@ impl Inbox {
     }
 
     /// Hands over rows; waits for room. False if nobody wants them any more.
-    fn offer(&self, reader_idx: usize, delta: Delta, position: serde_json::Value) -> bool {
+    fn offer(&self, reader_idx: usize, arrival: Arrival) -> bool {
         let mut state = self.state.lock();
         loop {
             if state.is_closed(reader_idx) {
@@ -185,8 +224,9 @@ impl Inbox {
                 return false;
             };
             if queue.n_rows < self.max_queue_rows {
-                queue.n_rows += delta.num_rows();
-                queue.deltas.push_back((delta, position));
+                queue.n_rows += arrival.delta.num_rows();
+                queue.is_idle = false;
+                queue.arrivals.push_back(arrival);
                 break;
             }
             self.room.wait(&mut state);
@@ -194,6 +234,18 @@ impl Inbox {
         drop(state);
         self.arrived.notify_one();
         true
+    }
+
+    /// Says that event time has moved although no row came.
+    fn tell_time(&self, reader_idx: usize, flushed_ms: Option<i64>, is_idle: bool) {
+        let mut state = self.state.lock();
+        if let Some(queue) = state.queues.get_mut(reader_idx) {
+            queue.flushed_ms = flushed_ms.or(queue.flushed_ms);
+            queue.is_idle |= is_idle;
+            state.has_news = true;
+        }
+        drop(state);
+        self.arrived.notify_one();
     }
 
     /// Waits for `duration`. False if nobody wants more rows of this reader.
@@ -213,6 +265,8 @@ impl Inbox {
         if let Some(queue) = state.queues.get_mut(reader_idx) {
             queue.ended = true;
             queue.failure = failure.filter(|_| !queue.closed);
+            // A source that has ended holds nobody back.
+            state.has_news = state.tells_time();
         }
         drop(state);
         self.arrived.notify_one();
@@ -223,31 +277,111 @@ impl State {
     fn is_closed(&self, reader_idx: usize) -> bool {
         self.stop || self.queues.get(reader_idx).is_none_or(|queue| queue.closed)
     }
+
+    /// Whether some reader has watermarks.
+    fn tells_time(&self) -> bool {
+        self.queues
+            .iter()
+            .any(|queue| queue.watermark_ms.is_some() || queue.flushed_ms.is_some())
+    }
+
+    /// How far the other readers of the same source are; `i64::MAX` if there are none.
+    fn others_ms(&self, queue_idx: usize) -> i64 {
+        let Some(own) = self.queues.get(queue_idx) else {
+            return i64::MAX;
+        };
+        let others =
+            self.queues.iter().enumerate().filter(|(other_idx, other)| {
+                *other_idx != queue_idx && other.node_idx == own.node_idx
+            });
+        others
+            .map(|(_, other)| other.progress())
+            .filter(|progress| !progress.is_idle)
+            .map(|progress| progress.watermark_ms)
+            .min()
+            .unwrap_or(i64::MAX)
+    }
+
+    /// How far each source is.
+    fn progress(&self) -> Vec<(usize, Progress)> {
+        let mut progress: Vec<(usize, Progress)> = Vec::new();
+        for queue in &self.queues {
+            let node_idx = queue.node_idx;
+            if progress.iter().any(|(known, _)| *known == node_idx) {
+                continue;
+            }
+            let readers = self.queues.iter().filter(|it| it.node_idx == node_idx);
+            progress.push((node_idx, Progress::of_all(readers.map(Queue::progress))));
+        }
+        progress
+    }
 }
 
 impl Queue {
-    fn admit(&mut self, max_rows: usize, rows: &mut Vec<(usize, Delta)>) {
+    /// Takes at most `max_rows` rows; `others_ms` is how far the source's other readers are.
+    fn admit(
+        &mut self,
+        max_rows: usize,
+        others_ms: i64,
+        rows: &mut Vec<(usize, Delta)>,
+    ) -> Result<()> {
         let mut room = max_rows;
         while room > 0 {
-            let Some((delta, position)) = self.deltas.pop_front() else {
+            let Some(arrival) = self.arrivals.pop_front() else {
                 break;
             };
+            let Arrival {
+                delta,
+                track,
+                position,
+            } = arrival;
             let n_rows = delta.num_rows();
             if n_rows > room && is_pair(&delta, room) {
                 // An update is one change: its halves stay in one step, one row above the limit.
                 room += 1;
             }
-            if n_rows > room {
-                let rest = delta.slice(room, n_rows - room);
-                self.deltas.push_front((rest, position));
-                rows.push((self.node_idx, delta.slice(0, room)));
-                self.n_rows -= room;
-                break;
-            }
-            room -= n_rows;
-            self.n_rows -= n_rows;
-            self.position = position;
+            let (delta, track) = if n_rows > room {
+                let (first, rest) = track.map(|track| track.split_at(room)).unzip();
+                self.arrivals.push_front(Arrival {
+                    delta: delta.slice(room, n_rows - room),
+                    track: rest,
+                    position,
+                });
+                (delta.slice(0, room), first)
+            } else {
+                self.position = position;
+                (delta, track)
+            };
+            room -= delta.num_rows();
+            self.n_rows -= delta.num_rows();
+            let delta = match track {
+                None => delta,
+                Some(track) => {
+                    self.watermark_ms = Some(track.after_ms);
+                    track.mark(delta, others_ms)?
+                }
+            };
             rows.push((self.node_idx, delta));
+        }
+        if self.arrivals.is_empty()
+            && let Some(flushed_ms) = self.flushed_ms.take()
+        {
+            self.watermark_ms = self.watermark_ms.max(Some(flushed_ms));
+        }
+        Ok(())
+    }
+
+    /// How far the reader is with what was admitted.
+    fn progress(&self) -> Progress {
+        if self.ended && self.n_rows == 0 {
+            return Progress {
+                watermark_ms: i64::MAX,
+                is_idle: false,
+            };
+        }
+        Progress {
+            watermark_ms: self.watermark_ms.unwrap_or(NO_WATERMARK),
+            is_idle: self.is_idle && self.n_rows == 0,
         }
     }
 }
@@ -260,6 +394,8 @@ fn is_pair(delta: &Delta, row_idx: usize) -> bool {
 /// One reader with all that its thread needs.
 pub(super) struct ReaderThread {
     pub(super) reader: Box<dyn SourceReader>,
+    /// If the table has a watermark.
+    pub(super) tracker: Option<Tracker>,
     pub(super) reader_idx: usize,
     /// Columns that the rows must have.
     pub(super) n_columns: usize,
@@ -291,12 +427,21 @@ impl ReaderThread {
                             self.n_columns
                         )));
                     }
-                    let position = self.reader.position();
-                    if !self.inbox.offer(self.reader_idx, delta, position) {
+                    let track = match &mut self.tracker {
+                        Some(tracker) => Some(tracker.track(&delta)?),
+                        None => None,
+                    };
+                    let arrival = Arrival {
+                        delta,
+                        track,
+                        position: self.reader.position(),
+                    };
+                    if !self.inbox.offer(self.reader_idx, arrival) {
                         break;
                     }
                 }
                 SourcePoll::Idle(pause) => {
+                    let pause = self.watch_time(pause);
                     if !self.inbox.idle(self.reader_idx, pause) {
                         break;
                     }
@@ -305,6 +450,23 @@ impl ReaderThread {
             }
         }
         Ok(())
+    }
+}
+
+impl ReaderThread {
+    /// Sends the watermark that waited for rows, and says when the reader becomes idle. Gives how
+    /// long the thread may sleep.
+    fn watch_time(&mut self, pause: Duration) -> Duration {
+        let Some(tracker) = &mut self.tracker else {
+            return pause;
+        };
+        let flushed_ms = tracker.flush();
+        let becomes_idle = tracker.becomes_idle();
+        if flushed_ms.is_some() || becomes_idle {
+            self.inbox
+                .tell_time(self.reader_idx, flushed_ms, becomes_idle);
+        }
+        tracker.max_pause().map_or(pause, |most| pause.min(most))
     }
 }
 
@@ -318,9 +480,17 @@ mod tests {
     use crate::data::text;
 
     fn admitted(inbox: &Inbox, max_rows: usize) -> usize {
-        match inbox.admit(max_rows) {
+        match inbox.admit(max_rows, None) {
             Admission::Step { rows, .. } => rows.iter().map(|(_, delta)| delta.num_rows()).sum(),
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn arrival(delta: Delta) -> Arrival {
+        Arrival {
+            delta,
+            track: None,
+            position: serde_json::Value::Null,
         }
     }
 
@@ -329,7 +499,7 @@ mod tests {
         let schema = text::schema(&[("n", DataType::Int64)]);
         let delta = text::parse_delta(&schema, "+I|1\n-U|1\n+U|2\n+I|3").unwrap();
         let inbox = Inbox::new(vec![0], 100);
-        assert!(inbox.offer(0, delta, serde_json::Value::Null));
+        assert!(inbox.offer(0, arrival(delta)));
         assert_eq!([admitted(&inbox, 2), admitted(&inbox, 2)], [3, 1]);
     }
 
@@ -339,11 +509,11 @@ mod tests {
         let schema = text::schema(&[("n", DataType::Int64)]);
         let delta = text::parse_delta(&schema, "+I|1\n+I|2\n+I|3\n+I|4").unwrap();
         let inbox = Inbox::new(vec![0, 1], 100);
-        inbox.offer(0, delta.clone(), serde_json::Value::Null);
+        inbox.offer(0, arrival(delta.clone()));
         assert_eq!(admitted(&inbox, 3), 3);
-        inbox.offer(1, delta, serde_json::Value::Null);
+        inbox.offer(1, arrival(delta));
         assert_eq!(admitted(&inbox, 4), 3);
         inbox.stop();
-        assert!(matches!(inbox.admit(4), Admission::Stopped));
+        assert!(matches!(inbox.admit(4, None), Admission::Stopped));
     }
 }

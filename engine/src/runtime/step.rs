@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -16,6 +16,7 @@ use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
 use super::pace::Pace;
 use super::source::{Admission, Inbox};
+use super::watermark::NodeWatermarks;
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;
 use crate::data::Delta;
@@ -40,6 +41,7 @@ pub(super) struct StepLoop {
     pub(super) options: JobOptions,
     pub(super) inbox: Arc<Inbox>,
     pub(super) walk: Arc<Walk>,
+    pub(super) watermarks: NodeWatermarks,
     pub(super) counters: Arc<Counters>,
     pub(super) crew: Crew,
     pub(super) sinks: Vec<JobSink>,
@@ -79,15 +81,27 @@ impl StepLoop {
             for node_idx in self.crew.unneeded_sources() {
                 self.inbox.close_source(node_idx);
             }
-            let (rows, ended) = match self.inbox.admit(pace.rows()) {
-                Admission::Step { rows, ended } => (rows, ended),
+            let timer = self.walk.next_timer_ms().map(until);
+            let (rows, progress, ended) = match self.inbox.admit(pace.rows(), timer) {
+                Admission::Step {
+                    rows,
+                    progress,
+                    ended,
+                } => (rows, progress, ended),
                 Admission::Stopped => return Ok(Outcome::Stopped),
                 Admission::Failed(error) => return Err(error),
             };
             number += 1;
             let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
             let started = Instant::now();
-            self.run_step(number, rows, ended)?;
+            let watermarks = self.watermarks.advance(&progress);
+            self.spread(rows);
+            self.run_step(Step {
+                number,
+                processing_time_ms: now_ms(),
+                watermarks,
+                ended,
+            })?;
             pace.learn(n_rows, started.elapsed());
             self.write()?;
             self.counters.add_step();
@@ -97,14 +111,8 @@ impl StepLoop {
         }
     }
 
-    fn run_step(&mut self, number: u64, rows: Vec<(usize, Delta)>, ended: bool) -> Result<()> {
-        self.spread(rows);
-        self.crew.run_step(&Step {
-            number,
-            processing_time_ms: now_ms(),
-            watermark_ms: ended.then_some(i64::MAX),
-            ended,
-        });
+    fn run_step(&mut self, step: Step) -> Result<()> {
+        self.crew.run_step(&step);
         if let Some(error) = self.walk.take_failure() {
             return Err(error);
         }
@@ -157,6 +165,16 @@ impl StepLoop {
         }
         Ok(())
     }
+}
+
+/// The instant of a processing time.
+fn until(processing_time_ms: i64) -> Instant {
+    /// A timer far away is looked at again now and then: clocks are set.
+    const MAX_WAIT_MS: i64 = 60_000;
+    let wait_ms = processing_time_ms
+        .saturating_sub(now_ms())
+        .clamp(0, MAX_WAIT_MS);
+    Instant::now() + Duration::from_millis(wait_ms.unsigned_abs())
 }
 
 fn now_ms() -> i64 {
@@ -213,7 +231,7 @@ impl Crew {
                 super::spawn(format!("{thread_name}-w{}", worker_idx + 1), move || {
                     loop {
                         order.gate.wait();
-                        let Some(step) = *order.step.lock() else {
+                        let Some(step) = order.step.lock().clone() else {
                             break;
                         };
                         worker.run_step(&step);
@@ -238,7 +256,7 @@ impl Crew {
             self.first.run_step(step);
             return;
         };
-        *others.order.step.lock() = Some(*step);
+        *others.order.step.lock() = Some(step.clone());
         others.order.gate.wait();
         self.first.run_step(step);
         others.order.gate.wait();

@@ -75,6 +75,7 @@ fn source(boundedness: Boundedness) -> (crossbeam_channel::Sender<SourcePoll>, N
     let kind = NodeKind::Source {
         source: Arc::new(source),
         projection: vec![0],
+        watermark: None,
     };
     (sender, kind)
 }

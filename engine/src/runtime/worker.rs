@@ -11,6 +11,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -20,7 +21,8 @@ use super::exchange::{Mailboxes, scatter};
 use super::graph::{Exchange, Graph, NodeKind};
 use super::metrics::{Counters, NodeWork};
 use super::panic_error;
-use crate::data::Delta;
+use super::watermark::NodeWatermark;
+use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::operators::{Operator, Output, StepContext};
 
@@ -35,7 +37,11 @@ pub(super) struct Walk {
     counters: Arc<Counters>,
     /// The first failure of the step that runs.
     failure: Mutex<Option<EngineError>>,
+    /// When the operators of each worker want the next step; [`NO_TIMER`] if they do not mind.
+    timers_ms: Vec<AtomicI64>,
 }
+
+const NO_TIMER: i64 = i64::MAX;
 
 #[derive(Debug)]
 struct WalkNode {
@@ -79,12 +85,12 @@ enum Route {
 }
 
 /// One step, as the workers see it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) number: u64,
     pub(super) processing_time_ms: i64,
-    /// Event time reached with this step; `i64::MAX` at the end of bounded input.
-    pub(super) watermark_ms: Option<i64>,
+    /// Event time of each node, before and behind this step.
+    pub(super) watermarks: Arc<[NodeWatermark]>,
     /// No input follows.
     pub(super) ended: bool,
 }
@@ -154,6 +160,7 @@ impl Walk {
             barrier: Barrier::new(n_workers),
             counters,
             failure: Mutex::new(None),
+            timers_ms: (0..n_workers).map(|_| AtomicI64::new(NO_TIMER)).collect(),
         })
     }
 
@@ -174,6 +181,13 @@ impl Walk {
     /// The failure of the step, if there was one.
     pub(super) fn take_failure(&self) -> Option<EngineError> {
         self.failure.lock().take()
+    }
+
+    /// The processing time at which some operator wants a step, as known after the last one.
+    pub(super) fn next_timer_ms(&self) -> Option<i64> {
+        let timers = self.timers_ms.iter();
+        let next = timers.map(|timer| timer.load(Ordering::Acquire)).min();
+        next.filter(|&timer_ms| timer_ms != NO_TIMER)
     }
 
     /// The mailboxes in front of a source or a sink: these have one port.
@@ -249,6 +263,11 @@ impl Worker {
                 walk.fail(error);
             }
         }
+        if let Some(timer) = walk.timers_ms.get(self.worker_idx) {
+            let operators = self.instances.iter().flatten();
+            let next = operators.filter_map(|it| it.next_timer_ms()).min();
+            timer.store(next.unwrap_or(NO_TIMER), Ordering::Release);
+        }
     }
 
     /// The sources whose rows cannot reach a sink any more: on every way an operator has done its
@@ -277,10 +296,13 @@ impl Worker {
     fn run_node(&mut self, node_idx: usize, node: &WalkNode, step: &Step) -> Result<()> {
         let started = Instant::now();
         let mut work = NodeWork::default();
+        let watermark = step.watermarks.get(node_idx).copied();
         let ctx = StepContext {
             step: step.number,
             processing_time_ms: step.processing_time_ms,
             worker_idx: self.worker_idx,
+            watermark_ms: watermark.map_or(NO_WATERMARK, |it| it.before_ms),
+            has_one_source: watermark.is_some_and(|it| it.has_one_source),
         };
         for (port_idx, port) in node.ports.iter().enumerate() {
             for delta in self.take_input(node_idx, port_idx, *port) {
@@ -292,8 +314,10 @@ impl Worker {
             }
         }
         if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
-            if let Some(watermark_ms) = step.watermark_ms {
-                operator.on_watermark(watermark_ms, &ctx, &mut self.out)?;
+            if let Some(watermark) = watermark
+                && watermark.after_ms > watermark.before_ms
+            {
+                operator.on_watermark(watermark.after_ms, &ctx, &mut self.out)?;
             }
             operator.on_step_end(&ctx, &mut self.out)?;
             if step.ended {

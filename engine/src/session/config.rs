@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
+use crate::catalog::options::parse_duration;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal::zone_of;
 use crate::sql::diagnostics::most_similar;
@@ -140,6 +142,22 @@ impl Configuration {
     pub fn is_batch(&self) -> bool {
         self.get("execution.runtime-mode")
             .is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
+    }
+
+    /// The duration that a key is set to.
+    ///
+    /// # Errors
+    /// `Options` if its value is none.
+    pub fn duration(&self, key: &str) -> Result<Option<Duration>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        match parse_duration(&value) {
+            Some(duration) => Ok(Some(duration)),
+            None => Err(EngineError::Options {
+                message: format!("the value '{value}' of '{key}' is no duration"),
+            }),
+        }
     }
 
     /// Whether a key is set to true.

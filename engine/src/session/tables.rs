@@ -8,17 +8,21 @@
 //! Views are expanded where they are used; a view that leads to itself is refused.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableSource};
+use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 
 use super::Session;
 use crate::catalog::define::ExpressionTypes;
+use crate::catalog::options::parse_duration;
+use crate::catalog::table::TimeAttribute;
 use crate::catalog::{
     Attachment, CatalogManager, CatalogObject, CatalogTable, CatalogView, Column, ColumnSource,
     IfExists, ObjectIdentifier,
@@ -26,12 +30,16 @@ use crate::catalog::{
 use crate::connectors::{ConnectorTable, SinkFactory, Source, registry};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
-use crate::plan::bind;
-use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver};
+use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver, TableWatermark};
 use crate::plan::errors::from_planner;
 use crate::plan::normalize::table_hint;
+use crate::plan::{bind, time};
 use crate::sql::diagnostics::SqlDiagnostic;
 use crate::sql::statement::{ExprText, QueryText};
+
+/// How often a watermark is sent at most.
+const AUTO_INTERVAL: &str = "pipeline.auto-watermark-interval";
+const AUTO_INTERVAL_MS: i64 = 200;
 
 /// The catalogs of a session behind one lock, which is never held while planning.
 #[derive(Debug, Default)]
@@ -151,6 +159,8 @@ fn connector_table(
 ) -> ConnectorTable {
     let mut options = table.options_map();
     options.extend(hints);
+    // These are the runtime's, whatever the connector.
+    options.retain(|key, _| !key.starts_with("scan.watermark."));
     ConnectorTable {
         name: identifier.summary(),
         schema,
@@ -263,6 +273,7 @@ impl<'a> TableView<'a> {
         table: &CatalogTable,
         hints: BTreeMap<String, String>,
     ) -> Result<Arc<dyn TableSource>> {
+        let idle_timeout = self.idle_timeout(table, &hints)?;
         let source = self.source(identifier, table, &hints)?;
         let mut name = identifier.object.clone();
         if !hints.is_empty() {
@@ -276,6 +287,7 @@ impl<'a> TableView<'a> {
         );
         let physical = PhysicalTable {
             name: identifier.summary(),
+            watermark: self.watermark(table, &source.schema(), idle_timeout)?,
             source,
         };
         let plan = LogicalPlanBuilder::scan(reference, Arc::new(physical), None)
@@ -306,6 +318,68 @@ impl<'a> TableView<'a> {
         registry::find(connector)?.source(&described)
     }
 
+    /// The table's watermark as an expression over what the connector gives.
+    fn watermark(
+        &self,
+        table: &CatalogTable,
+        physical: &SchemaRef,
+        idle_timeout: Option<Duration>,
+    ) -> Result<Option<TableWatermark>> {
+        let Some(watermark) = &table.watermark else {
+            return Ok(None);
+        };
+        let [column] = watermark.column.as_slice() else {
+            return Err(EngineError::unsupported(
+                "a watermark for a field inside of a column",
+            ));
+        };
+        let fields: Vec<Field> = table.columns.iter().map(Column::to_field).collect();
+        let all = DFSchema::try_from(Schema::new(fields)).map_err(from_planner)?;
+        let physical = DFSchema::try_from(Arc::clone(physical)).map_err(from_planner)?;
+        let bind = |expr: &ast::Expr, schema: &DFSchema| {
+            let functions = self.session.functions();
+            bind::bind_expr(expr, schema, self, functions, self.config)
+        };
+        let mut computed = HashMap::new();
+        for column in &table.columns {
+            if let ColumnSource::Computed(expr) = &column.source {
+                computed.insert(column.name.clone(), bind(&expr.expr, &physical)?);
+            }
+        }
+        let rowtime = Expr::Column(datafusion::common::Column::new_unqualified(column));
+        let interval = self.session.configuration().duration(AUTO_INTERVAL)?;
+        let to_physical = |expr: Expr| time::over_physical(expr, &computed, &physical, self.config);
+        Ok(Some(TableWatermark {
+            column: column.clone(),
+            rowtime: to_physical(rowtime)?,
+            watermark: to_physical(bind(&watermark.expr.expr, &all)?)?,
+            interval_ms: interval.map_or(AUTO_INTERVAL_MS, |interval| {
+                i64::try_from(interval.as_millis()).unwrap_or(i64::MAX)
+            }),
+            idle_timeout,
+        }))
+    }
+
+    /// After how long a reader of the table is idle: by the table's options, else the session's.
+    fn idle_timeout(
+        &self,
+        table: &CatalogTable,
+        hints: &BTreeMap<String, String>,
+    ) -> Result<Option<Duration>> {
+        const OPTION: &str = "scan.watermark.idle-timeout";
+        let written = hints.get(OPTION).map(String::as_str);
+        let timeout = match written.or_else(|| table.option(OPTION)) {
+            Some(text) => Some(parse_duration(text).ok_or_else(|| EngineError::Options {
+                message: format!("the value '{text}' of '{OPTION}' is no duration"),
+            })?),
+            None => self
+                .session
+                .configuration()
+                .duration("table.exec.source.idle-timeout")?,
+        };
+        Ok(timeout.filter(|timeout| !timeout.is_zero()))
+    }
+
     /// Puts the computed columns in their places.
     fn computed(&self, scan: LogicalPlan, table: &CatalogTable) -> Result<LogicalPlan> {
         let schema = unqualified(scan.schema())?;
@@ -331,6 +405,10 @@ impl<'a> TableView<'a> {
                         self.session.functions(),
                         self.config,
                     )?;
+                    let expr = match table.time_attribute(column) {
+                        Some(TimeAttribute::Rowtime) => time::rowtime(expr)?,
+                        _ => expr,
+                    };
                     Ok(expr.alias(column.name.clone()))
                 }
                 ColumnSource::Metadata { .. } => Err(EngineError::unsupported(format!(

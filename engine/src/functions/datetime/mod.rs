@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DurationMillisecondArray, Int32Array, Int64Array,
-    IntervalYearMonthArray,
+    IntervalYearMonthArray, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Date32Type, DurationMillisecondType, IntervalYearMonthType, Time32MillisecondType,
@@ -220,6 +220,26 @@ pub static FUNCTIONS: &[Definition] = &[
         result: BIGINT,
         deterministic: false,
         evaluate: unix_timestamp,
+    },
+    Definition {
+        name: "__rowtime",
+        arity: 1..=1,
+        kinds: &[Kind::Temporal],
+        result: ResultType::Argument(0),
+        deterministic: true,
+        evaluate: |call| Ok(Arc::clone(call.argument(0)?)),
+    },
+    Definition {
+        name: "current_watermark",
+        arity: 1..=1,
+        kinds: &[Kind::Temporal],
+        result: ResultType::Computed(|types, _| {
+            let argument = types.first().map(|argument| argument.root.clone());
+            Ok(FlinkType::nullable(argument.unwrap_or(TypeRoot::Null)))
+        }),
+        deterministic: false,
+        // Streaming plans read it from a column; without a stream there is no watermark.
+        evaluate: |call| Ok(new_null_array(call.argument(0)?.data_type(), call.n_rows)),
     },
     clock("current_timestamp", TypeRoot::TimestampLtz(3)),
     clock("now", TypeRoot::TimestampLtz(3)),

@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::logical_plan::{EmptyRelation, TableScan, Values};
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 
 use super::expressions::constant;
 use super::{Built, GraphBuilder};
@@ -18,7 +18,8 @@ use crate::data::Delta;
 use crate::error::{EngineError, Result};
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
-use crate::runtime::NodeKind;
+use crate::plan::text;
+use crate::runtime::{NodeKind, WatermarkSpec};
 
 impl GraphBuilder {
     pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Built> {
@@ -34,6 +35,7 @@ impl GraphBuilder {
             None => (0..full.fields().len()).collect(),
         };
         let mut read: BTreeSet<usize> = projection.iter().copied().collect();
+        read.extend(table.watermark.iter().flat_map(|it| it.columns(&full)));
         if let Some(others) = self.reads.get(&scan.table_name) {
             read.extend(others);
         }
@@ -65,22 +67,31 @@ impl GraphBuilder {
     pub fn external(&mut self, source: Arc<dyn Source>, name: String) -> Built {
         let schema = source.schema();
         let projection = (0..schema.fields().len()).collect();
-        self.source(source, projection, name, schema)
+        self.source(source, projection, None, name, schema)
     }
 
     fn table(&mut self, scan: &TableScan, table: &PhysicalTable, read: &[usize]) -> Result<Built> {
-        let schema = Arc::new(table.source.schema().project(read)?);
+        let schema = Arc::new(TableSource::schema(table).project(read)?);
+        let watermark = match &table.watermark {
+            Some(watermark) => Some(watermark.to_spec(&schema, &self.config)?),
+            None => None,
+        };
         let fields: Vec<_> = schema
             .fields()
             .iter()
             .map(|field| field.name().as_str())
             .collect();
-        let path = scan.table_name.to_vec().join(", ");
+        let mut path = scan.table_name.to_vec().join(", ");
+        if let Some(watermark) = &table.watermark {
+            let expression = text::expression(&watermark.watermark);
+            path = format!("{path}, watermark=[{expression}]");
+        }
         let name = format!(
             "TableSourceScan(table=[[{path}]], fields=[{}])",
             fields.join(", ")
         );
-        Ok(self.source(Arc::clone(&table.source), read.to_vec(), name, schema))
+        let source = Arc::clone(&table.source);
+        Ok(self.source(source, read.to_vec(), watermark, name, schema))
     }
 
     /// Notes which columns `plan` reads of which table, so that a table that is read in several
@@ -108,6 +119,7 @@ impl GraphBuilder {
         &mut self,
         source: Arc<dyn Source>,
         projection: Vec<usize>,
+        watermark: Option<Arc<WatermarkSpec>>,
         name: String,
         schema: SchemaRef,
     ) -> Built {
@@ -115,7 +127,11 @@ impl GraphBuilder {
         let mode = source.changelog_mode();
         let mut built = self.add(
             name,
-            NodeKind::Source { source, projection },
+            NodeKind::Source {
+                source,
+                projection,
+                watermark,
+            },
             vec![],
             schema,
             mode,
@@ -162,7 +178,7 @@ impl GraphBuilder {
         let projection = (0..schema.fields().len()).collect();
         let rows = vec![Delta::insert_only(batch)];
         let source = ValuesSource::try_new(Arc::clone(&schema), rows)?;
-        Ok(self.source(Arc::new(source), projection, name, schema))
+        Ok(self.source(Arc::new(source), projection, None, name, schema))
     }
 
     /// No rows, or one without columns of its own.

@@ -20,6 +20,8 @@ mod leaves;
 
 mod order;
 
+mod watermark;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use arguments::{Arguments, call};
 pub use expressions::physical;
+use watermark::{asks_watermark, over_watermark};
 
 use crate::connectors::SinkFactory;
 use crate::data::ChangelogMode;
@@ -259,24 +262,36 @@ impl GraphBuilder {
         exprs: &[Expr],
         schema: &SchemaRef,
     ) -> Result<Built> {
-        let built = self.query(input)?;
+        let mut built = self.query(input)?;
         let select: Vec<_> = exprs
             .iter()
             .zip(schema.fields())
             .map(|(expr, field)| text::selected(expr, field.name()))
             .collect();
         let name = text::calc(&select, filter);
-        let filter = filter
-            .map(|filter| physical(filter, input.schema(), &self.config))
-            .transpose()?;
-        let projection = exprs
-            .iter()
-            .map(|expr| physical(expr, input.schema(), &self.config))
-            .collect::<Result<Vec<_>>>()?;
+        let mut input_schema = Arc::clone(input.schema());
+        if let Some(asking) = exprs.iter().chain(filter).find(|it| asks_watermark(it)) {
+            let (marked, extended) = self.with_watermark(&built, &input_schema, asking)?;
+            (built, input_schema) = (marked, Arc::new(extended));
+        }
+        let expression =
+            |expr: &Expr| physical(&over_watermark(expr)?, &input_schema, &self.config);
+        let filter = filter.map(expression).transpose()?;
+        let projection = exprs.iter().map(expression).collect::<Result<Vec<_>>>()?;
         Ok(self.calc(&built, name, filter, projection, Arc::clone(schema)))
     }
 
     fn filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> Result<Built> {
+        if asks_watermark(predicate) {
+            let all: Vec<_> = input
+                .schema()
+                .columns()
+                .into_iter()
+                .map(Expr::Column)
+                .collect();
+            let schema = Arc::clone(input.schema().inner());
+            return self.project(input, Some(predicate), &all, &schema);
+        }
         let built = self.query(input)?;
         let select: Vec<_> = built
             .schema

@@ -8,6 +8,8 @@ mod plans;
 
 mod results;
 
+mod time;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,0 +1,407 @@
+//! Event time: how a source says how far it is, and how far that makes every node of the graph.
+//!
+//! ```text
+//!   reader ──▶ Tracker: rowtime and watermark expression, row by row ──▶ Track (beside the batch)
+//!                                     │
+//!   inbox ──admit──▶ min over the active readers of a source ──▶ Progress of each source
+//!                                     │
+//!   job ──once a step──▶ NodeWatermarks: min over the inputs, minus the operator's delay
+//! ```
+//!
+//! Watermarks are no messages: within a step they are one number for each node, the same on all
+//! workers. Which rows came too late is settled where the rows still stand in order of arrival, and
+//! travels with them ([`crate::data::Delta::watermarks`]).
+//!
+//! Source: `WatermarkAssignerOperator` of Flink 2.3. A watermark is sent behind the first row that
+//! moves it by more than the interval, and at the latest when the source has paused so long.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::TimestampMillisecondType;
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::graph::{Graph, NodeKind};
+use crate::data::{Delta, NO_WATERMARK};
+use crate::error::{EngineError, Result};
+
+/// The WATERMARK of a table. The expressions are over the columns that are read of the source.
+#[derive(Debug, Clone)]
+pub struct WatermarkSpec {
+    /// Name of the rowtime column, for messages.
+    pub column: String,
+    /// The rowtime of a row: a timestamp in milliseconds.
+    pub rowtime: Arc<dyn PhysicalExpr>,
+    /// The watermark of a row: a timestamp in milliseconds, or NULL for none.
+    pub watermark: Arc<dyn PhysicalExpr>,
+    /// By how much more than this a watermark must have moved to be sent at once.
+    pub interval_ms: i64,
+    /// After how long without rows a reader no longer holds the others back; none for never.
+    pub idle_timeout: Option<Duration>,
+    /// Whether every row says which watermark was in force when it came, late or not.
+    pub marks_all_rows: bool,
+}
+
+/// The watermarks of one reader, on its thread.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    spec: Arc<WatermarkSpec>,
+    /// The highest watermark of any row; times before 1970 do not count, as in Flink.
+    current_ms: i64,
+    /// The one that was sent last, 0 before.
+    sent_ms: i64,
+    last_rows: Instant,
+    is_idle: bool,
+}
+
+/// What a batch does to its reader's watermark.
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    /// The watermark in force before each row.
+    before: ScalarBuffer<i64>,
+    /// The watermark behind the last row.
+    pub(super) after_ms: i64,
+    /// Whether the rows should carry `before`.
+    is_needed: bool,
+}
+
+impl Tracker {
+    pub(super) fn new(spec: Arc<WatermarkSpec>) -> Self {
+        Self {
+            spec,
+            current_ms: 0,
+            sent_ms: 0,
+            last_rows: Instant::now(),
+            is_idle: false,
+        }
+    }
+
+    /// Takes notice of rows in their order of arrival.
+    ///
+    /// # Errors
+    /// `Data` if a rowtime is NULL, and what the watermark's expression fails with.
+    pub(super) fn track(&mut self, delta: &Delta) -> Result<Track> {
+        self.last_rows = Instant::now();
+        self.is_idle = false;
+        let rowtimes = self.timestamps(&self.spec.rowtime, delta.batch())?;
+        if rowtimes.null_count() > 0 {
+            return Err(EngineError::Data {
+                message: format!(
+                    "the rowtime column '{}' is NULL in a row; every row needs its time",
+                    self.spec.column
+                ),
+            });
+        }
+        let watermarks = self.timestamps(&self.spec.watermark, delta.batch())?;
+        let mut before = Vec::with_capacity(delta.num_rows());
+        let mut is_needed = self.spec.marks_all_rows;
+        let nulls = watermarks.nulls().filter(|nulls| nulls.null_count() > 0);
+        let rows = rowtimes.values().iter().zip(watermarks.values());
+        for (row_idx, (&rowtime_ms, &watermark_ms)) in rows.enumerate() {
+            let in_force_ms = self.sent_ms();
+            is_needed |= rowtime_ms <= in_force_ms;
+            before.push(in_force_ms);
+            if nulls.is_none_or(|nulls| nulls.is_valid(row_idx)) {
+                self.current_ms = self.current_ms.max(watermark_ms);
+            }
+            if self.current_ms.saturating_sub(self.sent_ms) > self.spec.interval_ms {
+                self.sent_ms = self.current_ms;
+            }
+        }
+        Ok(Track {
+            before: before.into(),
+            after_ms: self.sent_ms(),
+            is_needed,
+        })
+    }
+
+    /// The watermark to send when no row has come for a while, if it is another than before.
+    pub(super) fn flush(&mut self) -> Option<i64> {
+        let pause = self.last_rows.elapsed().as_millis();
+        let is_due = i64::try_from(pause).unwrap_or(i64::MAX) >= self.spec.interval_ms;
+        if !is_due || self.current_ms <= self.sent_ms {
+            return None;
+        }
+        self.sent_ms = self.current_ms;
+        Some(self.sent_ms)
+    }
+
+    /// Whether the reader has just become idle.
+    pub(super) fn becomes_idle(&mut self) -> bool {
+        let is_over = self
+            .spec
+            .idle_timeout
+            .is_some_and(|timeout| self.last_rows.elapsed() >= timeout);
+        let becomes = is_over && !self.is_idle;
+        self.is_idle |= is_over;
+        becomes
+    }
+
+    /// How long the thread may sleep before it has to look after the watermark again.
+    pub(super) fn max_pause(&self) -> Option<Duration> {
+        let since = self.last_rows.elapsed();
+        let interval = Duration::from_millis(self.spec.interval_ms.unsigned_abs());
+        let flush = (self.current_ms > self.sent_ms).then(|| interval.saturating_sub(since));
+        let idle = self
+            .spec
+            .idle_timeout
+            .filter(|_| !self.is_idle)
+            .map(|timeout| timeout.saturating_sub(since));
+        match (flush, idle) {
+            (Some(flush), Some(idle)) => Some(flush.min(idle)),
+            (flush, idle) => flush.or(idle),
+        }
+    }
+
+    fn sent_ms(&self) -> i64 {
+        if self.sent_ms > 0 {
+            self.sent_ms
+        } else {
+            NO_WATERMARK
+        }
+    }
+
+    fn timestamps(
+        &self,
+        expression: &Arc<dyn PhysicalExpr>,
+        batch: &RecordBatch,
+    ) -> Result<arrow::array::TimestampMillisecondArray> {
+        let values = expression.evaluate(batch)?.into_array(batch.num_rows())?;
+        values
+            .as_primitive_opt::<TimestampMillisecondType>()
+            .cloned()
+            .ok_or_else(|| {
+                EngineError::internal(format!(
+                    "the watermark of '{}' is of type {}",
+                    self.spec.column,
+                    values.data_type()
+                ))
+            })
+    }
+}
+
+impl Track {
+    /// The tracks of the first `n_rows` rows and of the others.
+    pub(super) fn split_at(self, n_rows: usize) -> (Self, Self) {
+        let n_rows = n_rows.min(self.before.len());
+        let rest = self.before.slice(n_rows, self.before.len() - n_rows);
+        let first = Self {
+            before: self.before.slice(0, n_rows),
+            after_ms: rest.first().copied().unwrap_or(self.after_ms),
+            is_needed: self.is_needed,
+        };
+        let rest = Self {
+            before: rest,
+            ..self
+        };
+        (first, rest)
+    }
+
+    /// `delta` with what its rows should say; `others_ms` is how far the source's other readers
+    /// are.
+    pub(super) fn mark(self, delta: Delta, others_ms: i64) -> Result<Delta> {
+        if !self.is_needed {
+            return Ok(delta);
+        }
+        let watermarks = if others_ms == i64::MAX {
+            self.before
+        } else {
+            self.before.iter().map(|&own| own.min(others_ms)).collect()
+        };
+        delta.with_watermarks(Some(watermarks))
+    }
+}
+
+/// How far a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub(super) watermark_ms: i64,
+    /// It does not hold other sources back.
+    pub(super) is_idle: bool,
+}
+
+impl Progress {
+    /// Of several: the least of those that are not idle; if all are, the greatest.
+    pub(super) fn of_all(all: impl Iterator<Item = Self> + Clone) -> Self {
+        let active = all.clone().filter(|progress| !progress.is_idle);
+        match active.map(|progress| progress.watermark_ms).min() {
+            Some(watermark_ms) => Self {
+                watermark_ms,
+                is_idle: false,
+            },
+            None => Self {
+                watermark_ms: all
+                    .map(|progress| progress.watermark_ms)
+                    .max()
+                    .unwrap_or(NO_WATERMARK),
+                is_idle: true,
+            },
+        }
+    }
+}
+
+/// The watermark of what a node reads, before and behind a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NodeWatermark {
+    pub(super) before_ms: i64,
+    pub(super) after_ms: i64,
+    pub(super) has_one_source: bool,
+}
+
+/// The watermarks of all nodes, on the job's thread.
+#[derive(Debug)]
+pub(super) struct NodeWatermarks {
+    nodes: Vec<NodeTime>,
+}
+
+#[derive(Debug)]
+struct NodeTime {
+    inputs: Vec<usize>,
+    delay_ms: i64,
+    has_one_source: bool,
+    /// Of what it reads.
+    input: Progress,
+    /// Of what leaves it.
+    output: Progress,
+}
+
+impl NodeWatermarks {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let none = Progress {
+            watermark_ms: NO_WATERMARK,
+            is_idle: false,
+        };
+        // The source behind a node, if there is but one, and no delay on the way.
+        let mut origins: Vec<Option<usize>> = Vec::with_capacity(graph.nodes.len());
+        let mut nodes = Vec::with_capacity(graph.nodes.len());
+        for (node_idx, node) in graph.nodes.iter().enumerate() {
+            let inputs: Vec<usize> = node.inputs.iter().map(|edge| edge.from.0).collect();
+            let mut sources = inputs
+                .iter()
+                .map(|&input| origins.get(input).copied().flatten());
+            let origin = match sources.next() {
+                None => Some(node_idx),
+                Some(first) => first.filter(|_| sources.all(|other| other == first)),
+            };
+            let delay_ms = match &node.kind {
+                NodeKind::Operator(factory) => factory.watermark_delay_ms().max(0),
+                _ => 0,
+            };
+            origins.push(origin.filter(|_| delay_ms == 0));
+            nodes.push(NodeTime {
+                inputs,
+                delay_ms,
+                has_one_source: origin.is_some(),
+                input: none,
+                output: none,
+            });
+        }
+        Self { nodes }
+    }
+
+    /// Takes in how far the sources are; gives what that means for each node.
+    pub(super) fn advance(&mut self, sources: &[(usize, Progress)]) -> Arc<[NodeWatermark]> {
+        for (node_idx, progress) in sources {
+            if let Some(node) = self.nodes.get_mut(*node_idx) {
+                node.input = *progress;
+            }
+        }
+        let mut changes = Vec::with_capacity(self.nodes.len());
+        for node_idx in 0..self.nodes.len() {
+            let Some(node) = self.nodes.get(node_idx) else {
+                continue;
+            };
+            let input = if node.inputs.is_empty() {
+                node.input
+            } else {
+                let inputs = node.inputs.iter();
+                Progress::of_all(inputs.filter_map(|&input| Some(self.nodes.get(input)?.output)))
+            };
+            let before_ms = if node.inputs.is_empty() {
+                node.output.watermark_ms
+            } else {
+                node.input.watermark_ms
+            };
+            let Some(node) = self.nodes.get_mut(node_idx) else {
+                continue;
+            };
+            // Event time never goes back, even if an idle input wakes up far behind.
+            let after_ms = before_ms.max(input.watermark_ms);
+            node.input = Progress {
+                watermark_ms: after_ms,
+                ..input
+            };
+            node.output = Progress {
+                watermark_ms: delayed(after_ms, node.delay_ms),
+                ..input
+            };
+            changes.push(NodeWatermark {
+                before_ms,
+                after_ms,
+                has_one_source: node.has_one_source,
+            });
+        }
+        changes.into()
+    }
+}
+
+fn delayed(watermark_ms: i64, delay_ms: i64) -> i64 {
+    match watermark_ms {
+        NO_WATERMARK | i64::MAX => watermark_ms,
+        watermark_ms => watermark_ms.saturating_sub(delay_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(watermark_ms: i64, is_idle: bool) -> Progress {
+        Progress {
+            watermark_ms,
+            is_idle,
+        }
+    }
+
+    #[test]
+    fn the_slowest_active_input_counts() {
+        let of = |all: &[Progress]| Progress::of_all(all.iter().copied());
+        assert_eq!(
+            of(&[progress(5, false), progress(3, false)]),
+            progress(3, false)
+        );
+        assert_eq!(
+            of(&[progress(5, false), progress(3, true)]),
+            progress(5, false)
+        );
+        assert_eq!(
+            of(&[progress(5, true), progress(3, true)]),
+            progress(5, true)
+        );
+        assert_eq!(
+            of(&[progress(5, false), progress(NO_WATERMARK, false)]),
+            progress(NO_WATERMARK, false)
+        );
+    }
+
+    #[test]
+    fn a_track_is_cut_where_its_rows_are() {
+        let track = Track {
+            before: vec![NO_WATERMARK, 10, 20].into(),
+            after_ms: 30,
+            is_needed: true,
+        };
+        let (first, rest) = track.split_at(1);
+        assert_eq!((first.after_ms, rest.after_ms), (10, 30));
+        assert_eq!(rest.before.as_ref(), [10, 20]);
+    }
+
+    #[test]
+    fn a_delay_moves_watermarks_but_not_the_end() {
+        assert_eq!(delayed(100, 30), 70);
+        assert_eq!(delayed(i64::MAX, 30), i64::MAX);
+        assert_eq!(delayed(NO_WATERMARK, 30), NO_WATERMARK);
+    }
+}
