@@ -104,7 +104,10 @@ fn late_rows_by_their_watermark() {
 fn a_row_without_time_is_an_error() {
     let (session, folder) = events(EVENTS, 1, 10);
     std::fs::write(folder.path().join("events.csv"), "a,NULL,1\n").unwrap();
-    expect![[r#""#]].assert_eq(&run(&session, "SELECT v FROM events"));
+    expect![[r#"
+        [v INT]
+        failed: the rowtime column 'ts' is NULL in a row; every row needs its time
+    "#]].assert_eq(&run(&session, "SELECT v FROM events"));
 }
 
 #[test]
