@@ -130,8 +130,7 @@ fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
     let mut out = Output::default();
     let mut ctx = StepContext {
         step: 0,
-        processing_time_ms: 0,
-        worker_idx: 0,
+        ..StepContext::default()
     };
     let started = now_seconds();
     for step in batches.chunks(STEP_BATCHES) {

@@ -64,8 +64,7 @@ fn spec(group_columns: &[usize], emission: Emission) -> GroupAggregateSpec {
 fn step(operator: &mut dyn Operator, number: usize, delta: &Delta) -> Vec<Delta> {
     let ctx = StepContext {
         step: number as u64,
-        processing_time_ms: 0,
-        worker_idx: 0,
+        ..StepContext::default()
     };
     let mut out = Output::default();
     operator.push(0, delta.clone(), &ctx, &mut out).unwrap();

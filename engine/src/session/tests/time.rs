@@ -107,7 +107,8 @@ fn a_row_without_time_is_an_error() {
     expect![[r#"
         [v INT]
         failed: the rowtime column 'ts' is NULL in a row; every row needs its time
-    "#]].assert_eq(&run(&session, "SELECT v FROM events"));
+    "#]]
+    .assert_eq(&run(&session, "SELECT v FROM events"));
 }
 
 #[test]
