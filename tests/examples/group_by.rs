@@ -104,7 +104,7 @@ fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
         .map_or(DataType::Int64, |batch| batch.column(0).data_type().clone());
     let call = |function: AggregateFunction, argument: Option<usize>| AggregateCall {
         function,
-        argument,
+        arguments: argument.into_iter().collect(),
         filter: None,
         distinct: false,
         result: Arc::new(Field::new(function.name(), DataType::Int64, true)),

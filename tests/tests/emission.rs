@@ -32,7 +32,7 @@ fn spec(group_columns: &[usize], emission: Emission) -> GroupAggregateSpec {
         let result = function.result_type(argument_type).unwrap();
         AggregateCall {
             function,
-            argument,
+            arguments: argument.into_iter().collect(),
             filter,
             distinct,
             result: Arc::new(Field::new(function.name(), result, true)),

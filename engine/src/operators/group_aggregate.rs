@@ -12,46 +12,19 @@
 //! Row by row does not mean one row at a time: the values after each row are a column like any
 //! other, and the value before a row is the one after the previous row of its group.
 
-use arrow::array::ArrayRef;
-use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use std::sync::Arc;
 
-use super::aggregates::{Accumulator, AggregateInput, Distinct, accumulator, counted_rows};
+use super::aggregates::{Aggregate, AggregateCall};
 use super::group_changes::{Frontier, RowChanges, changed_rows, columns_at, read_counts};
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
-use crate::state::KeyIndex;
+use crate::state::{KeyIndex, StateTable};
 
-/// The aggregate functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AggregateFunction {
-    /// Rows (without an argument), or rows whose argument is not NULL.
-    Count,
-    /// Sum in the argument's own type; integers wrap, decimals that overflow are NULL.
-    Sum,
-    /// Mean; integers truncate, decimals round half up.
-    Avg,
-    /// Least value; ignores NULL and NaN.
-    Min,
-    /// Greatest value; ignores NULL and NaN.
-    Max,
-}
-
-/// One aggregate of a GROUP BY.
-#[derive(Debug, Clone)]
-pub struct AggregateCall {
-    /// The function.
-    pub function: AggregateFunction,
-    /// Column of the argument; none for `COUNT(*)`.
-    pub argument: Option<usize>,
-    /// Boolean column of `FILTER (WHERE …)`: rows that are not true in it do not count.
-    pub filter: Option<usize>,
-    /// Whether equal arguments count once.
-    pub distinct: bool,
-    /// Name and type of the result.
-    pub result: FieldRef,
-}
+/// The name of the table of a checkpoint.
+const GROUPS: &str = "groups";
 
 /// When changes of groups are sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,24 +64,24 @@ impl OperatorFactory for GroupAggregateSpec {
                 "a group aggregate's schema is not its key and its calls",
             ));
         }
-        let type_of = |column: usize| {
-            self.input_schema
-                .fields()
-                .get(column)
-                .map(|field| field.data_type().clone())
-                .ok_or_else(|| EngineError::internal("a group aggregate reads a missing column"))
-        };
+        let types: Vec<DataType> = self
+            .input_schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         let key_types = self
             .group_columns
             .iter()
-            .map(|&column| type_of(column))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|&column| types.get(column).cloned())
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| EngineError::internal("a group aggregate reads a missing column"))?;
         let calls = self
             .calls
             .iter()
-            .map(|call| {
-                let argument = call.argument.map(type_of).transpose()?;
-                Call::try_new(call, argument.as_ref(), self.input_retracts)
+            .map(|call| match call.counts_rows() {
+                true => Ok(None),
+                false => Aggregate::try_new(call, &types, self.input_retracts).map(Some),
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(GroupAggregate {
@@ -128,21 +101,13 @@ struct GroupAggregate {
     index: KeyIndex,
     /// Rows of each group. A group without rows does not exist.
     counts: Vec<i64>,
-    calls: Vec<Call>,
+    /// None for `COUNT(*)` without a filter: that is the count of the group's rows.
+    calls: Vec<Option<Aggregate>>,
     /// The groups that this step (or batch, row by row) has touched.
     frontier: Frontier,
     /// Of the rows of the batch; kept for its memory.
     ids: Vec<u32>,
     is_first_worker: bool,
-}
-
-/// One aggregate with its state.
-struct Call {
-    argument: Option<usize>,
-    filter: Option<usize>,
-    distinct: Option<Distinct>,
-    /// None for `COUNT(*)` without a filter: that is the count of the group's rows.
-    accumulator: Option<Box<dyn Accumulator>>,
 }
 
 impl Operator for GroupAggregate {
@@ -157,16 +122,7 @@ impl Operator for GroupAggregate {
         let key = columns_at(delta.batch(), &self.spec.group_columns)?;
         let mut ids = std::mem::take(&mut self.ids);
         self.index.intern(&key, n_rows, &mut ids)?;
-        let n_groups = self.index.end();
-        self.frontier.resize(n_groups);
-        if self.counts.len() < n_groups {
-            self.counts.resize(n_groups, 0);
-        }
-        for call in &mut self.calls {
-            if let Some(accumulator) = &mut call.accumulator {
-                accumulator.resize(n_groups);
-            }
-        }
+        self.resize();
         let signs: Option<Vec<i8>> = delta
             .kinds()
             .map(|kinds| kinds.iter().map(|kind| kind.sign() as i8).collect());
@@ -197,8 +153,71 @@ impl Operator for GroupAggregate {
         Ok(())
     }
 
+    /// One table: the key, how many rows the group has, and the states of its aggregates.
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let ids: Vec<u32> = self
+            .index
+            .used_ids()
+            .into_iter()
+            .filter(|&id| self.count(id) != 0)
+            .collect();
+        let mut columns = self.index.keys(&ids)?;
+        let key_columns = (0..columns.len()).collect();
+        let counts: Vec<i64> = ids.iter().map(|&id| self.count(id)).collect();
+        columns.push(read_counts(&counts));
+        for aggregate in self.calls.iter().flatten() {
+            columns.extend(aggregate.save(&ids)?);
+        }
+        let fields: Vec<Field> = (0..)
+            .zip(&columns)
+            .map(|(idx, column): (usize, _)| {
+                Field::new(format!("c{idx}"), column.data_type().clone(), true)
+            })
+            .collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(vec![StateTable {
+            name: GROUPS,
+            batch,
+            key_columns,
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        let not_ours = || EngineError::Data {
+            message: "the saved groups are not those of this GROUP BY".to_owned(),
+        };
+        for table in tables {
+            let columns = table.batch.columns();
+            let n_keys = self.spec.group_columns.len();
+            if table.name != GROUPS || columns.len() <= n_keys {
+                return Err(not_ours());
+            }
+            let (key, states) = columns.split_at(n_keys);
+            let mut ids = Vec::new();
+            self.index.intern(key, table.batch.num_rows(), &mut ids)?;
+            self.resize();
+            let (counts, mut states) = states.split_first().ok_or_else(not_ours)?;
+            let counts = counts
+                .as_primitive_opt::<Int64Type>()
+                .ok_or_else(not_ours)?;
+            for (&id, &n_rows) in ids.iter().zip(counts.values()) {
+                if let Some(count) = self.counts.get_mut(id as usize) {
+                    *count += n_rows;
+                }
+            }
+            for aggregate in self.calls.iter_mut().flatten() {
+                let n_columns = aggregate.save(&[])?.len();
+                let (own, rest) = states.split_at_checked(n_columns).ok_or_else(not_ours)?;
+                aggregate.restore(&ids, own)?;
+                states = rest;
+            }
+        }
+        Ok(())
+    }
+
     fn state_bytes(&self) -> usize {
-        let of_calls: usize = self.calls.iter().map(Call::state_bytes).sum();
+        let aggregates = self.calls.iter().flatten();
+        let of_calls: usize = aggregates.map(Aggregate::state_bytes).sum();
         of_calls
             + self.index.state_bytes()
             + self.counts.capacity() * size_of::<i64>()
@@ -207,6 +226,18 @@ impl Operator for GroupAggregate {
 }
 
 impl GroupAggregate {
+    /// Makes place for all groups that the table of keys knows.
+    fn resize(&mut self) {
+        let n_groups = self.index.end();
+        self.frontier.resize(n_groups);
+        if self.counts.len() < n_groups {
+            self.counts.resize(n_groups, 0);
+        }
+        for aggregate in self.calls.iter_mut().flatten() {
+            aggregate.resize(n_groups);
+        }
+    }
+
     /// Takes the rows in; remembers the values before of groups that this step touches first.
     fn push_net(
         &mut self,
@@ -223,8 +254,8 @@ impl GroupAggregate {
                 .remember(groups, rows, key, before, is_there)?;
         }
         self.add_counts(ids, signs);
-        for call in &mut self.calls {
-            call.update(delta, ids, signs)?;
+        for aggregate in self.calls.iter_mut().flatten() {
+            aggregate.update(delta.batch(), ids, signs)?;
         }
         Ok(())
     }
@@ -260,10 +291,10 @@ impl GroupAggregate {
         require_not_negative(&counts_after)?;
         changes.set_counts(&counts_before, &counts_after);
         for call in &mut self.calls {
-            let column = match &call.accumulator {
-                Some(accumulator) => {
-                    let before = accumulator.read(&groups)?;
-                    let after = call.update_each(delta, ids, signs)?;
+            let column = match call {
+                Some(aggregate) => {
+                    let before = aggregate.read(&groups)?;
+                    let after = aggregate.update_each(delta.batch(), ids, signs)?;
                     arrow::compute::concat(&[before.as_ref(), after.as_ref()])?
                 }
                 None => read_counts(counts_before.iter().chain(&counts_after)),
@@ -282,8 +313,8 @@ impl GroupAggregate {
     fn read(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         self.calls
             .iter()
-            .map(|call| match &call.accumulator {
-                Some(accumulator) => accumulator.read(groups),
+            .map(|call| match call {
+                Some(aggregate) => aggregate.read(groups),
                 None => {
                     let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
                     Ok(read_counts(&counts))
@@ -324,109 +355,10 @@ impl GroupAggregate {
                 continue;
             }
             self.index.remove(group);
-            for call in &mut self.calls {
-                if let Some(accumulator) = &mut call.accumulator {
-                    accumulator.clear(group);
-                }
+            for aggregate in self.calls.iter_mut().flatten() {
+                aggregate.clear(group);
             }
         }
-    }
-}
-
-impl Call {
-    fn try_new(
-        call: &AggregateCall,
-        argument: Option<&DataType>,
-        input_retracts: bool,
-    ) -> Result<Self> {
-        let expected = call.function.result_type(argument)?;
-        if *call.result.data_type() != expected {
-            return Err(EngineError::internal(format!(
-                "{} gives {expected}, the plan says {}",
-                call.function.name(),
-                call.result.data_type()
-            )));
-        }
-        let is_row_count = argument.is_none() && call.filter.is_none();
-        let accumulator = if call.function == AggregateFunction::Count && is_row_count {
-            None
-        } else {
-            Some(accumulator(call.function, argument, input_retracts)?)
-        };
-        // MIN and MAX are the same with DISTINCT and without.
-        let is_extreme = matches!(
-            call.function,
-            AggregateFunction::Min | AggregateFunction::Max
-        );
-        let distinct = match argument {
-            Some(argument) if call.distinct && !is_extreme => Some(Distinct::try_new(argument)?),
-            _ => None,
-        };
-        Ok(Self {
-            argument: call.argument,
-            filter: call.filter,
-            distinct,
-            accumulator,
-        })
-    }
-
-    fn update(&mut self, delta: &Delta, groups: &[u32], signs: Option<&[i8]>) -> Result<()> {
-        self.with_input(delta, groups, signs, |accumulator, input| {
-            accumulator.update(input)
-        })
-    }
-
-    fn update_each(
-        &mut self,
-        delta: &Delta,
-        groups: &[u32],
-        signs: Option<&[i8]>,
-    ) -> Result<ArrayRef> {
-        self.with_input(delta, groups, signs, |accumulator, input| {
-            accumulator.update_each(input).map(Some)
-        })?
-        .ok_or_else(|| EngineError::internal("a row count has no column of its own"))
-    }
-
-    fn with_input<T: Default>(
-        &mut self,
-        delta: &Delta,
-        groups: &[u32],
-        signs: Option<&[i8]>,
-        work: impl FnOnce(&mut dyn Accumulator, &AggregateInput<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let Some(accumulator) = &mut self.accumulator else {
-            return Ok(T::default());
-        };
-        let column =
-            |column: Option<usize>| column.and_then(|column| delta.batch().columns().get(column));
-        let argument = column(self.argument);
-        let mut counted: Option<BooleanBuffer> = counted_rows(argument, column(self.filter))?;
-        if let Some(distinct) = &mut self.distinct {
-            let input = AggregateInput {
-                argument,
-                counted: counted.as_ref(),
-                groups,
-                signs,
-            };
-            counted = Some(distinct.update(&input)?);
-        }
-        let input = AggregateInput {
-            argument,
-            counted: counted.as_ref(),
-            groups,
-            signs,
-        };
-        work(accumulator.as_mut(), &input)
-    }
-
-    fn state_bytes(&self) -> usize {
-        let of_distinct = self.distinct.as_ref().map_or(0, Distinct::state_bytes);
-        let of_values = self
-            .accumulator
-            .as_ref()
-            .map_or(0, |accumulator| accumulator.state_bytes());
-        of_distinct + of_values
     }
 }
 
@@ -438,46 +370,4 @@ fn require_not_negative(counts: &[i64]) -> Result<()> {
         });
     }
     Ok(())
-}
-
-impl AggregateFunction {
-    /// The type of the result for an argument of type `argument` (none for `COUNT(*)`).
-    ///
-    /// Source: Flink 2.3, `LogicalTypeMerging.findSumAggType` and `findAvgAggType`.
-    ///
-    /// # Errors
-    /// `Unsupported` if the function does not take this type.
-    pub fn result_type(self, argument: Option<&DataType>) -> Result<DataType> {
-        let unsupported = || {
-            let argument = argument.map_or("*".to_owned(), ToString::to_string);
-            EngineError::unsupported(format!("{}({argument})", self.name()))
-        };
-        match (self, argument) {
-            (Self::Count, _) => Ok(DataType::Int64),
-            (Self::Min | Self::Max, Some(argument)) if argument.is_nested() => Err(unsupported()),
-            (Self::Min | Self::Max, Some(argument)) => Ok(argument.clone()),
-            (Self::Sum, Some(DataType::Decimal128(_, scale))) => {
-                Ok(DataType::Decimal128(38, *scale))
-            }
-            (Self::Avg, Some(DataType::Decimal128(_, scale))) => {
-                Ok(DataType::Decimal128(38, (*scale).max(6)))
-            }
-            (Self::Sum | Self::Avg, Some(argument)) if argument.is_numeric() => {
-                Ok(argument.clone())
-            }
-            _ => Err(unsupported()),
-        }
-    }
-
-    /// The function's name in SQL.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "COUNT",
-            Self::Sum => "SUM",
-            Self::Avg => "AVG",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-        }
-    }
 }

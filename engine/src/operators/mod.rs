@@ -34,9 +34,10 @@ mod tests;
 
 use std::fmt::Debug;
 
+pub use aggregates::{AggregateCall, AggregateFunction};
 pub use calc::CalcSpec;
 pub use current_watermark::CurrentWatermarkSpec;
-pub use group_aggregate::{AggregateCall, AggregateFunction, Emission, GroupAggregateSpec};
+pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use limit::LimitSpec;
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 

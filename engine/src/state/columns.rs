@@ -1,7 +1,9 @@
 //! The few forms in which state sees Arrow columns: integers of whatever width and meaning as
 //! `i64`, floats as `f64`, and back.
 
-use arrow::array::{Array, ArrayData, ArrayRef, AsArray, BooleanArray, make_array};
+use arrow::array::{
+    Array, ArrayData, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, make_array,
+};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowNativeType, DataType, Float32Type, Float64Type, IntervalUnit};
@@ -147,6 +149,29 @@ pub fn to_words(column: &ArrayRef) -> Result<ScalarBuffer<u64>> {
             let n_rows = values.len();
             Ok(ScalarBuffer::new(values.into_inner(), 0, n_rows))
         }
+    }
+}
+
+/// A column of `data_type` from words that [`to_words`] gave.
+///
+/// # Errors
+/// `Internal` for types for which [`has_words`] is false.
+pub fn from_words(
+    words: impl Iterator<Item = Option<u64>>,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
+    match data_type {
+        DataType::Float32 => Ok(Arc::new(
+            words
+                .map(|word| word.map(|word| f32::from_bits(word as u32)))
+                .collect::<Float32Array>(),
+        )),
+        DataType::Float64 => Ok(Arc::new(
+            words
+                .map(|word| word.map(f64::from_bits))
+                .collect::<Float64Array>(),
+        )),
+        _ => from_i64(words.map(|word| word.map(u64::cast_signed)), data_type),
     }
 }
 

@@ -11,7 +11,7 @@
 //! NULLs are equal, NaNs are equal, 0.0 and -0.0 differ. Ids of removed keys are given out again,
 //! so that vectors indexed by ids stay dense. The integer forms are 3 times as fast as the bytes.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, SortField};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use super::columns;
 use crate::data::keys;
@@ -29,6 +30,7 @@ use crate::error::{EngineError, Result};
 pub struct KeyIndex {
     form: Form,
     ids: Ids,
+    types: Vec<DataType>,
 }
 
 /// Gives out ids, first those of removed keys.
@@ -77,6 +79,7 @@ impl KeyIndex {
         Ok(Self {
             form,
             ids: Ids::default(),
+            types: types.to_vec(),
         })
     }
 
@@ -128,6 +131,62 @@ impl KeyIndex {
         };
         if was_there {
             self.ids.free.push(id);
+        }
+    }
+
+    /// The ids that are in use, ascending.
+    #[must_use]
+    pub fn used_ids(&self) -> Vec<u32> {
+        let mut is_used = vec![true; self.end()];
+        for &id in &self.ids.free {
+            if let Some(is_used) = is_used.get_mut(id as usize) {
+                *is_used = false;
+            }
+        }
+        (0_u32..)
+            .zip(is_used)
+            .filter_map(|(id, is_used)| is_used.then_some(id))
+            .collect()
+    }
+
+    /// The keys of these ids, which are in use, as columns of the table's types.
+    ///
+    /// # Errors
+    /// `Internal` if an id has never been given out.
+    pub fn keys(&self, ids: &[u32]) -> Result<Vec<ArrayRef>> {
+        match (&self.form, self.types.as_slice()) {
+            (Form::Global, _) => Ok(Vec::new()),
+            (Form::Word(keys), [one]) => {
+                let words = ids.iter().map(|&id| keys.word(id));
+                Ok(vec![columns::from_words(words, one)?])
+            }
+            (Form::TwoWords(keys), [one, two]) => {
+                let word = |column: usize| ids.iter().map(move |&id| keys.word(id, column));
+                Ok(vec![
+                    columns::from_words(word(0), one)?,
+                    columns::from_words(word(1), two)?,
+                ])
+            }
+            (Form::Text(keys), [one]) => {
+                let texts: BinaryArray = ids.iter().map(|&id| keys.key(id)).collect();
+                let texts: ArrayRef = match one {
+                    DataType::Binary => return Ok(vec![Arc::new(texts)]),
+                    _ => Arc::new(StringArray::try_from_binary(texts)?),
+                };
+                Ok(vec![cast(&texts, one)?])
+            }
+            (Form::Rows(converter, keys), _) => {
+                let parser = converter.parser();
+                let rows = ids
+                    .iter()
+                    .map(|&id| keys.key(id).map(|key| parser.parse(key)))
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| EngineError::internal("the key of an id without one"))?;
+                Ok(converter.convert_rows(rows)?)
+            }
+            _ => Err(EngineError::internal(
+                "a table of keys with another number of types",
+            )),
         }
     }
 
@@ -224,6 +283,11 @@ impl WordKeys {
         Ok(id)
     }
 
+    fn word(&self, id: u32) -> Option<u64> {
+        let word = self.words.get(id as usize).copied();
+        word.filter(|_| self.null_id != Some(id))
+    }
+
     fn intern_null(&mut self, given: &mut Ids) -> Result<u32> {
         if let Some(id) = self.null_id {
             return Ok(id);
@@ -272,6 +336,12 @@ struct TwoWordKeys {
 }
 
 impl TwoWordKeys {
+    fn word(&self, id: u32, column: usize) -> Option<u64> {
+        let key = self.words.get(id as usize)?;
+        let word = key.words.get(column).copied();
+        word.filter(|_| key.nulls & (1 << column) == 0)
+    }
+
     fn intern(
         &mut self,
         columns: [&ArrayRef; 2],
@@ -395,6 +465,11 @@ impl ByteKeys {
         Ok(id)
     }
 
+    fn key(&self, id: u32) -> Option<&[u8]> {
+        let is_null = self.null_id == Some(id);
+        (!is_null).then(|| key_at(&self.bytes, &self.spans, id))
+    }
+
     fn remove(&mut self, id: u32) -> bool {
         if self.null_id == Some(id) {
             self.null_id = None;
@@ -440,4 +515,73 @@ fn key_at<'a>(bytes: &'a [u8], spans: &[Span], id: u32) -> &'a [u8] {
         .get(id as usize)
         .and_then(|span| bytes.get(span.start..span.start + span.length as usize))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use arrow::array::{Decimal128Array, Float64Array, Int32Array, RecordBatch};
+
+    use super::*;
+
+    /// What went in comes out, whatever form the table has, without what was removed.
+    #[test]
+    fn keys_come_out_as_they_went_in() {
+        let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None, Some(-1), Some(7)]));
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![
+            Some(-0.0),
+            Some(0.0),
+            None,
+            Some(f64::NAN),
+        ]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("é"),
+            None,
+            Some(""),
+            Some("x"),
+        ]));
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![
+            Some(&[0, 255][..]),
+            None,
+            None,
+            None,
+        ]));
+        let decimals: ArrayRef = Arc::new(
+            Decimal128Array::from(vec![Some(1), None, Some(2), Some(3)])
+                .with_data_type(DataType::Decimal128(20, 2)),
+        );
+        for columns in [
+            vec![Arc::clone(&ints)],
+            vec![Arc::clone(&floats)],
+            vec![Arc::clone(&ints), Arc::clone(&floats)],
+            vec![Arc::clone(&texts)],
+            vec![bytes],
+            vec![decimals, texts, ints, floats],
+        ] {
+            let types: Vec<DataType> = columns.iter().map(|it| it.data_type().clone()).collect();
+            let mut index = KeyIndex::try_new(&types).unwrap();
+            let mut ids = Vec::new();
+            index.intern(&columns, 4, &mut ids).unwrap();
+            let gone = ids.get(2).copied().unwrap();
+            index.remove(gone);
+            let used = index.used_ids();
+            assert!(!used.contains(&gone));
+            let keys = index.keys(&used).unwrap();
+            let first_rows: Vec<u32> = used
+                .iter()
+                .map(|id| ids.iter().position(|other| other == id).unwrap() as u32)
+                .collect();
+            let given = RecordBatch::try_from_iter_with_nullable(
+                columns
+                    .iter()
+                    .enumerate()
+                    .map(|(at, it)| (at.to_string(), Arc::clone(it), true)),
+            )
+            .unwrap();
+            let expected = crate::data::delta::take_rows(&given, &first_rows.into()).unwrap();
+            let found = RecordBatch::try_new(expected.schema(), keys).unwrap();
+            assert_eq!(found, expected);
+        }
+    }
 }

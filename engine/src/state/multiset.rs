@@ -85,6 +85,19 @@ impl<T: Ord + Clone> Multiset<T> {
         }
     }
 
+    /// The values with their multiplicities, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&T, i64)> {
+        let (small, large) = match self {
+            Self::Small(values) => (Some(values), None),
+            Self::Large(values) => (None, Some(values)),
+        };
+        let small = small.into_iter().flatten();
+        let large = large.into_iter().flatten();
+        small
+            .map(|(value, count)| (value, *count))
+            .chain(large.map(|(value, count)| (value, *count)))
+    }
+
     /// Number of distinct values.
     #[must_use]
     pub fn n_distinct(&self) -> usize {

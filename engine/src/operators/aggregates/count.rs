@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array};
 
-use super::Fold;
+use super::{Fold, saved_column};
 use crate::error::Result;
 
 pub(super) struct Count;
@@ -12,9 +12,10 @@ pub(super) struct Count;
 impl Fold for Count {
     type State = i64;
     type Column = ();
+    type Saved = Int64Array;
     type Value = i64;
 
-    fn column(&self, _argument: Option<&ArrayRef>) -> Result<()> {
+    fn column(&self, _arguments: &[ArrayRef]) -> Result<()> {
         Ok(())
     }
 
@@ -32,5 +33,20 @@ impl Fold for Count {
     fn build(&self, values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
         let values = values.map(Option::unwrap_or_default);
         Ok(Arc::new(Int64Array::from_iter_values(values)))
+    }
+
+    fn save<'a>(&self, states: impl Iterator<Item = &'a i64>) -> Result<Vec<ArrayRef>> {
+        Ok(vec![Arc::new(Int64Array::from_iter_values(
+            states.copied(),
+        ))])
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Int64Array> {
+        saved_column(columns, 0)
+    }
+
+    fn merge(&self, state: &mut i64, saved: &Int64Array, row_idx: usize) -> isize {
+        *state += saved.value(row_idx);
+        0
     }
 }

@@ -1,18 +1,16 @@
-//! MIN and MAX of everything that can be compared: integers and times, floats, decimals,
-//! booleans, strings and binaries (by bytes). NULL and NaN are ignored.
+//! MIN and MAX of everything that has an order: integers and times, floats, decimals, booleans,
+//! strings (by bytes). NULL and NaN are ignored.
 //!
 //! If rows are never taken back a group keeps one value, otherwise a multiset of all its values.
 
-use std::cmp::Ordering;
-use std::marker::PhantomData;
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::DataType;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, Decimal128Array, StringArray};
-use arrow::buffer::ScalarBuffer;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type};
-
-use super::{Accumulator, Fold, Folded};
+use super::values::{
+    ForValues, Nullable, SavedLists, Values, for_type, lists, saved_lists, saved_values,
+};
+use super::{Accumulator, Fold, Folded, only, saved_column, signed};
 use crate::error::{EngineError, Result};
 use crate::state::{Multiset, columns};
 
@@ -29,81 +27,80 @@ pub(super) fn extreme(
     argument: &DataType,
     input_retracts: bool,
 ) -> Result<Box<dyn Accumulator>> {
-    match argument {
-        DataType::Float32 | DataType::Float64 => {
-            Ok(folded::<Floats>(end, argument, input_retracts))
-        }
-        DataType::Decimal128(_, _) => Ok(folded::<Decimals>(end, argument, input_retracts)),
-        DataType::Utf8
-        | DataType::LargeUtf8
-        | DataType::Utf8View
-        | DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView => Ok(folded::<Bytes>(end, argument, input_retracts)),
-        other if columns::integer_width(other).is_some() => {
-            Ok(folded::<Integers>(end, argument, input_retracts))
-        }
-        other => Err(EngineError::unsupported(format!("MIN or MAX of {other}"))),
+    let has_order = columns::integer_width(argument).is_some()
+        || argument.is_floating()
+        || matches!(
+            argument,
+            DataType::Decimal128(..)
+                | DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+        );
+    if !has_order {
+        return Err(EngineError::unsupported(format!(
+            "MIN or MAX of {argument}"
+        )));
     }
+    for_type(
+        argument,
+        Extreme {
+            end,
+            input_retracts,
+        },
+    )
 }
 
-fn folded<V: Values>(end: End, argument: &DataType, input_retracts: bool) -> Box<dyn Accumulator> {
-    let result = argument.clone();
-    let values = PhantomData::<V>;
-    if input_retracts {
-        Box::new(Folded::new(Sorted {
-            end,
-            result,
-            values,
-        }))
-    } else {
-        Box::new(Folded::new(Best {
-            end,
-            result,
-            values,
-        }))
-    }
+struct Extreme {
+    end: End,
+    input_retracts: bool,
 }
 
-/// A family of types: how their values are read, kept, compared and written.
-trait Values: Send + 'static {
-    type Column;
-    type Borrowed<'a>: Copy;
-    type Owned: Ord + Clone + Send;
-
-    fn column(argument: &ArrayRef) -> Result<Self::Column>;
-
-    /// The value at a row that is not NULL; none if it is to be ignored.
-    fn get(column: &Self::Column, row_idx: usize) -> Option<Self::Borrowed<'_>>;
-
-    fn compare(value: Self::Borrowed<'_>, other: &Self::Owned) -> Ordering;
-
-    fn to_owned(value: Self::Borrowed<'_>) -> Self::Owned;
-
-    fn heap_bytes(_value: &Self::Owned) -> usize {
-        0
+impl ForValues for Extreme {
+    fn make<V: Values>(self, values: V) -> Box<dyn Accumulator> {
+        let end = self.end;
+        if self.input_retracts {
+            Box::new(Folded::new(Sorted { end, values }))
+        } else {
+            Box::new(Folded::new(Best { end, values }))
+        }
     }
-
-    fn build(
-        values: impl Iterator<Item = Option<Self::Owned>>,
-        result: &DataType,
-    ) -> Result<ArrayRef>;
 }
 
 /// For input that only comes: the extreme.
 struct Best<V> {
     end: End,
-    result: DataType,
-    values: PhantomData<V>,
+    values: V,
+}
+
+impl<V: Values> Best<V> {
+    #[inline]
+    fn offer(&self, state: &mut Option<V::Owned>, value: V::Borrowed<'_>) -> isize {
+        let is_better = match (state.as_ref(), self.end) {
+            (None, _) => true,
+            (Some(best), End::Min) => V::compare(value, best).is_lt(),
+            (Some(best), End::Max) => V::compare(value, best).is_gt(),
+        };
+        if !is_better {
+            return 0;
+        }
+        let value = V::own(value);
+        let grown = signed(V::heap_bytes(&value));
+        let previous = state.replace(value);
+        grown - previous.map_or(0, |previous| signed(V::heap_bytes(&previous)))
+    }
 }
 
 impl<V: Values> Fold for Best<V> {
     type State = Option<V::Owned>;
     type Column = V::Column;
+    type Saved = Nullable<V>;
     type Value = V::Owned;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<V::Column> {
-        V::column(required(argument)?)
+    fn column(&self, arguments: &[ArrayRef]) -> Result<V::Column> {
+        self.values.column(only(arguments)?)
     }
 
     #[inline]
@@ -114,21 +111,10 @@ impl<V: Values> Fold for Best<V> {
         row_idx: usize,
         _sign: i64,
     ) -> isize {
-        let Some(value) = V::get(column, row_idx) else {
-            return 0;
-        };
-        let is_better = match (state.as_ref(), self.end) {
-            (None, _) => true,
-            (Some(best), End::Min) => V::compare(value, best).is_lt(),
-            (Some(best), End::Max) => V::compare(value, best).is_gt(),
-        };
-        if !is_better {
-            return 0;
+        match self.values.get(column, row_idx) {
+            Some(value) if !V::has_no_order(value) => self.offer(state, value),
+            _ => 0,
         }
-        let value = V::to_owned(value);
-        let grown = signed(V::heap_bytes(&value));
-        let previous = state.replace(value);
-        grown - previous.map_or(0, |previous| signed(V::heap_bytes(&previous)))
     }
 
     #[inline]
@@ -137,35 +123,57 @@ impl<V: Values> Fold for Best<V> {
     }
 
     fn build(&self, values: impl Iterator<Item = Option<V::Owned>>) -> Result<ArrayRef> {
-        V::build(values, &self.result)
+        self.values.build(values)
     }
 
     fn heap_bytes(&self, state: &Option<V::Owned>) -> usize {
         state.as_ref().map_or(0, V::heap_bytes)
+    }
+
+    fn save<'a>(
+        &self,
+        states: impl Iterator<Item = &'a Option<V::Owned>>,
+    ) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.values.build(states.cloned())?])
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Nullable<V>> {
+        saved_values(&self.values, columns)
+    }
+
+    fn merge(&self, state: &mut Option<V::Owned>, saved: &Nullable<V>, row_idx: usize) -> isize {
+        saved
+            .get(&self.values, row_idx)
+            .map_or(0, |value| self.offer(state, value))
     }
 }
 
 /// For input that may be taken back: all values.
 struct Sorted<V> {
     end: End,
-    result: DataType,
-    values: PhantomData<V>,
+    values: V,
 }
 
 impl<V: Values> Sorted<V> {
-    /// What an entry takes, roughly, for one of the value's own size.
-    fn entry_bytes(value: &V::Owned) -> isize {
-        signed(size_of::<(V::Owned, i64)>() + V::heap_bytes(value))
+    fn add(state: &mut Multiset<V::Owned>, value: V::Borrowed<'_>, change: i64) -> isize {
+        let value = V::own(value);
+        state.add(&value, change) * entry_bytes::<V>(&value)
     }
+}
+
+/// What an entry of a multiset takes, roughly, for one of the value's own size.
+pub(super) fn entry_bytes<V: Values>(value: &V::Owned) -> isize {
+    signed(size_of::<(V::Owned, i64)>() + V::heap_bytes(value))
 }
 
 impl<V: Values> Fold for Sorted<V> {
     type State = Multiset<V::Owned>;
     type Column = V::Column;
+    type Saved = SavedCounts<V>;
     type Value = V::Owned;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<V::Column> {
-        V::column(required(argument)?)
+    fn column(&self, arguments: &[ArrayRef]) -> Result<V::Column> {
+        self.values.column(only(arguments)?)
     }
 
     fn step(
@@ -175,11 +183,10 @@ impl<V: Values> Fold for Sorted<V> {
         row_idx: usize,
         sign: i64,
     ) -> isize {
-        let Some(value) = V::get(column, row_idx) else {
-            return 0;
-        };
-        let value = V::to_owned(value);
-        state.add(&value, sign) * Self::entry_bytes(&value)
+        match self.values.get(column, row_idx) {
+            Some(value) if !V::has_no_order(value) => Self::add(state, value, sign),
+            _ => 0,
+        }
     }
 
     fn value(&self, state: &Multiset<V::Owned>) -> Option<V::Owned> {
@@ -190,192 +197,87 @@ impl<V: Values> Fold for Sorted<V> {
     }
 
     fn build(&self, values: impl Iterator<Item = Option<V::Owned>>) -> Result<ArrayRef> {
-        V::build(values, &self.result)
+        self.values.build(values)
     }
 
     fn heap_bytes(&self, state: &Multiset<V::Owned>) -> usize {
-        state.n_distinct() * size_of::<(V::Owned, i64)>()
+        multiset_bytes::<V>(state)
+    }
+
+    fn save<'a>(
+        &self,
+        states: impl Iterator<Item = &'a Multiset<V::Owned>>,
+    ) -> Result<Vec<ArrayRef>> {
+        save_multisets(&self.values, states)
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<SavedCounts<V>> {
+        saved_multisets(&self.values, columns)
+    }
+
+    fn merge(
+        &self,
+        state: &mut Multiset<V::Owned>,
+        saved: &SavedCounts<V>,
+        row_idx: usize,
+    ) -> isize {
+        merge_multiset(&self.values, state, saved, row_idx)
     }
 }
 
-/// Integers, times and booleans.
-struct Integers;
+/// Values and how often each is there.
+pub(super) type SavedCounts<V> = SavedLists<(<V as Values>::Column, Int64Array)>;
 
-impl Values for Integers {
-    type Column = ScalarBuffer<i64>;
-    type Borrowed<'a> = i64;
-    type Owned = i64;
-
-    fn column(argument: &ArrayRef) -> Result<ScalarBuffer<i64>> {
-        columns::to_i64(argument)
-    }
-
-    #[inline]
-    fn get(column: &ScalarBuffer<i64>, row_idx: usize) -> Option<i64> {
-        column.get(row_idx).copied()
-    }
-
-    #[inline]
-    fn compare(value: i64, other: &i64) -> Ordering {
-        value.cmp(other)
-    }
-
-    #[inline]
-    fn to_owned(value: i64) -> i64 {
-        value
-    }
-
-    fn build(values: impl Iterator<Item = Option<i64>>, result: &DataType) -> Result<ArrayRef> {
-        columns::from_i64(values, result)
-    }
+/// What the entries of a multiset take, roughly.
+pub(super) fn multiset_bytes<V: Values>(state: &Multiset<V::Owned>) -> usize {
+    state
+        .entries()
+        .map(|(value, _)| entry_bytes::<V>(value).unsigned_abs())
+        .sum()
 }
 
-/// A float that is not NaN, ordered by value; -0.0 is below 0.0.
-#[derive(Debug, Clone, Copy)]
-struct Float(f64);
-
-impl Ord for Float {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
+pub(super) fn save_multisets<'a, V: Values>(
+    values: &V,
+    states: impl Iterator<Item = &'a Multiset<V::Owned>>,
+) -> Result<Vec<ArrayRef>> {
+    let (mut lengths, mut items, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for state in states {
+        lengths.push(state.n_distinct());
+        for (value, count) in state.entries() {
+            items.push(Some(value.clone()));
+            counts.push(count);
+        }
     }
+    let items = values.build(items.into_iter())?;
+    let counts: ArrayRef = Arc::new(Int64Array::from(counts));
+    Ok(vec![lists(
+        lengths,
+        vec![("value", items), ("count", counts)],
+    )?])
 }
 
-impl PartialOrd for Float {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+pub(super) fn saved_multisets<V: Values>(
+    values: &V,
+    columns: &[ArrayRef],
+) -> Result<SavedCounts<V>> {
+    saved_lists(columns, 0, |items| {
+        Ok((values.column(only(items)?)?, saved_column(items, 1)?))
+    })
 }
 
-impl PartialEq for Float {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Float {}
-
-struct Floats;
-
-impl Values for Floats {
-    type Column = ScalarBuffer<f64>;
-    type Borrowed<'a> = f64;
-    type Owned = Float;
-
-    fn column(argument: &ArrayRef) -> Result<ScalarBuffer<f64>> {
-        columns::to_f64(argument)
-    }
-
-    #[inline]
-    fn get(column: &ScalarBuffer<f64>, row_idx: usize) -> Option<f64> {
-        column.get(row_idx).copied().filter(|value| !value.is_nan())
-    }
-
-    #[inline]
-    fn compare(value: f64, other: &Float) -> Ordering {
-        value.total_cmp(&other.0)
-    }
-
-    #[inline]
-    fn to_owned(value: f64) -> Float {
-        Float(value)
-    }
-
-    fn build(values: impl Iterator<Item = Option<Float>>, result: &DataType) -> Result<ArrayRef> {
-        columns::from_f64(values.map(|value| value.map(|Float(value)| value)), result)
-    }
-}
-
-struct Decimals;
-
-impl Values for Decimals {
-    type Column = ScalarBuffer<i128>;
-    type Borrowed<'a> = i128;
-    type Owned = i128;
-
-    fn column(argument: &ArrayRef) -> Result<ScalarBuffer<i128>> {
-        argument
-            .as_primitive_opt::<Decimal128Type>()
-            .map(|column| column.values().clone())
-            .ok_or_else(|| EngineError::internal("a decimal aggregate got another type"))
-    }
-
-    #[inline]
-    fn get(column: &ScalarBuffer<i128>, row_idx: usize) -> Option<i128> {
-        column.get(row_idx).copied()
-    }
-
-    #[inline]
-    fn compare(value: i128, other: &i128) -> Ordering {
-        value.cmp(other)
-    }
-
-    #[inline]
-    fn to_owned(value: i128) -> i128 {
-        value
-    }
-
-    fn build(values: impl Iterator<Item = Option<i128>>, result: &DataType) -> Result<ArrayRef> {
-        let values: Decimal128Array = values.collect();
-        Ok(Arc::new(values.with_data_type(result.clone())))
-    }
-}
-
-/// Strings and binaries.
-struct Bytes;
-
-impl Values for Bytes {
-    type Column = BinaryArray;
-    type Borrowed<'a> = &'a [u8];
-    type Owned = Box<[u8]>;
-
-    fn column(argument: &ArrayRef) -> Result<BinaryArray> {
-        // Utf8 to Binary shares the buffers.
-        Ok(cast(argument, &DataType::Binary)?
-            .as_binary::<i32>()
-            .clone())
-    }
-
-    #[inline]
-    fn get(column: &BinaryArray, row_idx: usize) -> Option<&[u8]> {
-        Some(column.value(row_idx))
-    }
-
-    #[inline]
-    fn compare(value: &[u8], other: &Box<[u8]>) -> Ordering {
-        value.cmp(other)
-    }
-
-    fn to_owned(value: &[u8]) -> Box<[u8]> {
-        value.into()
-    }
-
-    fn heap_bytes(value: &Box<[u8]>) -> usize {
-        value.len()
-    }
-
-    fn build(
-        values: impl Iterator<Item = Option<Box<[u8]>>>,
-        result: &DataType,
-    ) -> Result<ArrayRef> {
-        let values: Vec<Option<Box<[u8]>>> = values.collect();
-        let values: BinaryArray = values.iter().map(Option::as_deref).collect();
-        let is_text = matches!(
-            result,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-        );
-        let values: ArrayRef = if is_text {
-            Arc::new(StringArray::try_from_binary(values)?)
-        } else {
-            Arc::new(values)
-        };
-        Ok(cast(&values, result)?)
-    }
-}
-
-fn signed(n_bytes: usize) -> isize {
-    isize::try_from(n_bytes).unwrap_or(isize::MAX)
-}
-
-fn required(argument: Option<&ArrayRef>) -> Result<&ArrayRef> {
-    argument.ok_or_else(|| EngineError::internal("an aggregate without its argument"))
+pub(super) fn merge_multiset<V: Values>(
+    values: &V,
+    state: &mut Multiset<V::Owned>,
+    saved: &SavedCounts<V>,
+    row_idx: usize,
+) -> isize {
+    let (items, counts) = &saved.items;
+    saved
+        .places(row_idx)
+        .filter_map(|place| Some((values.get(items, place)?, counts.value(place))))
+        .map(|(value, count)| {
+            let value = V::own(value);
+            state.add(&value, count) * entry_bytes::<V>(&value)
+        })
+        .sum()
 }

@@ -6,38 +6,41 @@
 //!
 //! DataFusion's accumulators are not used here: the fast ones cannot take rows back, and its
 //! sliding MIN and MAX assume that rows leave in the order in which they came.
+mod call;
+
 mod count;
 
 mod sum;
 
 mod min_max;
 
+mod values;
+
 mod distinct;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::DataType;
 
-pub(super) use distinct::Distinct;
+pub(crate) use call::Aggregate;
+pub use call::{AggregateCall, AggregateFunction};
 
-use super::group_aggregate::AggregateFunction;
 use crate::error::{EngineError, Result};
 
 /// Rows for an aggregate, in order.
 #[derive(Clone, Copy)]
-pub(super) struct AggregateInput<'a> {
-    /// Values of the argument; none for `COUNT(*)`.
-    pub(super) argument: Option<&'a ArrayRef>,
+pub(crate) struct AggregateInput<'a> {
+    /// Values of the arguments; none for `COUNT(*)`.
+    pub(crate) arguments: &'a [ArrayRef],
     /// Rows that count; none if all do.
-    pub(super) counted: Option<&'a BooleanBuffer>,
+    pub(crate) counted: Option<&'a BooleanBuffer>,
     /// Group of each row.
-    pub(super) groups: &'a [u32],
+    pub(crate) groups: &'a [u32],
     /// +1 or -1 for each row; none if all are +1.
-    pub(super) signs: Option<&'a [i8]>,
+    pub(crate) signs: Option<&'a [i8]>,
 }
 
 /// One aggregate of all groups.
-pub(super) trait Accumulator: Send {
+pub(crate) trait Accumulator: Send {
     /// Makes place for groups with ids below `n_groups`.
     fn resize(&mut self, n_groups: usize);
 
@@ -55,18 +58,29 @@ pub(super) trait Accumulator: Send {
 
     /// Bytes of state.
     fn state_bytes(&self) -> usize;
+
+    /// The states of these groups as columns, one row a group. They say all there is to say: a
+    /// checkpoint keeps them, slices of a window send them on.
+    fn save(&self, groups: &[u32]) -> Result<Vec<ArrayRef>>;
+
+    /// Adds what [`Self::save`] gave to the groups, as if the rows behind it came after those that
+    /// the groups have seen: restores empty groups, merges others. A group may stand in `groups`
+    /// several times. The accumulator must have place for all of them.
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()>;
 }
 
 /// An aggregate function for one type of argument.
 trait Fold: Send {
     /// What is kept of a group; the default is a group without rows.
     type State: Default + Clone + Send;
-    /// The argument as it is read.
+    /// The arguments as they are read.
     type Column;
+    /// Saved states as they are read.
+    type Saved;
     /// The result.
     type Value;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<Self::Column>;
+    fn column(&self, arguments: &[ArrayRef]) -> Result<Self::Column>;
 
     /// Adds the row (sign 1) or takes it back (-1). Gives how many bytes the state grew elsewhere
     /// on the heap.
@@ -82,6 +96,22 @@ trait Fold: Send {
     fn value(&self, state: &Self::State) -> Option<Self::Value>;
 
     fn build(&self, values: impl Iterator<Item = Option<Self::Value>>) -> Result<ArrayRef>;
+
+    /// What [`Self::step`] found wrong with the rows of a column.
+    fn check(&self, _column: &Self::Column) -> Result<()> {
+        Ok(())
+    }
+
+    /// States as columns.
+    fn save<'a>(&self, states: impl Iterator<Item = &'a Self::State>) -> Result<Vec<ArrayRef>>
+    where
+        Self::State: 'a;
+
+    /// The columns of [`Self::save`], to be read.
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Self::Saved>;
+
+    /// Adds a saved state. Gives how many bytes the state grew elsewhere on the heap.
+    fn merge(&self, state: &mut Self::State, saved: &Self::Saved, row_idx: usize) -> isize;
 
     /// Bytes that the state has elsewhere on the heap.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
@@ -116,7 +146,7 @@ impl<F: Fold> Folded<F> {
             states,
             heap_bytes,
         } = self;
-        let column = fold.column(input.argument)?;
+        let column = fold.column(input.arguments)?;
         let mut grown: isize = 0;
         let mut step = |row_idx: usize, group: u32, counts: bool, sign: i8| {
             if let Some(state) = states.get_mut(group as usize) {
@@ -142,7 +172,7 @@ impl<F: Fold> Folded<F> {
                 .for_each(|(((row_idx, group), counts), &sign)| step(row_idx, group, counts, sign)),
         }
         *heap_bytes = heap_bytes.saturating_add_signed(grown);
-        Ok(())
+        fold.check(&column)
     }
 }
 
@@ -182,37 +212,31 @@ impl<F: Fold> Accumulator for Folded<F> {
     fn state_bytes(&self) -> usize {
         self.states.capacity() * size_of::<F::State>() + self.heap_bytes
     }
-}
 
-/// The accumulator of `function` over an argument of type `argument`.
-///
-/// # Errors
-/// `Unsupported` if there is none for this type.
-pub(super) fn accumulator(
-    function: AggregateFunction,
-    argument: Option<&DataType>,
-    input_retracts: bool,
-) -> Result<Box<dyn Accumulator>> {
-    let result = function.result_type(argument)?;
-    match (function, argument) {
-        (AggregateFunction::Count, _) => Ok(Box::new(Folded::new(count::Count))),
-        (AggregateFunction::Sum, Some(argument)) => sum::sum(argument, &result),
-        (AggregateFunction::Avg, Some(argument)) => sum::avg(argument, &result),
-        (AggregateFunction::Min, Some(argument)) => {
-            min_max::extreme(min_max::End::Min, argument, input_retracts)
+    fn save(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let empty = F::State::default();
+        let states = groups
+            .iter()
+            .map(|&group| self.states.get(group as usize).unwrap_or(&empty));
+        self.fold.save(states)
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let saved = self.fold.saved(columns)?;
+        let mut grown: isize = 0;
+        for (row_idx, &group) in groups.iter().enumerate() {
+            let state = self.states.get_mut(group as usize).ok_or_else(|| {
+                EngineError::internal("an aggregate restores a group without a place")
+            })?;
+            grown += self.fold.merge(state, &saved, row_idx);
         }
-        (AggregateFunction::Max, Some(argument)) => {
-            min_max::extreme(min_max::End::Max, argument, input_retracts)
-        }
-        (_, None) => Err(EngineError::internal(format!(
-            "{} without an argument",
-            function.name()
-        ))),
+        self.heap_bytes = self.heap_bytes.saturating_add_signed(grown);
+        Ok(())
     }
 }
 
 /// Rows that are not NULL in `argument` and true in `filter`; none if all are.
-pub(super) fn counted_rows(
+fn counted_rows(
     argument: Option<&ArrayRef>,
     filter: Option<&ArrayRef>,
 ) -> Result<Option<BooleanBuffer>> {
@@ -235,4 +259,25 @@ pub(super) fn counted_rows(
         Some(not_null) => &is_true & &not_null,
         None => is_true,
     }))
+}
+
+/// The only argument.
+fn only(arguments: &[ArrayRef]) -> Result<&ArrayRef> {
+    arguments
+        .first()
+        .ok_or_else(|| EngineError::internal("an aggregate without its argument"))
+}
+
+/// Column `column_idx` of a saved state, as an array of type `A`.
+fn saved_column<A: Array + Clone + 'static>(columns: &[ArrayRef], column_idx: usize) -> Result<A> {
+    columns
+        .get(column_idx)
+        .and_then(|column| column.as_any().downcast_ref::<A>())
+        .cloned()
+        .ok_or_else(|| EngineError::internal("a saved aggregate is not of this type"))
+}
+
+/// Bytes as they are added up.
+fn signed(n_bytes: usize) -> isize {
+    isize::try_from(n_bytes).unwrap_or(isize::MAX)
 }

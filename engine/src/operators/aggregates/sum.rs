@@ -13,11 +13,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Decimal128Type, i256};
 
-use super::{Accumulator, Fold, Folded};
+use super::{Accumulator, Fold, Folded, only, saved_column};
 use crate::error::{EngineError, Result};
 use crate::state::columns;
 
@@ -71,10 +71,11 @@ struct Integers {
 impl Fold for Integers {
     type State = Total<i64>;
     type Column = ScalarBuffer<i64>;
+    type Saved = (Int64Array, Int64Array);
     type Value = i64;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<ScalarBuffer<i64>> {
-        columns::to_i64(required(argument)?)
+    fn column(&self, arguments: &[ArrayRef]) -> Result<ScalarBuffer<i64>> {
+        columns::to_i64(only(arguments)?)
     }
 
     #[inline]
@@ -105,6 +106,26 @@ impl Fold for Integers {
     fn build(&self, values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
         columns::from_i64(values, &self.result)
     }
+
+    fn save<'a>(&self, states: impl Iterator<Item = &'a Total<i64>>) -> Result<Vec<ArrayRef>> {
+        let (sums, counts): (Vec<_>, Vec<_>) =
+            states.map(|state| (state.sum, state.n_values)).unzip();
+        Ok(vec![
+            Arc::new(Int64Array::from(sums)),
+            Arc::new(Int64Array::from(counts)),
+        ])
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Self::Saved> {
+        Ok((saved_column(columns, 0)?, saved_column(columns, 1)?))
+    }
+
+    fn merge(&self, state: &mut Total<i64>, saved: &Self::Saved, row_idx: usize) -> isize {
+        let (sums, counts) = saved;
+        state.sum = state.sum.wrapping_add(sums.value(row_idx));
+        state.n_values += counts.value(row_idx);
+        0
+    }
 }
 
 struct Floats {
@@ -115,10 +136,11 @@ struct Floats {
 impl Fold for Floats {
     type State = Total<f64>;
     type Column = ScalarBuffer<f64>;
+    type Saved = (Float64Array, Int64Array);
     type Value = f64;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<ScalarBuffer<f64>> {
-        columns::to_f64(required(argument)?)
+    fn column(&self, arguments: &[ArrayRef]) -> Result<ScalarBuffer<f64>> {
+        columns::to_f64(only(arguments)?)
     }
 
     #[inline]
@@ -155,6 +177,30 @@ impl Fold for Floats {
     fn build(&self, values: impl Iterator<Item = Option<f64>>) -> Result<ArrayRef> {
         columns::from_f64(values, &self.result)
     }
+
+    fn save<'a>(&self, states: impl Iterator<Item = &'a Total<f64>>) -> Result<Vec<ArrayRef>> {
+        let (sums, counts): (Vec<_>, Vec<_>) =
+            states.map(|state| (state.sum, state.n_values)).unzip();
+        Ok(vec![
+            Arc::new(Float64Array::from(sums)),
+            Arc::new(Int64Array::from(counts)),
+        ])
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Self::Saved> {
+        Ok((saved_column(columns, 0)?, saved_column(columns, 1)?))
+    }
+
+    fn merge(&self, state: &mut Total<f64>, saved: &Self::Saved, row_idx: usize) -> isize {
+        let (sums, counts) = saved;
+        state.n_values += counts.value(row_idx);
+        state.sum = if state.n_values == 0 {
+            0.0
+        } else {
+            state.sum + sums.value(row_idx)
+        };
+        0
+    }
 }
 
 /// An exact sum of 128-bit numbers: `carry` counts how often it went over the end.
@@ -162,6 +208,17 @@ impl Fold for Floats {
 struct WideSum {
     low: i128,
     carry: i64,
+}
+
+impl WideSum {
+    #[inline]
+    fn add(&mut self, change: i128) {
+        let (low, overflowed) = self.low.overflowing_add(change);
+        self.low = low;
+        if overflowed {
+            self.carry += if change > 0 { 1 } else { -1 };
+        }
+    }
 }
 
 struct Decimals {
@@ -197,10 +254,11 @@ impl Decimals {
 impl Fold for Decimals {
     type State = Total<WideSum>;
     type Column = ScalarBuffer<i128>;
+    type Saved = (Decimal128Array, Int64Array, Int64Array);
     type Value = i128;
 
-    fn column(&self, argument: Option<&ArrayRef>) -> Result<ScalarBuffer<i128>> {
-        let argument = required(argument)?;
+    fn column(&self, arguments: &[ArrayRef]) -> Result<ScalarBuffer<i128>> {
+        let argument = only(arguments)?;
         argument
             .as_primitive_opt::<Decimal128Type>()
             .map(|column| column.values().clone())
@@ -217,11 +275,7 @@ impl Fold for Decimals {
     ) -> isize {
         // Decimals have at most 38 digits, so the product does not overflow.
         let change = column.get(row_idx).copied().unwrap_or_default() * i128::from(sign);
-        let (low, overflowed) = state.sum.low.overflowing_add(change);
-        state.sum.low = low;
-        if overflowed {
-            state.sum.carry += if change > 0 { 1 } else { -1 };
-        }
+        state.sum.add(change);
         state.n_values += sign;
         0
     }
@@ -248,11 +302,38 @@ impl Fold for Decimals {
         let values: Decimal128Array = values.collect();
         Ok(Arc::new(values.with_data_type(self.result.clone())))
     }
+
+    fn save<'a>(&self, states: impl Iterator<Item = &'a Total<WideSum>>) -> Result<Vec<ArrayRef>> {
+        let (mut sums, mut carries, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for state in states {
+            sums.push(state.sum.low);
+            carries.push(state.sum.carry);
+            counts.push(state.n_values);
+        }
+        // All 128 bits: what a decimal of 38 digits may hold is not looked at here.
+        Ok(vec![
+            Arc::new(Decimal128Array::from(sums)),
+            Arc::new(Int64Array::from(carries)),
+            Arc::new(Int64Array::from(counts)),
+        ])
+    }
+
+    fn saved(&self, columns: &[ArrayRef]) -> Result<Self::Saved> {
+        Ok((
+            saved_column(columns, 0)?,
+            saved_column(columns, 1)?,
+            saved_column(columns, 2)?,
+        ))
+    }
+
+    fn merge(&self, state: &mut Total<WideSum>, saved: &Self::Saved, row_idx: usize) -> isize {
+        let (sums, carries, counts) = saved;
+        state.sum.add(sums.value(row_idx));
+        state.sum.carry += carries.value(row_idx);
+        state.n_values += counts.value(row_idx);
+        0
+    }
 }
 
 /// 38 nines.
 const MAX_DECIMAL: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
-
-fn required(argument: Option<&ArrayRef>) -> Result<&ArrayRef> {
-    argument.ok_or_else(|| EngineError::internal("an aggregate without its argument"))
-}

@@ -138,7 +138,7 @@ pub(super) fn call(
         .transpose()?;
     Ok(AggregateCall {
         function,
-        argument,
+        arguments: argument.into_iter().collect(),
         filter,
         distinct: aggregate.params.distinct,
         result,
