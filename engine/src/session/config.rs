@@ -1,6 +1,7 @@
 //! The configuration of a session: Flink's keys, as texts, read with types where they are used.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -66,10 +67,10 @@ const KNOWN_KEYS: &[&str] = &[
     "table.sql-dialect",
 ];
 
-/// The keys that have been set; the rest has its default.
-#[derive(Debug, Default)]
+/// The keys that have been set; the rest has its default. Clones show and change the same keys.
+#[derive(Debug, Default, Clone)]
 pub struct Configuration {
-    values: RwLock<BTreeMap<String, String>>,
+    values: Arc<RwLock<BTreeMap<String, String>>>,
 }
 
 impl Configuration {
@@ -77,7 +78,7 @@ impl Configuration {
     #[must_use]
     pub fn new(values: BTreeMap<String, String>) -> Self {
         Self {
-            values: RwLock::new(values),
+            values: Arc::new(RwLock::new(values)),
         }
     }
 

@@ -383,7 +383,9 @@ impl Session {
         &self.shared.tables
     }
 
-    fn configuration(&self) -> &Configuration {
+    /// The session's options; a clone of them follows every change.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
         &self.shared.config
     }
 

@@ -6,12 +6,12 @@ use arrow::datatypes::FieldRef;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tidemill_engine::functions::udf::UdfSpec;
-use tidemill_engine::session::FunctionResolver;
+use tidemill_engine::session::{Configuration, FunctionResolver};
 use tidemill_engine::sql::statement::CreateFunction;
 use tidemill_engine::{EngineError, Result};
 
 use super::session::parse_type;
-use super::udf::{FunctionKind, PythonFunction};
+use super::udf::{FunctionKind, Place, PythonFunction};
 
 /// A function as Python describes it; the attributes of `udf_runtime.Definition`.
 #[derive(FromPyObject)]
@@ -29,7 +29,7 @@ impl Definition {
     ///
     /// # Errors
     /// If a type text is no type.
-    pub(super) fn into_spec(self, name: &str, time_zone: String) -> PyResult<UdfSpec> {
+    pub(super) fn into_spec(self, name: &str, options: &Configuration) -> PyResult<UdfSpec> {
         let field = |text: &str| -> PyResult<FieldRef> {
             Ok(Arc::new(parse_type(text)?.to_arrow_field("value")))
         };
@@ -43,10 +43,12 @@ impl Definition {
             runner: self.runner,
             kind: FunctionKind::of(&self.kind),
             result: Arc::clone(&result),
+            result_type: self.result_type,
             reuse_results: self.reuse_results,
-            time_zone,
+            time_zone: options.time_zone(),
             callable: PyOnceLock::new(),
             one_batch: parking_lot::Mutex::new(()),
+            place: Place::by(options.clone()),
         };
         Ok(UdfSpec {
             name: name.to_owned(),
@@ -59,7 +61,10 @@ impl Definition {
 }
 
 /// Imports what `CREATE FUNCTION f AS 'module.function' LANGUAGE PYTHON` names.
-pub(super) struct PythonResolver;
+pub(super) struct PythonResolver {
+    /// Those of the session.
+    pub(super) options: Configuration,
+}
 
 impl FunctionResolver for PythonResolver {
     fn resolve(&self, statement: &CreateFunction) -> Result<UdfSpec> {
@@ -70,7 +75,7 @@ impl FunctionResolver for PythonResolver {
                 .and_then(|module| module.getattr("load_definition"))
                 .and_then(|load| load.call1((&statement.class,)))
                 .and_then(|found| found.extract::<Definition>())
-                .and_then(|definition| definition.into_spec(name, "UTC".to_owned()))
+                .and_then(|definition| definition.into_spec(name, &self.options))
                 .map_err(|error| failed(error.value(py).to_string()))
         })
         .unwrap_or_else(|| Err(failed("the Python interpreter is shutting down".to_owned())))

@@ -22,6 +22,7 @@ pub(crate) mod session;
 mod text;
 mod udf;
 mod values;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(jobs, &module)?)?;
     module.add_function(wrap_pyfunction!(shutdown, &module)?)?;
     module.add_function(wrap_pyfunction!(call_function, &module)?)?;
+    module.add_function(wrap_pyfunction!(worker::serve_worker, &module)?)?;
     parent.add_submodule(&module)
 }
 
@@ -86,10 +88,12 @@ fn call_function(
         runner,
         kind: udf::FunctionKind::of(kind),
         result: Arc::new(result.to_arrow_field("result")),
+        result_type: result_type.to_owned(),
         reuse_results,
         time_zone: "UTC".to_owned(),
         callable: PyOnceLock::new(),
         one_batch: parking_lot::Mutex::new(()),
+        place: udf::Place::here(),
     };
     let arrays: Vec<ArrayRef> = columns
         .into_iter()

@@ -25,7 +25,6 @@ use super::result::{PyTableResult, Shape, fields};
 
 /// Rows of a batch that is made of Python values.
 const BATCH_ROWS: usize = 8192;
-const TIME_ZONE: &str = "table.local-time-zone";
 
 /// A session of the engine.
 #[pyclass(frozen, name = "Session", module = "tidemill._native.engine")]
@@ -40,9 +39,7 @@ impl PySession {
     }
 
     fn time_zone(&self) -> String {
-        self.session
-            .config(TIME_ZONE)
-            .unwrap_or_else(|| "UTC".to_owned())
+        self.session.configuration().time_zone()
     }
 
     /// Runs something of the engine without holding the interpreter.
@@ -61,7 +58,9 @@ impl PySession {
     #[new]
     fn new(py: Python<'_>, config: BTreeMap<String, String>) -> Self {
         let session = py.detach(|| Session::new(config));
-        session.set_function_resolver(Arc::new(PythonResolver));
+        session.set_function_resolver(Arc::new(PythonResolver {
+            options: session.configuration().clone(),
+        }));
         Self { session }
     }
 
@@ -147,7 +146,7 @@ impl PySession {
         definition: Definition,
         replace: bool,
     ) -> PyResult<()> {
-        let spec = definition.into_spec(&name.replace('`', ""), self.time_zone())?;
+        let spec = definition.into_spec(&name.replace('`', ""), self.session.configuration())?;
         self.run(py, |session| session.register_function(spec, replace))
     }
 

@@ -20,11 +20,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 use pyo3_arrow::{PyArray, PyField};
 use tidemill_engine::functions::udf::UdfRuntime;
+use tidemill_engine::session::Configuration;
 use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
 use super::distinct::{DistinctRows, distinct_rows};
 use super::values::ColumnReader;
+use super::worker::{Pool, RemoteFunction, Settings};
 
 /// How a function is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,14 @@ impl FunctionKind {
             Self::Vectorized
         }
     }
+
+    /// A `func_type` that gives this kind: which package the columns are of, the runner knows.
+    const fn func_type(self) -> &'static str {
+        match self {
+            Self::General => "general",
+            Self::Vectorized => "arrow",
+        }
+    }
 }
 
 /// A registered Python function.
@@ -53,6 +63,8 @@ pub(super) struct PythonFunction {
     pub(super) runner: Py<PyAny>,
     pub(super) kind: FunctionKind,
     pub(super) result: FieldRef,
+    /// The same as Flink's text.
+    pub(super) result_type: String,
     /// One result may serve all equal rows of a batch.
     pub(super) reuse_results: bool,
     pub(super) time_zone: String,
@@ -62,6 +74,42 @@ pub(super) struct PythonFunction {
     /// cursors and buffers and are not made for several threads. Always taken before the
     /// interpreter, never while holding it.
     pub(super) one_batch: Mutex<()>,
+    /// Where it runs.
+    pub(super) place: Place,
+}
+
+/// Where a function runs.
+pub(super) struct Place {
+    /// The options that say it; none for a function that runs in this process in any case.
+    options: Option<Configuration>,
+    remote: Mutex<Remote>,
+}
+
+/// What a function needs that runs in other processes, from the first call there.
+#[derive(Default)]
+struct Remote {
+    function: Option<Arc<RemoteFunction>>,
+    pool: Option<Arc<Pool>>,
+    /// The options by which this process was prepared last.
+    prepared: Option<Settings>,
+}
+
+impl Place {
+    /// In this process.
+    pub(super) fn here() -> Self {
+        Self {
+            options: None,
+            remote: Mutex::default(),
+        }
+    }
+
+    /// Where the options of a session say, batch by batch.
+    pub(super) fn by(options: Configuration) -> Self {
+        Self {
+            options: Some(options),
+            remote: Mutex::default(),
+        }
+    }
 }
 
 impl fmt::Debug for PythonFunction {
@@ -72,17 +120,90 @@ impl fmt::Debug for PythonFunction {
 
 impl UdfRuntime for PythonFunction {
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
+        if let Some(options) = &self.place.options {
+            let settings = Settings::of(options);
+            if settings.needs_process() {
+                return self.call_elsewhere(settings, arguments, n_rows);
+            }
+            self.prepare(settings)?;
+        }
         let _one_batch = self.one_batch.lock();
-        // No interpreter any more means that the process ends; the job need not know why.
-        Python::try_attach(|py| match self.kind {
+        self.with_python(|py| match self.kind {
             FunctionKind::General => self.call_general(py, arguments, n_rows),
             FunctionKind::Vectorized => self.call_vectorized(py, arguments, n_rows),
         })
-        .unwrap_or_else(|| Err(self.failure("the Python interpreter is shutting down".to_owned())))
     }
 }
 
 impl PythonFunction {
+    /// Calls the function in a process that these settings ask for.
+    fn call_elsewhere(
+        &self,
+        settings: Settings,
+        arguments: &[ArrayRef],
+        n_rows: usize,
+    ) -> Result<ArrayRef> {
+        let known = self.place.remote.lock().function.clone();
+        let function = match known {
+            Some(function) => function,
+            None => Arc::new(self.to_remote()?),
+        };
+        let mut remote = self.place.remote.lock();
+        let function = Arc::clone(remote.function.get_or_insert(function));
+        let pool = match &remote.pool {
+            Some(pool) if pool.is_for(&settings) => Arc::clone(pool),
+            _ => Arc::clone(remote.pool.insert(Arc::new(Pool::new(settings)))),
+        };
+        drop(remote);
+        pool.call(&function, arguments, n_rows)
+    }
+
+    fn to_remote(&self) -> Result<RemoteFunction> {
+        let pickled = self.with_python(|py| {
+            let pickled = self.runner.call_method0(py, "pickled");
+            pickled
+                .and_then(|pickled| pickled.extract::<Vec<u8>>(py))
+                .map_err(|error| self.failure(error.value(py).to_string()))
+        })?;
+        Ok(RemoteFunction {
+            name: self.name.clone(),
+            identity: RemoteFunction::next_identity(),
+            properties: serde_json::json!({
+                "name": self.name,
+                "kind": self.kind.func_type(),
+                "result_type": self.result_type,
+                "reuse_results": self.reuse_results,
+                "time_zone": self.time_zone,
+            }),
+            pickled,
+            result: Arc::clone(&self.result),
+        })
+    }
+
+    /// Makes the session's files importable in this process.
+    fn prepare(&self, settings: Settings) -> Result<()> {
+        if self.place.remote.lock().prepared.as_ref() == Some(&settings) {
+            return Ok(());
+        }
+        self.with_python(|py| {
+            py.import("tidemill.table.worker_launch")
+                .and_then(|module| module.getattr("extend_path"))
+                .and_then(|extend| extend.call1((settings.options(),)))
+                .map(drop)
+                .map_err(|error| self.failure(error.value(py).to_string()))
+        })?;
+        self.place.remote.lock().prepared = Some(settings);
+        Ok(())
+    }
+
+    /// Runs `work` attached to the interpreter. No interpreter any more means that the process
+    /// ends.
+    fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> Result<T>) -> Result<T> {
+        Python::try_attach(work).unwrap_or_else(|| {
+            Err(self.failure("the Python interpreter is shutting down".to_owned()))
+        })
+    }
+
     fn call_general(
         &self,
         py: Python<'_>,

@@ -19,6 +19,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidemill.table import worker_functions
 from tidemill.table.udf import FunctionContext, ScalarFunction, as_wrapper
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
 
@@ -61,8 +62,8 @@ class FunctionRunner:
         self, wrapper: UserDefinedScalarFunctionWrapper, parameters: Mapping[str, str]
     ) -> None:
         """Keep both; nothing is called yet."""
-        self._wrapper = wrapper
-        self._parameters = parameters
+        self.wrapper = wrapper
+        self.parameters = parameters
         self._lock = threading.Lock()  # several workers may come first
         self._is_open = False
 
@@ -74,23 +75,27 @@ class FunctionRunner:
         UnsupportedOperationException
             If a vectorized function needs a package that is not installed.
         """
-        function = self._wrapper.function
+        function = self.wrapper.function
         if isinstance(function, ScalarFunction):
             with self._lock:
                 if not self._is_open:
-                    context = FunctionContext(None, self._parameters, self._wrapper.name)
+                    context = FunctionContext(None, self.parameters, self.wrapper.name)
                     function.open(context)
                     self._is_open = True
                     _open_runners.add(self)
             function = function.eval
-        if self._wrapper.func_type == "general":
+        if self.wrapper.func_type == "general":
             return function
-        return _vectorized(function, self._wrapper.func_type)
+        return _vectorized(function, self.wrapper.func_type)
+
+    def pickled(self) -> bytes:
+        """Pickle the function for a worker process."""
+        return worker_functions.dump(self)
 
     def close(self) -> None:
         """Close the function if it is open."""
         with self._lock:
-            function = self._wrapper.function
+            function = self.wrapper.function
             if self._is_open and isinstance(function, ScalarFunction):
                 self._is_open = False
                 function.close()

@@ -1,0 +1,210 @@
+//! The worker processes of a function: as many as threads call it at the same time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::FieldRef;
+use arrow::error::ArrowError;
+use parking_lot::{Condvar, Mutex};
+use pyo3::prelude::*;
+use tidemill_engine::{EngineError, Result};
+
+use super::process::{Launch, Process};
+use super::settings::Settings;
+
+/// Why a worker gave no results.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It could not be started.
+    Start(String),
+    /// The function raised an exception; the text is for the user.
+    Raised(String),
+    /// It took too long.
+    Slow(String),
+    /// It went away after so many bundles.
+    Ended { how: String, n_bundles_done: usize },
+    /// A stream broke: it goes away, or has gone.
+    Stream(std::io::Error),
+    /// A batch could not be written or read.
+    Arrow(ArrowError),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl From<ArrowError> for Failure {
+    fn from(error: ArrowError) -> Self {
+        Self::Arrow(error)
+    }
+}
+
+/// A function as workers get it.
+pub(in crate::engine) struct RemoteFunction {
+    pub(in crate::engine) name: String,
+    /// Distinguishes functions of this process.
+    pub(in crate::engine) identity: u64,
+    /// What the worker's runtime needs to know beside the code.
+    pub(in crate::engine) properties: serde_json::Value,
+    /// The code, by cloudpickle.
+    pub(in crate::engine) pickled: Vec<u8>,
+    pub(in crate::engine) result: FieldRef,
+}
+
+impl RemoteFunction {
+    /// A number for [`Self::identity`].
+    pub(in crate::engine) fn next_identity() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The workers that one function of one session uses.
+pub(in crate::engine) struct Pool {
+    settings: Settings,
+    state: Mutex<State>,
+    /// A worker has come back.
+    returned: Condvar,
+    /// Rows that were given to workers before the batch that runs.
+    n_rows: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Process>,
+    n_running: usize,
+}
+
+impl Pool {
+    /// Workers for these settings; the first starts with the first call.
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            state: Mutex::new(State::default()),
+            returned: Condvar::new(),
+            n_rows: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the workers are those that `settings` ask for.
+    pub(in crate::engine) fn is_for(&self, settings: &Settings) -> bool {
+        self.settings == *settings
+    }
+
+    /// Calls the function with `n_rows` rows. Waits for a worker if all are busy.
+    ///
+    /// # Errors
+    /// `Function` if it raises, its worker cannot be started, is too slow, or dies.
+    pub(in crate::engine) fn call(
+        &self,
+        function: &RemoteFunction,
+        arguments: &[ArrayRef],
+        n_rows: usize,
+    ) -> Result<ArrayRef> {
+        let first_row = self.n_rows.fetch_add(n_rows as u64, Ordering::Relaxed) + 1;
+        let bundle_rows = self.settings.bundle_rows;
+        let bundles: Vec<(Vec<ArrayRef>, usize)> = (0..n_rows)
+            .step_by(bundle_rows)
+            .map(|start| {
+                let length = bundle_rows.min(n_rows - start);
+                let columns = arguments
+                    .iter()
+                    .map(|column| column.slice(start, length))
+                    .collect();
+                (columns, length)
+            })
+            .collect();
+        let failed = |failure: Failure| EngineError::Function {
+            function: function.name.clone(),
+            message: self.describe(failure, first_row, &bundles),
+        };
+        let mut process = self.take().map_err(failed)?;
+        let called = process.call(function, &bundles, self.settings.timeout);
+        // After an error of the function the streams may hold answers to bundles that nobody
+        // waits for: such a worker is not used again.
+        self.give_back(called.is_ok().then_some(process));
+        let results = called.map_err(failed)?;
+        let fits = |array: &ArrayRef| array.data_type() == function.result.data_type();
+        let n_results: usize = results.iter().map(|array| array.len()).sum();
+        if n_results != n_rows || !results.iter().all(fits) {
+            return Err(EngineError::internal(format!(
+                "the worker of function '{}' gave {n_results} results for {n_rows} rows",
+                function.name
+            )));
+        }
+        let results: Vec<&dyn Array> = results.iter().map(AsRef::as_ref).collect();
+        Ok(arrow::compute::concat(&results)?)
+    }
+
+    fn take(&self) -> std::result::Result<Process, Failure> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(process) = state.idle.pop() {
+                state.n_running += 1;
+                return Ok(process);
+            }
+            if state.n_running < self.settings.n_processes {
+                state.n_running += 1;
+                break;
+            }
+            self.returned.wait(&mut state);
+        }
+        drop(state);
+        let started = self.launch().and_then(|launch| Process::start(&launch));
+        if started.is_err() {
+            self.give_back(None);
+        }
+        started
+    }
+
+    fn give_back(&self, process: Option<Process>) {
+        let mut state = self.state.lock();
+        state.n_running -= 1;
+        state.idle.extend(process);
+        drop(state);
+        self.returned.notify_one();
+    }
+
+    /// What to run: made by Python, which installs requirements and unpacks archives first.
+    fn launch(&self) -> std::result::Result<Launch, Failure> {
+        Python::try_attach(|py| {
+            py.import("tidemill.table.worker_launch")
+                .and_then(|module| module.getattr("prepare"))
+                .and_then(|prepare| prepare.call1((self.settings.options(),)))
+                .and_then(|launch| launch.extract::<Launch>())
+                .map_err(|error| Failure::Start(error.value(py).to_string()))
+        })
+        .unwrap_or_else(|| {
+            let message = "the Python interpreter is shutting down";
+            Err(Failure::Start(message.to_owned()))
+        })
+    }
+
+    fn describe(
+        &self,
+        failure: Failure,
+        first_row: u64,
+        bundles: &[(Vec<ArrayRef>, usize)],
+    ) -> String {
+        match failure {
+            Failure::Start(why) => format!("its worker process could not be started: {why}"),
+            Failure::Raised(text) | Failure::Slow(text) => text,
+            Failure::Ended {
+                how,
+                n_bundles_done,
+            } => {
+                let done = (n_bundles_done * self.settings.bundle_rows) as u64;
+                let length = bundles.get(n_bundles_done).map_or(0, |(_, length)| *length);
+                let first = first_row + done;
+                let last = (first + length as u64).saturating_sub(1);
+                format!("its worker process, at rows {first} to {last}, {how}")
+            }
+            Failure::Stream(error) => {
+                format!("the connection to its worker process broke: {error}")
+            }
+            Failure::Arrow(error) => format!("its rows cannot be sent to a process: {error}"),
+        }
+    }
+}
