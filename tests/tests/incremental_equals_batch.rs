@@ -17,6 +17,7 @@ use tidemill_engine::connectors::view::ViewOptions;
 use tidemill_engine::runtime::JobStatus;
 use tidemill_engine::session::{Query, ResultContent, Session};
 use tidemill_tests::changes::{History, changes, history, schema, split};
+use tidemill_tests::joins::JOINS;
 use tidemill_tests::oracle::{Bag, bag_of, batch_result, fold};
 use tidemill_tests::replay::Replay;
 
@@ -76,6 +77,10 @@ const CASES: [Case; 15] = [
         is_global: true,
     },
 ];
+
+fn cases() -> impl Iterator<Item = Case> {
+    CASES.into_iter().chain(JOINS.into_iter().map(case))
+}
 
 fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Session {
     let config = [
@@ -139,8 +144,7 @@ proptest! {
     fn any_changes_any_steps_any_workers(t in changes(160), u in changes(40)) {
         let (t, u) = (history(&t).unwrap(), history(&u).unwrap());
         let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
-        let expected: Vec<Bag> = CASES
-            .iter()
+        let expected: Vec<Bag> = cases()
             .map(|case| batch_result(&tables, &VIEWS, case.sql).unwrap())
             .collect();
         for (n_workers, step_rows) in [
@@ -149,7 +153,7 @@ proptest! {
             (3, 1), (3, 7), (3, 1024),
         ] {
             let session = session(&t, &u, n_workers, step_rows);
-            for (case, expected) in CASES.iter().zip(&expected) {
+            for (case, expected) in cases().zip(&expected) {
                 if case.is_global && t.table.num_rows() == 0 {
                     continue;
                 }

@@ -25,6 +25,8 @@ pub mod group_aggregate;
 
 mod group_changes;
 
+pub mod join;
+
 pub mod limit;
 
 pub mod sort_limit;
@@ -38,6 +40,7 @@ pub use aggregates::{AggregateCall, AggregateFunction};
 pub use calc::CalcSpec;
 pub use current_watermark::CurrentWatermarkSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
+pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 

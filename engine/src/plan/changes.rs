@@ -7,6 +7,7 @@ use arrow::array::BooleanArray;
 use crate::connectors::{CancelSink, Sink, SinkFactory};
 use crate::data::{ChangelogMode, Delta, RowKind};
 use crate::error::{EngineError, Result};
+use crate::operators::JoinKind;
 use crate::plan::build::Built;
 use crate::runtime::{Graph, NodeId};
 use crate::sql::diagnostics::SqlDiagnostic;
@@ -20,6 +21,17 @@ pub fn of_aggregate(input: ChangelogMode, is_distinct: bool) -> ChangelogMode {
         update_before: !is_distinct,
         update_after: !is_distinct,
         delete: may_vanish,
+    }
+}
+
+/// What leaves a join. Rows without a partner come and go; pairs change as their halves do.
+#[must_use]
+pub fn of_join(kind: JoinKind, left: ChangelogMode, right: ChangelogMode) -> ChangelogMode {
+    match kind {
+        JoinKind::Inner | JoinKind::Semi => left.union(right),
+        JoinKind::Left | JoinKind::Right | JoinKind::Full | JoinKind::Anti | JoinKind::Mark => {
+            ChangelogMode::ALL
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! State is columnar: a group is a small number, an accumulator is a vector that is indexed by it.
 //! There is no object per group.
+pub mod arrangement;
+
 pub mod columns;
 
 pub mod key_index;
@@ -10,6 +12,7 @@ pub mod multiset;
 
 pub mod snapshot;
 
+pub use arrangement::Arrangement;
 pub use key_index::KeyIndex;
 pub use multiset::Multiset;
 pub use snapshot::StateTable;

@@ -4,6 +4,7 @@
 //!   TableScan                 ──▶ Source
 //!   Projection over Filter    ──▶ Calc
 //!   Aggregate                 ──▶ [Calc of arguments] ──Hash(keys)──▶ GroupAggregate
+//!   Join                      ──▶ [Calc of keys] ──Hash(keys)──▶ Join
 //!   Limit over Sort           ──▶ [Calc of keys] ──Single──▶ SortLimit [──▶ Calc that drops them]
 //!   Union                     ──▶ Union
 //!   Values, EmptyRelation     ──▶ Source of constants
@@ -16,6 +17,8 @@ mod arguments;
 
 mod expressions;
 
+mod join;
+
 mod leaves;
 
 mod order;
@@ -26,9 +29,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{JoinType, NullEquality, TableReference};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
@@ -244,6 +247,7 @@ impl GraphBuilder {
             LogicalPlan::Filter(filter) => self.filter(&filter.input, &filter.predicate),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input),
+            LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) => self.sort(sort, 0, sort.fetch),
@@ -503,6 +507,7 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
             node,
             LogicalPlan::Aggregate(_)
                 | LogicalPlan::Distinct(_)
+                | LogicalPlan::Join(_)
                 | LogicalPlan::Sort(_)
                 | LogicalPlan::Limit(_)
         ))
@@ -513,26 +518,6 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 /// What a relation that does not run yet is called.
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Join(join) => {
-            let of_set = join.null_equality == NullEquality::NullEqualsNull;
-            let what = match join.join_type {
-                _ if is_scalar_subquery(&join.right) => "a scalar subquery",
-                JoinType::LeftSemi | JoinType::RightSemi if of_set => "INTERSECT",
-                JoinType::LeftAnti | JoinType::RightAnti if of_set => "EXCEPT",
-                JoinType::LeftAnti | JoinType::RightAnti => "a NOT IN or NOT EXISTS subquery",
-                JoinType::LeftSemi
-                | JoinType::RightSemi
-                | JoinType::LeftMark
-                | JoinType::RightMark => "an IN or EXISTS subquery",
-                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-                    return format!(
-                        "{} JOIN in streaming mode",
-                        join.join_type.to_string().to_uppercase()
-                    );
-                }
-            };
-            format!("{what} in streaming mode")
-        }
         LogicalPlan::Window(_) => "OVER in streaming mode".to_owned(),
         LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
@@ -540,14 +525,6 @@ fn feature(plan: &LogicalPlan) -> String {
         LogicalPlan::Distinct(_) => "DISTINCT ON".to_owned(),
         other => format!("the relation {}", other.display()),
     }
-}
-
-/// Whether a join's input was a subquery that stood for a value; the optimizer names them so.
-fn is_scalar_subquery(plan: &LogicalPlan) -> bool {
-    matches!(
-        plan,
-        LogicalPlan::SubqueryAlias(alias) if alias.alias.table().starts_with("__scalar_sq_")
-    )
 }
 
 /// A name for `text` that is the same in every process: FNV-1a, 64 bits.

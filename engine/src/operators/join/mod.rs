@@ -1,0 +1,368 @@
+//! Joins of two changing tables: inner, outer, semi, anti and mark, by equal keys and any further
+//! condition.
+//!
+//! Both inputs are remembered by key. A row that comes in meets the rows of the other side; what
+//! it changes there, beside the pairs, is whether a row has a partner at all:
+//!
+//! ```text
+//!   left row ─▶ key id ─▶ right rows of the key ─▶ residual condition ─▶ pairs
+//!                 │                                                       │
+//!                 └▶ kept in the left arrangement        first partner: -D (l, NULL)
+//!                                                        last one gone: +I (l, NULL)
+//! ```
+//!
+//! Without a residual condition the number of a row's partners is the number of rows of its key on
+//! the other side; with one, each row of a side whose lonely rows are shown has a counter. A row
+//! with NULL in its key has no partner ever, and is not kept, unless NULLs are equal here.
+//!
+//! Row by row, the kinds of the changes and their order are Flink's. Net, all changes of a step
+//! are taken together: first what goes away, then what comes.
+//!
+//! Source: Flink 2.3, `StreamingJoinOperator` and `StreamingSemiAntiJoinOperator`.
+
+mod net;
+
+mod output;
+
+mod residual;
+
+mod row_by_row;
+
+mod snapshot;
+
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, SchemaRef};
+
+pub use residual::{Residual, ResidualColumn};
+
+use super::{Emission, Operator, OperatorFactory, Output, StepContext};
+use crate::data::{Delta, keys};
+use crate::error::{EngineError, Result};
+use crate::operators::group_changes::columns_at;
+use crate::state::arrangement::NONE;
+use crate::state::{Arrangement, KeyIndex, StateTable};
+
+/// Which rows a join gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JoinKind {
+    /// Pairs.
+    Inner,
+    /// Pairs, and left rows without a partner.
+    Left,
+    /// Pairs, and right rows without a partner.
+    Right,
+    /// Pairs, and rows of both sides without a partner.
+    Full,
+    /// Left rows with a partner, once.
+    Semi,
+    /// Left rows without a partner.
+    Anti,
+    /// Left rows with a column that says whether there is a partner.
+    Mark,
+}
+
+/// An input of a join.
+#[derive(Debug, Clone)]
+pub struct JoinInput {
+    /// Its rows.
+    pub schema: SchemaRef,
+    /// The columns of the key, of the same types on both sides.
+    pub key_columns: Vec<usize>,
+    /// The columns that leave the join, in their order.
+    pub output: Vec<usize>,
+    /// Whether `-U` or `-D` may come.
+    pub retracts: bool,
+}
+
+/// A join.
+#[derive(Debug, Clone)]
+pub struct JoinSpec {
+    /// Which rows it gives.
+    pub kind: JoinKind,
+    /// Port 0.
+    pub left: JoinInput,
+    /// Port 1.
+    pub right: JoinInput,
+    /// Whether NULL is equal to NULL in a key.
+    pub nulls_equal: bool,
+    /// The condition that pairs must meet beside their keys.
+    pub residual: Option<Residual>,
+    /// When changes are sent on.
+    pub emission: Emission,
+    /// The output columns of the left side, then those of the right side (not of semi, anti and
+    /// mark joins), then the mark.
+    pub schema: SchemaRef,
+}
+
+impl JoinKind {
+    /// Whether rows of the side without a partner are shown, padded with NULL.
+    const fn is_outer(self, port: usize) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Left => port == 0,
+            Self::Right => port == 1,
+            _ => false,
+        }
+    }
+
+    /// Whether only left rows leave.
+    const fn is_left_only(self) -> bool {
+        matches!(self, Self::Semi | Self::Anti | Self::Mark)
+    }
+
+    /// Whether it matters for rows of this side how many partners they have.
+    const fn counts_partners(self, port: usize) -> bool {
+        self.is_outer(port) || (self.is_left_only() && port == 0)
+    }
+
+    /// What is shown of a row that has a partner or not, beside its pairs: nothing, or the row
+    /// with this mark.
+    const fn lonely(self, port: usize, has_partner: bool) -> Option<bool> {
+        match self {
+            Self::Semi if has_partner => Some(true),
+            Self::Mark => Some(has_partner),
+            Self::Anti if !has_partner => Some(false),
+            _ if self.is_outer(port) && !has_partner => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl OperatorFactory for JoinSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        let key_types = |input: &JoinInput| -> Result<Vec<DataType>> {
+            input
+                .key_columns
+                .iter()
+                .map(|&column| input.schema.fields().get(column))
+                .map(|field| field.map(|field| field.data_type().clone()))
+                .collect::<Option<_>>()
+                .ok_or_else(|| EngineError::internal("a join's key names a missing column"))
+        };
+        let types = key_types(&self.left)?;
+        let other_types = key_types(&self.right)?;
+        let is_same = types.len() == other_types.len()
+            && types
+                .iter()
+                .zip(&other_types)
+                .all(|(left, right)| left.equals_datatype(right));
+        if !is_same {
+            return Err(EngineError::internal(
+                "the keys of a join's sides have different types",
+            ));
+        }
+        let side = |input: &JoinInput, port: usize| Side {
+            rows: Arrangement::new(std::sync::Arc::clone(&input.schema), input.retracts),
+            counts: Vec::new(),
+            degrees: (self.residual.is_some() && self.kind.counts_partners(port)).then(Vec::new),
+        };
+        Ok(Box::new(Join {
+            index: KeyIndex::try_new(&types)?,
+            sides: [side(&self.left, 0), side(&self.right, 1)],
+            pending: [Vec::new(), Vec::new()],
+            spec: self.clone(),
+        }))
+    }
+}
+
+struct Join {
+    spec: JoinSpec,
+    /// The keys of both sides.
+    index: KeyIndex,
+    sides: [Side; 2],
+    /// What has come in this step, by port; net mode only.
+    pending: [Vec<Delta>; 2],
+}
+
+/// What is remembered of an input.
+struct Side {
+    rows: Arrangement,
+    /// By key id: the number of rows.
+    counts: Vec<u32>,
+    /// By slot: the number of partners. Only with a residual condition, and where it matters.
+    degrees: Option<Vec<u32>>,
+}
+
+impl Side {
+    fn count(&self, key: u32) -> u32 {
+        self.counts.get(key as usize).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, key: u32, change: i32) {
+        if let Some(count) = self.counts.get_mut(key as usize) {
+            *count = count.saturating_add_signed(change);
+        }
+    }
+
+    fn resize(&mut self, n_keys: usize) {
+        if self.counts.len() < n_keys {
+            self.counts.resize(n_keys, 0);
+        }
+    }
+
+    fn degree(&self, slot: u32) -> u32 {
+        let degrees = self.degrees.as_ref();
+        degrees
+            .and_then(|degrees| degrees.get(slot as usize).copied())
+            .unwrap_or(0)
+    }
+
+    fn set_degree(&mut self, slot: u32, degree: u32) {
+        let end = self.rows.end();
+        if let Some(degrees) = &mut self.degrees {
+            if degrees.len() < end {
+                degrees.resize(end, 0);
+            }
+            if let Some(entry) = degrees.get_mut(slot as usize) {
+                *entry = degree;
+            }
+        }
+    }
+}
+
+impl Operator for Join {
+    fn push(
+        &mut self,
+        port: usize,
+        delta: Delta,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        match self.spec.emission {
+            Emission::RowByRow => self.push_row_by_row(port, &delta, out),
+            Emission::NetPerStep => {
+                if let Some(pending) = self.pending.get_mut(port) {
+                    pending.push(delta);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
+        if self.pending.iter().any(|deltas| !deltas.is_empty()) {
+            let pending = std::mem::take(&mut self.pending);
+            self.run_net_step(&pending, out)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        self.save_rows()
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        self.restore_rows(&tables)
+    }
+
+    fn state_bytes(&self) -> usize {
+        let of_sides: usize = self
+            .sides
+            .iter()
+            .map(|side| {
+                side.rows.state_bytes()
+                    + (side.counts.capacity() + side.degrees.as_ref().map_or(0, Vec::capacity))
+                        * size_of::<u32>()
+            })
+            .sum();
+        of_sides + self.index.state_bytes()
+    }
+}
+
+impl Join {
+    fn input(&self, port: usize) -> &JoinInput {
+        if port == 0 {
+            &self.spec.left
+        } else {
+            &self.spec.right
+        }
+    }
+
+    fn side(&self, port: usize) -> &Side {
+        let [left, right] = &self.sides;
+        if port == 0 { left } else { right }
+    }
+
+    fn side_mut(&mut self, port: usize) -> &mut Side {
+        let [left, right] = &mut self.sides;
+        if port == 0 { left } else { right }
+    }
+
+    /// The ids of the rows' keys; [`NONE`] for keys that are equal to nothing.
+    fn intern(&mut self, port: usize, columns: &[ArrayRef], n_rows: usize) -> Result<Vec<u32>> {
+        let key: Vec<ArrayRef> = self
+            .input(port)
+            .key_columns
+            .iter()
+            .map(|&column| columns.get(column).cloned())
+            .collect::<Option<_>>()
+            .ok_or_else(|| EngineError::internal("a join's key names a missing column"))?;
+        let mut ids = Vec::new();
+        let known = self.known_rows(&key, n_rows);
+        match known {
+            None => self.index.intern(&key, n_rows, &mut ids)?,
+            Some(known) => {
+                let rows = UInt32Array::from(known.clone());
+                let key = key
+                    .iter()
+                    .map(|column| Ok(take(column.as_ref(), &rows, None)?))
+                    .collect::<Result<Vec<_>>>()?;
+                let mut known_ids = Vec::new();
+                self.index.intern(&key, known.len(), &mut known_ids)?;
+                ids = vec![NONE; n_rows];
+                for (row, id) in known.into_iter().zip(known_ids) {
+                    if let Some(entry) = ids.get_mut(row as usize) {
+                        *entry = id;
+                    }
+                }
+            }
+        }
+        let n_keys = self.index.end();
+        for side in &mut self.sides {
+            side.resize(n_keys);
+        }
+        Ok(ids)
+    }
+
+    /// The rows without NULL in their key, or nothing if these are all.
+    fn known_rows(&self, key: &[ArrayRef], n_rows: usize) -> Option<Vec<u32>> {
+        if self.spec.nulls_equal {
+            return None;
+        }
+        let nulls: Vec<_> = key
+            .iter()
+            .filter_map(|column| column.logical_nulls())
+            .filter(|nulls| nulls.null_count() > 0)
+            .collect();
+        if nulls.is_empty() {
+            return None;
+        }
+        let is_known = |&row: &u32| nulls.iter().all(|nulls| nulls.is_valid(row as usize));
+        Some((0..n_rows as u32).filter(is_known).collect())
+    }
+
+    /// Hashes of whole rows, by which retractions find them; none for append-only inputs.
+    fn row_hashes(&self, port: usize, columns: &[ArrayRef], n_rows: usize) -> Result<Vec<u64>> {
+        if self.side(port).rows.finds_rows() {
+            keys::hash_rows(columns, n_rows)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Forgets keys without rows, after rows of these keys have gone.
+    fn forget_keys(&mut self, keys: impl IntoIterator<Item = u32>) {
+        let [left, right] = &self.sides;
+        for key in keys {
+            if key != NONE && left.count(key) == 0 && right.count(key) == 0 {
+                self.index.remove(key);
+            }
+        }
+    }
+
+    fn columns(&self, port: usize, delta: &Delta) -> Result<Vec<ArrayRef>> {
+        let all: Vec<usize> = (0..self.input(port).schema.fields().len()).collect();
+        columns_at(delta.batch(), &all)
+    }
+}
