@@ -35,6 +35,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
+use crate::state::StateTable;
 
 /// Whether a source ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,25 @@ pub trait Source: Send + Sync + Debug {
     /// # Errors
     /// If the outside cannot be reached.
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>>;
+
+    /// The position from which each of `n_readers` readers goes on, given where the readers of a
+    /// checkpoint stood, which may have been more or fewer.
+    ///
+    /// # Errors
+    /// If what has been read cannot be dealt out so.
+    fn reassign(
+        &self,
+        positions: &[serde_json::Value],
+        n_readers: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        if positions.len() == n_readers {
+            return Ok(positions.to_vec());
+        }
+        Err(EngineError::unsupported(format!(
+            "restoring a source that had {} readers with {n_readers} of them",
+            positions.len()
+        )))
+    }
 }
 
 /// One split, or a share of the splits, of a source. Lives on a connector thread.
@@ -76,8 +96,8 @@ pub trait SourceReader: Send {
     /// An error ends the job.
     fn poll(&mut self, max_rows: usize) -> Result<SourcePoll>;
 
-    /// Where the reader stands after the last batch it gave, as something that a checkpoint can
-    /// keep. `Null` if the source cannot seek.
+    /// Where the reader stands after the last batch it gave, or before the first, as something that
+    /// a checkpoint can keep: from there the same rows follow. `Null` if the source cannot seek.
     fn position(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
@@ -130,6 +150,34 @@ pub trait Sink: Send {
 
     /// The job has failed: drop what is pending, tell who waits.
     fn fail(&mut self, _error: &EngineError) {}
+
+    /// A checkpoint is made, between two steps: what this sink has to know to go on from here.
+    /// A transactional sink makes what was written since the last checkpoint durable, without
+    /// showing it, and names it here; it shows it in [`Self::commit`].
+    ///
+    /// # Errors
+    /// As [`Self::write`]; the checkpoint comes to nothing.
+    fn prepare(&mut self, _checkpoint: u64) -> Result<Vec<StateTable>> {
+        Ok(Vec::new())
+    }
+
+    /// The checkpoint is complete: what was prepared for it and for those before it is to be shown.
+    /// Not called for a checkpoint that came to nothing: what it prepared belongs to the next one.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn commit(&mut self, _checkpoint: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes up what [`Self::prepare`] gave. Called before the first write. What a transactional
+    /// sink had prepared may have been shown or not: it is shown now if it was not.
+    ///
+    /// # Errors
+    /// If the tables are not its own, or the outside has lost what they name.
+    fn restore(&mut self, _tables: Vec<StateTable>) -> Result<()> {
+        Ok(())
+    }
 
     /// For sinks whose [`Self::write`] or [`Self::on_step_end`] may wait for a reader: what makes
     /// them return soon. Asked for once, before the first write; called from any thread when the

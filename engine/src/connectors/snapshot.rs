@@ -29,6 +29,7 @@ use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
 use crate::formats::registry::FileFormat;
+use crate::state::StateTable;
 
 const IDENTIFIER: &str = "snapshot";
 
@@ -278,6 +279,26 @@ impl Sink for SnapshotSink {
     fn finish(&mut self) -> Result<()> {
         self.close();
         self.shared.write_if_dirty()
+    }
+
+    fn prepare(&mut self, _checkpoint: u64) -> Result<Vec<StateTable>> {
+        let batch = self
+            .shared
+            .state
+            .lock()
+            .batch(&self.shared.settings.schema)?;
+        Ok(vec![StateTable {
+            name: "rows",
+            batch,
+            key_columns: Vec::new(),
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        tables
+            .into_iter()
+            .try_for_each(|table| self.write(&Delta::insert_only(table.batch)))?;
+        self.on_step_end()
     }
 }
 

@@ -8,15 +8,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, UInt64Type};
 use parking_lot::{Condvar, Mutex};
 
 use super::slots::{EncodedRows, SlotTable};
 use super::{Sink, SinkFactory};
 use crate::data::{ChangelogMode, Delta};
 use crate::error::Result;
+use crate::state::StateTable;
+
+/// The rows of a view, in a checkpoint.
+const ROWS_TABLE: &str = "rows";
+/// How many rows and changes there have been.
+const PROGRESS_TABLE: &str = "progress";
 
 /// Neighboring batches of an append-only view are merged up to this many rows.
 const MAX_MERGED_ROWS: usize = 65_536;
@@ -153,6 +159,56 @@ impl MaterializedView {
         })
     }
 
+    /// The table, and what is counted about it.
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let snapshot = self.snapshot(usize::MAX)?;
+        let number = |number: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![number])) };
+        let progress = RecordBatch::try_from_iter([
+            ("n_rows", number(snapshot.n_rows)),
+            ("n_changes", number(snapshot.n_changes)),
+        ])?;
+        let table = |name, batch| StateTable {
+            name,
+            batch,
+            key_columns: Vec::new(),
+        };
+        Ok(vec![
+            table(ROWS_TABLE, snapshot.rows),
+            table(PROGRESS_TABLE, progress),
+        ])
+    }
+
+    fn restore(&self, tables: Vec<StateTable>) -> Result<()> {
+        let mut state = self.state.lock();
+        for table in tables {
+            if table.name == ROWS_TABLE {
+                // What the columns are called and promise beyond their types is the view's own.
+                let columns = table.batch.columns().to_vec();
+                let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+                match &mut state.rows {
+                    Rows::Appended(ring) => ring.push(batch)?,
+                    Rows::Updated(table) => table.apply(&Delta::insert_only(batch))?,
+                }
+            }
+            let number = |name: &str| {
+                let column = table.batch.column_by_name(name)?;
+                column.as_primitive_opt::<UInt64Type>()?.iter().next()?
+            };
+            if table.name == PROGRESS_TABLE
+                && let (Some(n_rows), Some(n_changes)) = (number("n_rows"), number("n_changes"))
+            {
+                state.n_changes = n_changes;
+                if let Rows::Appended(ring) = &mut state.rows {
+                    ring.n_rows = n_rows;
+                }
+            }
+        }
+        state.version += 1;
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
     fn apply(&self, deltas: &[Delta]) -> Result<()> {
         let mut state = self.state.lock();
         for delta in deltas {
@@ -268,5 +324,13 @@ impl Sink for ViewSink {
             self.pending.clear();
         }
         Ok(())
+    }
+
+    fn prepare(&mut self, _checkpoint: u64) -> Result<Vec<StateTable>> {
+        self.view.save()
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        self.view.restore(tables)
     }
 }

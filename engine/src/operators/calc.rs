@@ -14,6 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
+use crate::state::StateTable;
 
 /// What a Calc computes. The expressions are planned on the input's columns.
 #[derive(Debug, Clone)]
@@ -60,6 +61,10 @@ impl Operator for Calc {
             out.emit(self.project(&delta)?);
         }
         Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        Ok(Vec::new())
     }
 }
 

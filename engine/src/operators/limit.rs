@@ -1,9 +1,18 @@
 //! LIMIT and OFFSET without an order, over append-only input: the first rows that come. With the
 //! last of them the job ends, if nothing else reads its sources; Flink's jobs go on reading.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::datatypes::UInt64Type;
+
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
+use crate::state::StateTable;
+
+/// How many rows are still to come.
+const TABLE: &str = "progress";
 
 /// `LIMIT fetch OFFSET offset` over append-only rows. The edge into it is `Single`.
 #[derive(Debug, Clone)]
@@ -52,5 +61,37 @@ impl Operator for Limit {
 
     fn is_done(&self) -> bool {
         self.to_pass == 0
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let column =
+            |number: usize| -> ArrayRef { Arc::new(UInt64Array::from(vec![number as u64])) };
+        let columns = [
+            ("to_skip", column(self.to_skip)),
+            ("to_pass", column(self.to_pass)),
+        ];
+        Ok(vec![StateTable {
+            name: TABLE,
+            batch: RecordBatch::try_from_iter(columns)?,
+            key_columns: Vec::new(),
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            let column = |column_idx: usize| {
+                let column = table.batch.columns().get(column_idx)?;
+                // Every worker has saved its own; the first one has all the rows.
+                let number = column.as_primitive_opt::<UInt64Type>()?.iter().next()??;
+                usize::try_from(number).ok()
+            };
+            let (Some(to_skip), Some(to_pass)) = (column(0), column(1)) else {
+                return Err(EngineError::internal(
+                    "LIMIT got the state of something else",
+                ));
+            };
+            (self.to_skip, self.to_pass) = (to_skip, to_pass);
+        }
+        Ok(())
     }
 }

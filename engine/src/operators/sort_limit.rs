@@ -9,15 +9,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{SortOptions, concat_batches};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 
 use super::group_changes::columns_at;
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::{Delta, RowKind, delta::take_rows, keys};
 use crate::error::{EngineError, Result};
+use crate::state::StateTable;
+use crate::state::snapshot::{changes_to_rows, rows_to_changes, with_column};
+
+/// The rows that wait or that may come to be first.
+const ROWS_TABLE: &str = "rows";
+/// How often each row is there.
+const COUNT_COLUMN: &str = "$count";
 
 /// One column of ORDER BY. NULL is the lowest value, as in Flink: first when ascending, last when
 /// descending, unless the query says otherwise (`nulls_first`).
@@ -291,6 +298,40 @@ impl Operator for TopRows {
         Ok(())
     }
 
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let rows = self.codec.decode(self.rows.counts.keys())?;
+        let counts: Int64Array = self.rows.counts.values().copied().map(Some).collect();
+        Ok(vec![StateTable {
+            name: ROWS_TABLE,
+            batch: with_column(&rows, COUNT_COLUMN, Arc::new(counts))?,
+            key_columns: Vec::new(),
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            let n_columns = self.codec.schema.fields().len();
+            let counts = table.batch.columns().get(n_columns);
+            let counts = counts
+                .and_then(|counts| counts.as_primitive_opt::<Int64Type>())
+                .ok_or_else(|| EngineError::internal("ORDER BY got the state of something else"))?;
+            let columns = table
+                .batch
+                .columns()
+                .iter()
+                .take(n_columns)
+                .cloned()
+                .collect();
+            let rows = RecordBatch::try_new(Arc::clone(&self.codec.schema), columns)?;
+            for (row, &count) in self.codec.encode(&rows)?.into_iter().zip(counts.values()) {
+                self.rows.add(row, count);
+            }
+        }
+        // Between two steps the reader has what is first.
+        self.emitted = self.rows.range(self.offset, self.end);
+        Ok(())
+    }
+
     fn state_bytes(&self) -> usize {
         self.rows.n_bytes + self.emitted.capacity() * size_of::<SortedRow>()
     }
@@ -365,6 +406,31 @@ impl Operator for Sort {
         let n_skipped = self.offset.min(batch.num_rows());
         let batch = batch.slice(n_skipped, batch.num_rows() - n_skipped);
         out.emit(Delta::insert_only(batch));
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let rows = self
+            .deltas
+            .iter()
+            .map(changes_to_rows)
+            .collect::<Result<Vec<_>>>()?;
+        let Some(first) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        Ok(vec![StateTable {
+            name: ROWS_TABLE,
+            batch: concat_batches(&first.schema(), &rows)?,
+            key_columns: Vec::new(),
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            let delta = rows_to_changes(&table.batch)?;
+            self.state_bytes += delta.batch().get_array_memory_size();
+            self.deltas.push(delta);
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::operators::JoinKind;
 use crate::plan::build::Built;
 use crate::runtime::{Graph, NodeId};
 use crate::sql::diagnostics::SqlDiagnostic;
+use crate::state::StateTable;
 
 /// What leaves a GROUP BY whose input sends `input`. Without aggregates (DISTINCT) a group is
 /// there or not, it never changes.
@@ -119,6 +120,18 @@ impl Sink for Filtered {
 
     fn canceller(&self) -> Option<CancelSink> {
         self.inner.canceller()
+    }
+
+    fn prepare(&mut self, checkpoint: u64) -> Result<Vec<StateTable>> {
+        self.inner.prepare(checkpoint)
+    }
+
+    fn commit(&mut self, checkpoint: u64) -> Result<()> {
+        self.inner.commit(checkpoint)
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        self.inner.restore(tables)
     }
 }
 

@@ -8,17 +8,23 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::checkpoint::{
+    Board, CheckpointOptions, CheckpointStats, Checkpoints, JobEnd, PendingCheckpoint, Restored,
+    Stop, Wanted,
+};
 use super::graph::{Graph, NodeKind};
 use super::metrics::{Counters, JobMetrics};
-use super::source::{Inbox, ReaderThread};
-use super::step::{Crew, JobSink, Outcome, StepLoop};
-use super::watermark::{NodeWatermarks, Tracker};
+use super::open;
+use super::source::Inbox;
+use super::step::{Crew, Outcome, StepLoop};
+use super::watermark::NodeWatermarks;
 use super::worker::{Walk, Worker};
 use super::{panic_error, spawn};
 use crate::connectors::{Boundedness, CancelSink};
@@ -42,6 +48,8 @@ pub struct JobOptions {
     pub min_worker_rows: usize,
     /// Bytes of state of all operators together above which the job fails; none for no limit.
     pub max_state_bytes: Option<usize>,
+    /// How the job is saved, and from what it starts.
+    pub checkpoints: CheckpointOptions,
 }
 
 impl Default for JobOptions {
@@ -53,6 +61,7 @@ impl Default for JobOptions {
             source_batch_rows: 8_192,
             min_worker_rows: 1_024,
             max_state_bytes: None,
+            checkpoints: CheckpointOptions::default(),
         }
     }
 }
@@ -78,6 +87,7 @@ impl JobOptions {
         if let Some(number) = positive("tidemill.state.max-bytes", &get)? {
             self.max_state_bytes = Some(number);
         }
+        self.checkpoints = CheckpointOptions::of_config(get)?;
         Ok(self)
     }
 }
@@ -141,6 +151,8 @@ struct Shared {
     cancels: Vec<CancelSink>,
     /// Threads of this job that still run.
     n_threads: AtomicUsize,
+    /// Requests for checkpoints, and what became of them.
+    board: Arc<Board>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -172,13 +184,33 @@ static N_JOBS: AtomicU64 = AtomicU64::new(0);
 /// If the graph is malformed or something cannot be opened.
 pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
     let n_workers = options.parallelism.max(1);
+    let restored = Restored::load(&options.checkpoints, graph)?;
     let counters = Arc::new(Counters::new(graph, n_workers));
     let walk = Arc::new(Walk::new(graph, n_workers, Arc::clone(&counters))?);
-    let workers = (0..n_workers)
+    let mut workers = (0..n_workers)
         .map(|worker_idx| Worker::new(graph, worker_idx, Arc::clone(&walk)))
         .collect::<Result<Vec<_>>>()?;
-    let sinks = open_sinks(graph)?;
-    let (inbox, readers) = open_sources(graph, &options)?;
+    let mut sinks = open::sinks(graph)?;
+    let (inbox, readers) = open::sources(graph, &options, restored.as_ref())?;
+    let mut watermarks = NodeWatermarks::new(graph);
+    if let Some(restored) = &restored {
+        open::restore(graph, restored, &mut workers, &mut sinks)?;
+        // What the last step before the checkpoint knew.
+        let _known = watermarks.advance(&inbox.progress());
+    }
+    let board = Arc::new(Board::default());
+    let wake: Arc<dyn Fn() + Send + Sync> = {
+        let inbox = Arc::clone(&inbox);
+        Arc::new(move || inbox.wake())
+    };
+    let checkpoints = Checkpoints::new(
+        &options.checkpoints,
+        graph,
+        &options.name,
+        restored.as_ref(),
+        Arc::clone(&board),
+        wake,
+    );
 
     let number = N_JOBS.fetch_add(1, Ordering::Relaxed) + 1;
     let job = JobHandle {
@@ -200,6 +232,7 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
                 .filter_map(|job_sink| job_sink.sink.canceller())
                 .collect(),
             n_threads: AtomicUsize::new(0),
+            board,
         }),
     };
     let thread_name = format!("tidemill-{number}");
@@ -208,9 +241,11 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
         options,
         inbox,
         walk,
-        watermarks: NodeWatermarks::new(graph),
+        watermarks,
         counters,
         sinks,
+        checkpoints,
+        number: restored.as_ref().map_or(0, Restored::step),
     };
     let job_of_thread = job.clone();
     job.spawn(thread_name.clone(), move || {
@@ -289,6 +324,48 @@ impl JobHandle {
         self.shared.counters.read(elapsed)
     }
 
+    /// What the job has saved so far, and what it started from.
+    #[must_use]
+    pub fn checkpoints(&self) -> CheckpointStats {
+        self.shared.board.stats()
+    }
+
+    /// Asks for a checkpoint in the job's own folder, besides those that its interval brings.
+    ///
+    /// # Errors
+    /// If the job has ended.
+    pub fn checkpoint(&self) -> Result<PendingCheckpoint> {
+        self.ask(Wanted::Checkpoint)
+    }
+
+    /// Asks for a savepoint in `folder`, or where the configuration says; the job goes on.
+    ///
+    /// # Errors
+    /// If the job has ended.
+    pub fn savepoint(&self, folder: Option<PathBuf>) -> Result<PendingCheckpoint> {
+        self.ask(Wanted::Savepoint { folder, stop: None })
+    }
+
+    /// As [`Self::savepoint`], and the job ends with it. With `drain` event time first comes to its
+    /// end, so that all windows fire: for a job that will not be continued.
+    ///
+    /// # Errors
+    /// If the job has ended.
+    pub fn stop_with_savepoint(
+        &self,
+        folder: Option<PathBuf>,
+        drain: bool,
+    ) -> Result<PendingCheckpoint> {
+        let stop = Some(if drain { Stop::Drain } else { Stop::Suspend });
+        self.ask(Wanted::Savepoint { folder, stop })
+    }
+
+    fn ask(&self, wanted: Wanted) -> Result<PendingCheckpoint> {
+        let pending = self.shared.board.ask(self.name(), wanted)?;
+        self.shared.inbox.wake();
+        Ok(pending)
+    }
+
     /// Asks the job to end after the step that runs, and returns at once.
     pub fn request_stop(&self) {
         self.shared.inbox.stop();
@@ -324,6 +401,11 @@ impl JobHandle {
 
     /// Tells sinks and readers of the status how the job ended; frees its state before.
     fn conclude(&self, outcome: Outcome, mut step_loop: StepLoop) {
+        step_loop.checkpoints.close(match &outcome {
+            Outcome::Finished => JobEnd::Finished,
+            Outcome::Stopped => JobEnd::Stopped,
+            Outcome::Failed(_) => JobEnd::Failed,
+        });
         let status = match outcome {
             Outcome::Finished => JobStatus::Finished,
             Outcome::Stopped => JobStatus::Stopped,
@@ -373,51 +455,6 @@ impl JobHandle {
         }
         true
     }
-}
-
-fn open_sinks(graph: &Graph) -> Result<Vec<JobSink>> {
-    let mut sinks = Vec::new();
-    for (node_idx, node) in graph.nodes.iter().enumerate() {
-        if let NodeKind::Sink(factory) = &node.kind {
-            let sink = factory.create()?;
-            sinks.push(JobSink { node_idx, sink });
-        }
-    }
-    Ok(sinks)
-}
-
-fn open_sources(graph: &Graph, options: &JobOptions) -> Result<(Arc<Inbox>, Vec<ReaderThread>)> {
-    let mut opened = Vec::new();
-    for (node_idx, node) in graph.nodes.iter().enumerate() {
-        if let NodeKind::Source {
-            source,
-            projection,
-            watermark,
-        } = &node.kind
-        {
-            for reader in source.open(projection, options.parallelism.max(1))? {
-                let tracker = watermark.clone().map(Tracker::new);
-                opened.push((node_idx, projection.len(), reader, tracker));
-            }
-        }
-    }
-    let node_idxs = opened.iter().map(|(node_idx, ..)| *node_idx).collect();
-    let inbox = Arc::new(Inbox::new(node_idxs, options.max_step_rows));
-    let readers = opened
-        .into_iter()
-        .enumerate()
-        .map(
-            |(reader_idx, (_, n_columns, reader, tracker))| ReaderThread {
-                reader,
-                tracker,
-                reader_idx,
-                n_columns,
-                max_batch_rows: options.source_batch_rows.max(1),
-                inbox: Arc::clone(&inbox),
-            },
-        )
-        .collect();
-    Ok((inbox, readers))
 }
 
 fn is_bounded(graph: &Graph) -> bool {

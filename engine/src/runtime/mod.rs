@@ -12,6 +12,10 @@ pub mod graph;
 
 pub mod job;
 
+pub mod checkpoint;
+
+mod open;
+
 mod step;
 
 mod pace;
@@ -34,6 +38,7 @@ mod tests;
 use std::any::Any;
 use std::thread::JoinHandle;
 
+pub use checkpoint::{CheckpointInfo, CheckpointOptions, CheckpointStats, PendingCheckpoint};
 pub use graph::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 pub use job::{JobHandle, JobOptions, JobStatus, jobs, shutdown_all, start};
 pub use metrics::{JobMetrics, NodeMetrics};

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::checkpoint::{ReaderState, ReaderTime};
 use super::panic_error;
-use super::watermark::{Progress, Track, Tracker};
+use super::watermark::{Progress, Track, Tracker, TrackerState};
 use crate::connectors::{SourcePoll, SourceReader};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
@@ -39,6 +40,8 @@ struct State {
     stop: bool,
     /// Event time may have moved without rows.
     has_news: bool,
+    /// Somebody wants the job to look around.
+    wake: bool,
 }
 
 /// Rows as a reader offered them.
@@ -49,6 +52,8 @@ struct Arrival {
     track: Option<Track>,
     /// Where the reader stood behind them.
     position: serde_json::Value,
+    /// Where the tracker stood behind them.
+    tracker: Option<TrackerState>,
 }
 
 #[derive(Debug)]
@@ -70,6 +75,10 @@ struct Queue {
     failure: Option<EngineError>,
     /// Where the reader stood after the last batch that was admitted completely.
     position: serde_json::Value,
+    /// As `position`, of the tracker.
+    tracker: Option<TrackerState>,
+    /// Whether the first of the arrivals is the rest of a batch that was admitted in part.
+    has_rest: bool,
 }
 
 /// What a step gets.
@@ -82,6 +91,8 @@ pub(super) enum Admission {
         progress: Vec<(usize, Progress)>,
         ended: bool,
     },
+    /// Somebody asked for attention, or the time has come.
+    Woken,
     /// Somebody stopped the job.
     Stopped,
     /// A reader failed.
@@ -89,33 +100,46 @@ pub(super) enum Admission {
 }
 
 impl Inbox {
-    /// An inbox with one queue for each reader; `node_idxs` says to which node it belongs.
-    pub(super) fn new(node_idxs: Vec<usize>, max_queue_rows: usize) -> Self {
-        let queues = node_idxs
+    /// An inbox with one queue for each reader, which stands where `readers` says.
+    ///
+    /// # Errors
+    /// Never in practice: rows and their watermarks are as many.
+    pub(super) fn try_new(readers: Vec<ReaderState>, max_queue_rows: usize) -> Result<Self> {
+        let queues = readers
             .into_iter()
-            .map(|node_idx| Queue {
-                node_idx,
-                arrivals: VecDeque::new(),
-                n_rows: 0,
-                ended: false,
-                watermark_ms: None,
-                flushed_ms: None,
-                is_idle: false,
-                closed: false,
-                failure: None,
-                position: serde_json::Value::Null,
-            })
-            .collect();
-        Self {
+            .map(Queue::try_new)
+            .collect::<Result<_>>()?;
+        Ok(Self {
             state: Mutex::new(State {
                 queues,
                 stop: false,
                 has_news: false,
+                wake: false,
             }),
             arrived: Condvar::new(),
             room: Condvar::new(),
             max_queue_rows: max_queue_rows.max(1),
-        }
+        })
+    }
+
+    /// Makes the job look around before it takes more rows.
+    pub(super) fn wake(&self) {
+        self.state.lock().wake = true;
+        self.arrived.notify_all();
+    }
+
+    /// Where the readers stand, as of the rows that have been admitted. Between two steps only.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`].
+    pub(super) fn reader_states(&self) -> Result<Vec<ReaderState>> {
+        let state = self.state.lock();
+        state.queues.iter().map(Queue::reader_state).collect()
+    }
+
+    /// How far each source is.
+    pub(super) fn progress(&self) -> Vec<(usize, Progress)> {
+        self.state.lock().progress()
     }
 
     /// Ends the job at the next step boundary and all waiting at once. Rows that were not admitted
@@ -144,6 +168,9 @@ impl Inbox {
         loop {
             if state.stop {
                 return Admission::Stopped;
+            }
+            if std::mem::take(&mut state.wake) {
+                return Admission::Woken;
             }
             if state.queues.iter().any(|queue| queue.n_rows > 0) {
                 break;
@@ -318,6 +345,55 @@ impl State {
 }
 
 impl Queue {
+    fn try_new(reader: ReaderState) -> Result<Self> {
+        let tracker = reader.time.map(|time| time.tracker);
+        let after_ms = tracker.map_or(NO_WATERMARK, TrackerState::sent_ms);
+        let mut arrivals = VecDeque::new();
+        if let Some(rest) = reader.rest {
+            let (delta, track) = Track::restore(rest, after_ms)?;
+            arrivals.push_back(Arrival {
+                delta,
+                track,
+                position: reader.position.clone(),
+                tracker,
+            });
+        }
+        Ok(Self {
+            node_idx: reader.node_idx,
+            n_rows: arrivals.iter().map(|rest| rest.delta.num_rows()).sum(),
+            has_rest: !arrivals.is_empty(),
+            arrivals,
+            ended: false,
+            watermark_ms: reader.time.and_then(|time| time.admitted_ms),
+            flushed_ms: None,
+            is_idle: false,
+            closed: false,
+            failure: None,
+            position: reader.position,
+            tracker,
+        })
+    }
+
+    /// The reader is ahead of the rows that were admitted; of the batch that was admitted in part
+    /// its position is told with the rest of the rows.
+    fn reader_state(&self) -> Result<ReaderState> {
+        let rest = self.arrivals.front().filter(|_| self.has_rest);
+        let tracker = rest.map_or(self.tracker, |rest| rest.tracker);
+        let rows = rest.map(|rest| match &rest.track {
+            Some(track) => track.save(&rest.delta),
+            None => Ok(rest.delta.clone()),
+        });
+        Ok(ReaderState {
+            node_idx: self.node_idx,
+            position: rest.map_or(&self.position, |rest| &rest.position).clone(),
+            rest: rows.transpose()?,
+            time: tracker.map(|tracker| ReaderTime {
+                tracker,
+                admitted_ms: self.watermark_ms,
+            }),
+        })
+    }
+
     /// Takes at most `max_rows` rows; `others_ms` is how far the source's other readers are.
     fn admit(
         &mut self,
@@ -334,6 +410,7 @@ impl Queue {
                 delta,
                 track,
                 position,
+                tracker,
             } = arrival;
             let n_rows = delta.num_rows();
             if n_rows > room && is_pair(&delta, room) {
@@ -346,10 +423,14 @@ impl Queue {
                     delta: delta.slice(room, n_rows - room),
                     track: rest,
                     position,
+                    tracker,
                 });
+                self.has_rest = true;
                 (delta.slice(0, room), first)
             } else {
                 self.position = position;
+                self.tracker = tracker;
+                self.has_rest = false;
                 (delta, track)
             };
             room -= delta.num_rows();
@@ -435,6 +516,7 @@ impl ReaderThread {
                         delta,
                         track,
                         position: self.reader.position(),
+                        tracker: self.tracker.as_ref().map(Tracker::state),
                     };
                     if !self.inbox.offer(self.reader_idx, arrival) {
                         break;
@@ -479,6 +561,16 @@ mod tests {
     use super::*;
     use crate::data::text;
 
+    fn inbox(node_idxs: &[usize]) -> Inbox {
+        let reader = |&node_idx: &usize| ReaderState {
+            node_idx,
+            position: serde_json::json!(0),
+            rest: None,
+            time: None,
+        };
+        Inbox::try_new(node_idxs.iter().map(reader).collect(), 100).unwrap()
+    }
+
     fn admitted(inbox: &Inbox, max_rows: usize) -> usize {
         match inbox.admit(max_rows, None) {
             Admission::Step { rows, .. } => rows.iter().map(|(_, delta)| delta.num_rows()).sum(),
@@ -491,14 +583,42 @@ mod tests {
             delta,
             track: None,
             position: serde_json::Value::Null,
+            tracker: None,
         }
+    }
+
+    /// A checkpoint knows exactly which rows were admitted, also of a batch that was cut.
+    #[test]
+    fn positions_are_those_of_admitted_rows() {
+        let schema = text::schema(&[("n", DataType::Int64)]);
+        let delta = text::parse_delta(&schema, "+I|1\n+I|2\n+I|3").unwrap();
+        let inbox = inbox(&[0]);
+        for position in [3, 6] {
+            let arrival = Arrival {
+                position: serde_json::json!(position),
+                ..arrival(delta.clone())
+            };
+            assert!(inbox.offer(0, arrival));
+        }
+        let state = || {
+            let state = inbox.reader_states().unwrap().remove(0);
+            let n_rest = state.rest.as_ref().map_or(0, Delta::num_rows);
+            (state.position, n_rest)
+        };
+        assert_eq!(state(), (serde_json::json!(0), 0));
+        assert_eq!(admitted(&inbox, 2), 2);
+        assert_eq!(state(), (serde_json::json!(3), 1));
+        assert_eq!(admitted(&inbox, 1), 1);
+        assert_eq!(state(), (serde_json::json!(3), 0));
+        assert_eq!(admitted(&inbox, 9), 3);
+        assert_eq!(state(), (serde_json::json!(6), 0));
     }
 
     #[test]
     fn update_pairs_stay_in_one_step() {
         let schema = text::schema(&[("n", DataType::Int64)]);
         let delta = text::parse_delta(&schema, "+I|1\n-U|1\n+U|2\n+I|3").unwrap();
-        let inbox = Inbox::new(vec![0], 100);
+        let inbox = inbox(&[0]);
         assert!(inbox.offer(0, arrival(delta)));
         assert_eq!([admitted(&inbox, 2), admitted(&inbox, 2)], [3, 1]);
     }
@@ -508,7 +628,7 @@ mod tests {
     fn readers_share_a_step() {
         let schema = text::schema(&[("n", DataType::Int64)]);
         let delta = text::parse_delta(&schema, "+I|1\n+I|2\n+I|3\n+I|4").unwrap();
-        let inbox = Inbox::new(vec![0, 1], 100);
+        let inbox = inbox(&[0, 1]);
         inbox.offer(0, arrival(delta.clone()));
         assert_eq!(admitted(&inbox, 3), 3);
         inbox.offer(1, arrival(delta));

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 
 use super::barrier::Barrier;
+use super::checkpoint::{Checkpoints, Due, Gathered, NodeTables, Stop};
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
 use super::pace::Pace;
 use super::source::{Admission, Inbox};
-use super::watermark::NodeWatermarks;
+use super::watermark::{NodeWatermark, NodeWatermarks, Progress};
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;
 use crate::data::Delta;
@@ -45,6 +46,9 @@ pub(super) struct StepLoop {
     pub(super) counters: Arc<Counters>,
     pub(super) crew: Crew,
     pub(super) sinks: Vec<JobSink>,
+    pub(super) checkpoints: Checkpoints,
+    /// The number of the last step.
+    pub(super) number: u64,
 }
 
 impl StepLoop {
@@ -54,14 +58,16 @@ impl StepLoop {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(error),
         };
+        let written = self.commit(true);
         if matches!(outcome, Outcome::Failed(_)) {
             return outcome;
         }
-        match self
-            .sinks
-            .iter_mut()
-            .try_for_each(|job_sink| job_sink.sink.finish())
-        {
+        let finished = written.and_then(|_| {
+            self.sinks
+                .iter_mut()
+                .try_for_each(|job_sink| job_sink.sink.finish())
+        });
+        match finished {
             Ok(()) => outcome,
             Err(error) => Outcome::Failed(error),
         }
@@ -75,33 +81,34 @@ impl StepLoop {
     }
 
     fn run_steps(&mut self) -> Result<Outcome> {
-        let mut number = 0;
         let mut pace = Pace::new(self.options.max_step_rows);
         loop {
             for node_idx in self.crew.unneeded_sources() {
                 self.inbox.close_source(node_idx);
             }
+            self.commit(false)?;
+            if let Some(due) = self.checkpoints.due()
+                && let Some(outcome) = self.checkpoint(due)?
+            {
+                return Ok(outcome);
+            }
             let timer = self.walk.next_timer_ms().map(until);
-            let (rows, progress, ended) = match self.inbox.admit(pace.rows(), timer) {
+            let wake_at = timer.into_iter().chain(self.checkpoints.wake_at()).min();
+            let (rows, progress, ended) = match self.inbox.admit(pace.rows(), wake_at) {
                 Admission::Step {
                     rows,
                     progress,
                     ended,
                 } => (rows, progress, ended),
+                Admission::Woken => continue,
                 Admission::Stopped => return Ok(Outcome::Stopped),
                 Admission::Failed(error) => return Err(error),
             };
-            number += 1;
             let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
             let started = Instant::now();
             let watermarks = self.watermarks.advance(&progress);
             self.spread(rows);
-            self.run_step(Step {
-                number,
-                processing_time_ms: now_ms(),
-                watermarks,
-                ended,
-            })?;
+            self.run_step(watermarks, ended)?;
             pace.learn(n_rows, started.elapsed());
             self.write()?;
             self.counters.add_step();
@@ -111,8 +118,68 @@ impl StepLoop {
         }
     }
 
-    fn run_step(&mut self, step: Step) -> Result<()> {
-        self.crew.run_step(&step);
+    /// Gathers what a checkpoint needs and hands it to its writer. Gives how the job ends, if it
+    /// ends with this savepoint.
+    fn checkpoint(&mut self, due: Due) -> Result<Option<Outcome>> {
+        let stop = due.stop();
+        if stop == Some(Stop::Drain) {
+            let ends = self.inbox.progress().into_iter();
+            let ends: Vec<_> = ends
+                .map(|(node_idx, _)| (node_idx, Progress::END))
+                .collect();
+            let watermarks = self.watermarks.advance(&ends);
+            self.run_step(watermarks, true)?;
+            self.write()?;
+        }
+        let started = Instant::now();
+        let gathered = self.gather();
+        self.checkpoints.begin(due, gathered, started)?;
+        if stop.is_none() {
+            return Ok(None);
+        }
+        // A job whose savepoint came to nothing goes on, unless it has been drained.
+        let is_saved = self.commit(true)?;
+        Ok((is_saved || stop == Some(Stop::Drain)).then_some(Outcome::Finished))
+    }
+
+    fn gather(&mut self) -> Result<Gathered> {
+        let workers = self.crew.save();
+        if let Some(error) = self.walk.take_failure() {
+            return Err(error);
+        }
+        let number = self.checkpoints.next_number();
+        let mut sinks = NodeTables::new();
+        for JobSink { node_idx, sink } in &mut self.sinks {
+            sinks.push((*node_idx, sink.prepare(number)?));
+        }
+        Ok(Gathered {
+            step: self.number,
+            workers,
+            sinks,
+            readers: self.inbox.reader_states()?,
+        })
+    }
+
+    /// Lets the sinks show what belongs to a checkpoint that is complete; with `wait` the one that
+    /// is being written is waited for. Whether there was one.
+    fn commit(&mut self, wait: bool) -> Result<bool> {
+        let Some(checkpoint) = self.checkpoints.finished(wait)? else {
+            return Ok(false);
+        };
+        for job_sink in &mut self.sinks {
+            job_sink.sink.commit(checkpoint)?;
+        }
+        Ok(true)
+    }
+
+    fn run_step(&mut self, watermarks: Arc<[NodeWatermark]>, ended: bool) -> Result<()> {
+        self.number += 1;
+        self.crew.run_step(&Step {
+            number: self.number,
+            processing_time_ms: now_ms(),
+            watermarks,
+            ended,
+        });
         if let Some(error) = self.walk.take_failure() {
             return Err(error);
         }
@@ -201,8 +268,23 @@ struct Others {
 struct Order {
     /// Opens before and after each step.
     gate: Barrier,
-    /// The step to run, or none to end.
-    step: Mutex<Option<Step>>,
+    /// What to do, or none to end.
+    task: Mutex<Option<Task>>,
+}
+
+#[derive(Debug, Clone)]
+enum Task {
+    Step(Step),
+    Save,
+}
+
+impl Task {
+    fn run(&self, worker: &mut Worker) {
+        match self {
+            Self::Step(step) => worker.run_step(step),
+            Self::Save => worker.save(),
+        }
+    }
 }
 
 impl Crew {
@@ -221,7 +303,7 @@ impl Crew {
         }
         let order = Arc::new(Order {
             gate: Barrier::new(n_workers),
-            step: Mutex::new(None),
+            task: Mutex::new(None),
         });
         let threads = workers
             .into_iter()
@@ -231,10 +313,10 @@ impl Crew {
                 super::spawn(format!("{thread_name}-w{}", worker_idx + 1), move || {
                     loop {
                         order.gate.wait();
-                        let Some(step) = order.step.lock().clone() else {
+                        let Some(task) = order.task.lock().clone() else {
                             break;
                         };
-                        worker.run_step(&step);
+                        task.run(&mut worker);
                         order.gate.wait();
                     }
                 })
@@ -252,13 +334,23 @@ impl Crew {
 
     /// Runs one step on all workers. Returns when all have done it.
     pub(super) fn run_step(&mut self, step: &Step) {
+        self.run(&Task::Step(step.clone()));
+    }
+
+    /// What all operators remember, worker by worker; a failure is left in the walk.
+    pub(super) fn save(&mut self) -> Vec<NodeTables> {
+        self.run(&Task::Save);
+        self.first.walk().take_saved()
+    }
+
+    fn run(&mut self, task: &Task) {
         let Some(others) = &self.others else {
-            self.first.run_step(step);
+            task.run(&mut self.first);
             return;
         };
-        *others.order.step.lock() = Some(step.clone());
+        *others.order.task.lock() = Some(task.clone());
         others.order.gate.wait();
-        self.first.run_step(step);
+        task.run(&mut self.first);
         others.order.gate.wait();
     }
 }
@@ -268,7 +360,7 @@ impl Drop for Crew {
         let Some(others) = self.others.take() else {
             return;
         };
-        *others.order.step.lock() = None;
+        *others.order.task.lock() = None;
         others.order.gate.wait();
         for thread in others.threads {
             // A worker catches the panics of operators; there is nothing to learn from the join.

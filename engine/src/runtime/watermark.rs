@@ -22,6 +22,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::TimestampMillisecondType;
 use datafusion::physical_expr::PhysicalExpr;
+use serde::{Deserialize, Serialize};
 
 use super::graph::{Graph, NodeKind};
 use crate::data::{Delta, NO_WATERMARK};
@@ -56,6 +57,33 @@ pub(super) struct Tracker {
     is_idle: bool,
 }
 
+/// Where a [`Tracker`] stands behind a batch: what a checkpoint keeps of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TrackerState {
+    current_ms: i64,
+    sent_ms: i64,
+}
+
+impl TrackerState {
+    /// The watermark in force.
+    pub(super) fn sent_ms(self) -> i64 {
+        if self.sent_ms > 0 {
+            self.sent_ms
+        } else {
+            NO_WATERMARK
+        }
+    }
+
+    /// Where a reader stands that goes on in the place of two.
+    #[must_use]
+    pub(super) fn least(self, other: Self) -> Self {
+        Self {
+            current_ms: self.current_ms.min(other.current_ms),
+            sent_ms: self.sent_ms.min(other.sent_ms),
+        }
+    }
+}
+
 /// What a batch does to its reader's watermark.
 #[derive(Debug, Clone)]
 pub(super) struct Track {
@@ -75,6 +103,21 @@ impl Tracker {
             sent_ms: 0,
             last_rows: Instant::now(),
             is_idle: false,
+        }
+    }
+
+    /// Goes on from where another one stood.
+    pub(super) fn resume(mut self, state: TrackerState) -> Self {
+        self.current_ms = state.current_ms;
+        self.sent_ms = state.sent_ms;
+        self
+    }
+
+    /// Where it stands behind the last batch.
+    pub(super) fn state(&self) -> TrackerState {
+        TrackerState {
+            current_ms: self.current_ms,
+            sent_ms: self.sent_ms,
         }
     }
 
@@ -156,11 +199,7 @@ impl Tracker {
     }
 
     fn sent_ms(&self) -> i64 {
-        if self.sent_ms > 0 {
-            self.sent_ms
-        } else {
-            NO_WATERMARK
-        }
+        self.state().sent_ms()
     }
 
     fn timestamps(
@@ -183,6 +222,21 @@ impl Tracker {
 }
 
 impl Track {
+    /// `delta` with the watermark in force before each row, for a checkpoint.
+    pub(super) fn save(&self, delta: &Delta) -> Result<Delta> {
+        delta.clone().with_watermarks(Some(self.before.clone()))
+    }
+
+    /// What [`Self::save`] made of a delta, and the delta. `after_ms` is the watermark behind it.
+    pub(super) fn restore(delta: Delta, after_ms: i64) -> Result<(Delta, Option<Self>)> {
+        let track = delta.watermarks().map(|before| Self {
+            before: before.to_vec().into(),
+            after_ms,
+            is_needed: true,
+        });
+        Ok((delta.with_watermarks(None)?, track))
+    }
+
     /// The tracks of the first `n_rows` rows and of the others.
     pub(super) fn split_at(self, n_rows: usize) -> (Self, Self) {
         let n_rows = n_rows.min(self.before.len());
@@ -223,6 +277,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Of a source that has ended.
+    pub(super) const END: Self = Self {
+        watermark_ms: i64::MAX,
+        is_idle: false,
+    };
+
     /// Of several: the least of those that are not idle; if all are, the greatest.
     pub(super) fn of_all(all: impl Iterator<Item = Self> + Clone) -> Self {
         let active = all.clone().filter(|progress| !progress.is_idle);

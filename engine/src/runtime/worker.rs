@@ -17,6 +17,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::barrier::Barrier;
+use super::checkpoint::NodeTables;
 use super::exchange::{Mailboxes, scatter};
 use super::graph::{Exchange, Graph, NodeKind};
 use super::metrics::{Counters, NodeWork};
@@ -25,6 +26,7 @@ use super::watermark::NodeWatermark;
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::operators::{Operator, Output, StepContext};
+use crate::state::StateTable;
 
 /// The graph as the workers walk it. Shared by all of them.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(super) struct Walk {
     failure: Mutex<Option<EngineError>>,
     /// When the operators of each worker want the next step; [`NO_TIMER`] if they do not mind.
     timers_ms: Vec<AtomicI64>,
+    /// What each worker has gathered for a checkpoint.
+    saved: Vec<Mutex<NodeTables>>,
 }
 
 const NO_TIMER: i64 = i64::MAX;
@@ -161,7 +165,16 @@ impl Walk {
             counters,
             failure: Mutex::new(None),
             timers_ms: (0..n_workers).map(|_| AtomicI64::new(NO_TIMER)).collect(),
+            saved: (0..n_workers).map(|_| Mutex::new(Vec::new())).collect(),
         })
+    }
+
+    /// Takes out what the workers have gathered, in their order.
+    pub(super) fn take_saved(&self) -> Vec<NodeTables> {
+        self.saved
+            .iter()
+            .map(|saved| std::mem::take(&mut *saved.lock()))
+            .collect()
     }
 
     /// Gives rows of a source to a worker, before the step.
@@ -263,11 +276,53 @@ impl Worker {
                 walk.fail(error);
             }
         }
-        if let Some(timer) = walk.timers_ms.get(self.worker_idx) {
+        self.set_timer();
+    }
+
+    fn set_timer(&self) {
+        if let Some(timer) = self.walk.timers_ms.get(self.worker_idx) {
             let operators = self.instances.iter().flatten();
             let next = operators.filter_map(|it| it.next_timer_ms()).min();
             timer.store(next.unwrap_or(NO_TIMER), Ordering::Release);
         }
+    }
+
+    /// The graph that it walks.
+    pub(super) fn walk(&self) -> &Walk {
+        &self.walk
+    }
+
+    /// Gathers the tables of all operators, between two steps. A failure is left in the walk.
+    pub(super) fn save(&self) {
+        let mut saved = NodeTables::new();
+        let nodes = self.walk.nodes.iter().zip(&self.instances).enumerate();
+        for (node_idx, (node, instance)) in nodes {
+            let Some(operator) = instance else { continue };
+            let outcome = catch_unwind(AssertUnwindSafe(|| operator.save()))
+                .unwrap_or_else(|payload| Err(panic_error(&node.name, payload.as_ref())));
+            match outcome {
+                Ok(tables) if tables.is_empty() => {}
+                Ok(tables) => saved.push((node_idx, tables)),
+                Err(EngineError::Unsupported { .. }) => {
+                    let feature = format!("a checkpoint of {}", node.name);
+                    return self.walk.fail(EngineError::unsupported(feature));
+                }
+                Err(error) => return self.walk.fail(error),
+            }
+        }
+        if let Some(slot) = self.walk.saved.get(self.worker_idx) {
+            *slot.lock() = saved;
+        }
+    }
+
+    /// Gives an operator its part of a checkpoint. Before the first step.
+    pub(super) fn restore(&mut self, node_idx: usize, tables: Vec<StateTable>) -> Result<()> {
+        let Some(Some(operator)) = self.instances.get_mut(node_idx) else {
+            return Err(EngineError::internal("state for a node that keeps none"));
+        };
+        operator.restore(tables)?;
+        self.set_timer();
+        Ok(())
     }
 
     /// The sources whose rows cannot reach a sink any more: on every way an operator has done its

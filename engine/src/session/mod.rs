@@ -22,6 +22,8 @@ mod insert;
 
 mod statements;
 
+mod jobs;
+
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::insert::{self, PlannedInsert};
+use super::jobs;
 use super::tables::{self, TableView};
 use super::{Query, Session, TableResult};
 use crate::catalog::alter::alter_table;
@@ -16,7 +17,6 @@ use crate::catalog::{
 };
 use crate::error::{EngineError, Result};
 use crate::plan::explain::Details;
-use crate::runtime::{self, JobStatus};
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
 use crate::sql::script::ScriptStatement;
 use crate::sql::statement::{
@@ -108,7 +108,11 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
             session.reset_config(key.as_deref());
             TableResult::ok()
         }
-        Statement::StopJob { job_id, .. } => stop_job(session, job_id),
+        Statement::StopJob {
+            job_id,
+            with_savepoint,
+            with_drain,
+        } => jobs::stop_job(session, job_id, *with_savepoint, *with_drain),
         Statement::Help => TableResult::texts("statement", help()),
         Statement::Unsupported { feature, .. } => Err(script
             .unsupported()
@@ -431,7 +435,7 @@ fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
             let columns = [vec![Some("core".to_owned())], vec![Some("TRUE".to_owned())]];
             return TableResult::rows(show::text_table(&["module name", "used"], &columns)?);
         }
-        ShowWhat::Jobs => return show_jobs(),
+        ShowWhat::Jobs => return jobs::show_jobs(),
         ShowWhat::Jars => ("jars", Vec::new()),
         ShowWhat::Models => ("model name", Vec::new()),
         ShowWhat::MaterializedTables => ("table name", Vec::new()),
@@ -439,32 +443,6 @@ fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
         _ => return Err(EngineError::unsupported("this SHOW statement")),
     };
     TableResult::rows(show::one_column(column, show::keep(names, filter)?)?)
-}
-
-fn show_jobs() -> Result<TableResult> {
-    let mut columns = vec![Vec::new(); 4];
-    for job in runtime::jobs() {
-        let metrics = job.metrics();
-        let status = match job.status() {
-            JobStatus::Running => "RUNNING",
-            JobStatus::Finished => "FINISHED",
-            JobStatus::Stopped => "CANCELED",
-            JobStatus::Failed(_) => "FAILED",
-        };
-        let row = [
-            job.id().to_owned(),
-            job.name().to_owned(),
-            status.to_owned(),
-            format!("{:.1} s", metrics.elapsed.as_secs_f64()),
-        ];
-        for (column, value) in columns.iter_mut().zip(row) {
-            column.push(Some(value));
-        }
-    }
-    TableResult::rows(show::text_table(
-        &["job id", "job name", "status", "duration"],
-        &columns,
-    )?)
 }
 
 fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableResult> {
@@ -506,43 +484,9 @@ fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableRes
                 ],
             )?
         }
-        Describe::Job(id) => {
-            let job = find_job(id)?;
-            let metrics = job.metrics();
-            let values = [
-                job.id().to_owned(),
-                job.name().to_owned(),
-                format!("{:?}", job.status()),
-                metrics.records_in.to_string(),
-                metrics.records_out.to_string(),
-            ];
-            let names = ["job id", "job name", "status", "records in", "records out"];
-            show::text_table(
-                &["info name", "info value"],
-                &[
-                    names.map(|name| Some(name.to_owned())).to_vec(),
-                    values.map(Some).to_vec(),
-                ],
-            )?
-        }
+        Describe::Job(id) => return jobs::describe_job(id),
     };
     TableResult::rows(rows)
-}
-
-fn stop_job(_session: &Session, id: &str) -> Result<TableResult> {
-    find_job(id)?.stop();
-    TableResult::ok()
-}
-
-fn find_job(id: &str) -> Result<runtime::JobHandle> {
-    let jobs = runtime::jobs();
-    let known: Vec<_> = jobs.iter().map(|job| job.id().to_owned()).collect();
-    jobs.into_iter().find(|job| job.id() == id).ok_or_else(|| {
-        invalid(format!(
-            "there is no job '{id}'; the jobs are: {}",
-            known.join(", ")
-        ))
-    })
 }
 
 fn help() -> Vec<String> {
@@ -556,7 +500,7 @@ fn help() -> Vec<String> {
         "DESCRIBE table · SHOW TABLES | VIEWS | FUNCTIONS | COLUMNS | JOBS | CREATE TABLE …",
         "USE database · USE CATALOG catalog",
         "EXPLAIN [CHANGELOG_MODE, JSON_EXECUTION_PLAN] query",
-        "SET 'key' = 'value' · RESET 'key' · STOP JOB 'id'",
+        "SET 'key' = 'value' · RESET 'key' · STOP JOB 'id' [WITH SAVEPOINT]",
     ]
     .map(ToOwned::to_owned)
     .to_vec()

@@ -110,6 +110,29 @@ pub(super) fn deal(files: Vec<ListedFile>, n_shares: usize) -> Vec<Vec<ListedFil
         .collect()
 }
 
+/// The positions of all readers as one, for any number of readers.
+///
+/// # Errors
+/// If a file that was being read is gone; in a watched folder files may go.
+pub(super) fn merged(positions: &[Value], is_watched: bool) -> Result<Value> {
+    let mut files = serde_json::Map::new();
+    for position in positions {
+        for (path, entry) in files_of(position)? {
+            if !is_watched && !Path::new(path).exists() {
+                let message = format!("'{path}' was being read and is gone");
+                return Err(EngineError::connector(IDENTIFIER, message));
+            }
+            files.insert(path.clone(), entry.clone());
+        }
+    }
+    Ok(json!({ "files": files }))
+}
+
+fn files_of(position: &Value) -> Result<&serde_json::Map<String, Value>> {
+    let files = position.get("files").and_then(Value::as_object);
+    files.ok_or_else(|| EngineError::internal(format!("no 'files' in the position {position}")))
+}
+
 /// How a watched folder is shared: each reader lists it and takes its own files.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
@@ -122,18 +145,20 @@ pub(super) struct Watch {
 impl Watch {
     fn list(&self) -> Result<Vec<ListedFile>> {
         let mut files = self.location.list()?;
-        files.retain(|file| {
-            let hash = file
-                .path
-                .as_os_str()
-                .as_encoded_bytes()
-                .iter()
-                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-                    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-                });
-            hash % self.n_shares as u64 == self.share_idx as u64
-        });
+        files.retain(|file| self.owns(&file.path));
         Ok(files)
+    }
+
+    /// Whether the file is of this share.
+    fn owns(&self, path: &Path) -> bool {
+        let hash = path
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        hash % self.n_shares as u64 == self.share_idx as u64
     }
 }
 
@@ -263,17 +288,27 @@ impl FileQueue {
 
     /// Continues from a position.
     pub(super) fn seek(&mut self, position: &Value) -> Result<()> {
-        let files = position.get("files").and_then(Value::as_object);
-        let files = files.ok_or_else(|| {
-            EngineError::internal(format!("no 'files' in the position {position}"))
-        })?;
-        for (path, entry) in files {
-            let path = PathBuf::from(path);
-            if self.watch.is_none() && !self.progress.contains_key(&path) {
-                let message = format!("'{}' was being read and is gone", path.display());
-                return Err(EngineError::connector(IDENTIFIER, message));
+        let files = files_of(position)?;
+        match &self.watch {
+            // What has come since is not of the table that was listed.
+            None => {
+                self.queue
+                    .retain(|path| files.contains_key(path.to_string_lossy().as_ref()));
+                self.progress
+                    .retain(|path, _| files.contains_key(path.to_string_lossy().as_ref()));
             }
-            let progress = self.progress.entry(path).or_default();
+            Some(watch) => {
+                let own = files
+                    .keys()
+                    .map(PathBuf::from)
+                    .filter(|path| watch.owns(path));
+                self.progress = own.map(|path| (path, Progress::default())).collect();
+            }
+        }
+        for (path, entry) in files {
+            let Some(progress) = self.progress.get_mut(Path::new(path)) else {
+                continue;
+            };
             progress.offset = entry
                 .get("offset")
                 .and_then(Value::as_u64)

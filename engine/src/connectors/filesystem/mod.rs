@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use regex::Regex;
+use serde_json::Value;
 
 pub(super) use self::listing::of_io;
 use self::listing::{FileQueue, Location, Watch, deal};
@@ -236,5 +237,11 @@ impl Source for FileSource {
             });
         }
         Ok(readers)
+    }
+
+    /// Every reader gets to know about all files, and takes its own.
+    fn reassign(&self, positions: &[Value], n_readers: usize) -> Result<Vec<Value>> {
+        let position = listing::merged(positions, self.interval.is_some())?;
+        Ok(vec![position; n_readers])
     }
 }

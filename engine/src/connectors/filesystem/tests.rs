@@ -131,7 +131,7 @@ fn seeking_in_the_middle_reads_the_rest() {
     assert_eq!(rest.last().unwrap(), "last=2");
     assert!(matches!(again.poll(1).unwrap(), SourcePoll::End));
     fs::remove_file(folder.path().join("b.csv")).unwrap();
-    let error = open(folder.path(), &[], 1)[0].seek(&position).unwrap_err();
+    let error = listing::merged(&[position], false).unwrap_err();
     assert!(
         error
             .to_string()

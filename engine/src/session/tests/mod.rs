@@ -2,6 +2,8 @@
 //! expectations.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod checkpoints;
+
 mod errors;
 
 mod plans;

@@ -1,0 +1,164 @@
+//! What a job opens before its first step: sources and sinks, as new or as a checkpoint has left
+//! them.
+
+use std::sync::Arc;
+
+use super::checkpoint::{ReaderState, ReaderTime, Restored};
+use super::graph::{Graph, NodeKind};
+use super::job::JobOptions;
+use super::source::{Inbox, ReaderThread};
+use super::step::JobSink;
+use super::watermark::Tracker;
+use super::worker::Worker;
+use crate::connectors::{Source, SourceReader};
+use crate::data::Delta;
+use crate::error::Result;
+
+/// Opens the sinks of a graph.
+pub(super) fn sinks(graph: &Graph) -> Result<Vec<JobSink>> {
+    let mut sinks = Vec::new();
+    for (node_idx, node) in graph.nodes.iter().enumerate() {
+        if let NodeKind::Sink(factory) = &node.kind {
+            let sink = factory.create()?;
+            sinks.push(JobSink { node_idx, sink });
+        }
+    }
+    Ok(sinks)
+}
+
+/// Gives operators and sinks what the checkpoint has of them.
+pub(super) fn restore(
+    graph: &Graph,
+    restored: &Restored,
+    workers: &mut [Worker],
+    sinks: &mut [JobSink],
+) -> Result<()> {
+    for (node_idx, node) in graph.nodes.iter().enumerate() {
+        match node.kind {
+            NodeKind::Operator(_) => {
+                let tables = restored.tables(node_idx, workers.len())?;
+                for (worker, tables) in workers.iter_mut().zip(tables) {
+                    worker.restore(node_idx, tables)?;
+                }
+            }
+            NodeKind::Sink(_) => {
+                let tables = restored.tables(node_idx, 1)?.pop().unwrap_or_default();
+                let sink = sinks.iter_mut().find(|sink| sink.node_idx == node_idx);
+                if let Some(job_sink) = sink
+                    && !tables.is_empty()
+                {
+                    job_sink.sink.restore(tables)?;
+                }
+            }
+            NodeKind::Source { .. } | NodeKind::Union => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens the sources of a graph; their readers do not run yet.
+pub(super) fn sources(
+    graph: &Graph,
+    options: &JobOptions,
+    restored: Option<&Restored>,
+) -> Result<(Arc<Inbox>, Vec<ReaderThread>)> {
+    let mut opened = Vec::new();
+    let mut states = Vec::new();
+    for (node_idx, node) in graph.nodes.iter().enumerate() {
+        let NodeKind::Source {
+            source,
+            projection,
+            watermark,
+        } = &node.kind
+        else {
+            continue;
+        };
+        let mut readers = source.open(projection, options.parallelism.max(1))?;
+        let given = match restored {
+            Some(restored) => restored.readers(node_idx)?,
+            None => None,
+        };
+        let given = resume(source.as_ref(), given, &mut readers)?;
+        for (reader, (rest, time)) in readers.into_iter().zip(given) {
+            let tracker = watermark.clone().map(Tracker::new);
+            let tracker = match time {
+                Some(time) => tracker.map(|tracker| tracker.resume(time.tracker)),
+                None => tracker,
+            };
+            states.push(ReaderState {
+                node_idx,
+                position: reader.position(),
+                rest,
+                time,
+            });
+            opened.push((projection.len(), reader, tracker));
+        }
+    }
+    let inbox = Arc::new(Inbox::try_new(states, options.max_step_rows)?);
+    let readers = opened
+        .into_iter()
+        .enumerate()
+        .map(|(reader_idx, (n_columns, reader, tracker))| ReaderThread {
+            reader,
+            tracker,
+            reader_idx,
+            n_columns,
+            max_batch_rows: options.source_batch_rows.max(1),
+            inbox: Arc::clone(&inbox),
+        })
+        .collect();
+    Ok((inbox, readers))
+}
+
+/// What a reader starts with besides its position: rows that were read and not taken, event time.
+type Start = (Option<Delta>, Option<ReaderTime>);
+
+/// Puts the readers of one source where those of the checkpoint stood. If there were more or fewer
+/// of them, event time goes on from the one that was furthest behind, and the first reader gives
+/// the rows that no step had taken.
+fn resume(
+    source: &dyn Source,
+    given: Option<Vec<ReaderState>>,
+    readers: &mut [Box<dyn SourceReader>],
+) -> Result<Vec<Start>> {
+    let Some(given) = given else {
+        return Ok(readers.iter().map(|_| (None, None)).collect());
+    };
+    let positions: Vec<_> = given.iter().map(|state| state.position.clone()).collect();
+    let positions = source.reassign(&positions, readers.len())?;
+    for (reader, position) in readers.iter_mut().zip(&positions) {
+        reader.seek(position)?;
+    }
+    if given.len() == readers.len() {
+        return Ok(given
+            .into_iter()
+            .map(|state| (state.rest, state.time))
+            .collect());
+    }
+    let times = given.iter().map(|state| state.time);
+    let time = times
+        .reduce(|one, other| one.zip(other).map(|(one, other)| one.least(other)))
+        .flatten();
+    let mut rest = joined(given.into_iter().filter_map(|state| state.rest).collect())?;
+    Ok(readers.iter().map(|_| (rest.take(), time)).collect())
+}
+
+/// Rows of several readers as one delta.
+fn joined(rests: Vec<Delta>) -> Result<Option<Delta>> {
+    let Some(first) = rests.first() else {
+        return Ok(None);
+    };
+    let batches = rests.iter().map(Delta::batch);
+    let batch = arrow::compute::concat_batches(&first.schema(), batches)?;
+    let kinds = rests
+        .iter()
+        .flat_map(|rest| (0..rest.num_rows()).map(|row_idx| rest.kind(row_idx)))
+        .collect();
+    let watermarks = rests
+        .iter()
+        .map(|rest| rest.watermarks().map(|watermarks| watermarks.to_vec()))
+        .collect::<Option<Vec<_>>>();
+    let delta = Delta::try_new(batch, kinds)?
+        .with_watermarks(watermarks.map(|watermarks| watermarks.concat().into()))?;
+    Ok(Some(delta).filter(|delta| delta.num_rows() > 0))
+}
