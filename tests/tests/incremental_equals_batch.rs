@@ -45,7 +45,7 @@ const fn case(sql: &'static str) -> Case {
     }
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 19] = [
     case("SELECT n + k AS m, s, b FROM t WHERE n > 2 OR s = 'a'"),
     case("SELECT k, n FROM t WHERE b UNION ALL SELECT n, k FROM u WHERE k IS NOT NULL"),
     case(
@@ -71,6 +71,23 @@ const CASES: [Case; 15] = [
     case(
         "SELECT k, s, n FROM t ORDER BY n DESC NULLS LAST, k ASC NULLS FIRST, s ASC NULLS FIRST \
          LIMIT 5",
+    ),
+    case(
+        "SELECT k, s, n, rn FROM (SELECT k, s, n, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n DESC \
+         NULLS LAST, s NULLS FIRST) AS rn FROM t) WHERE rn <= 3",
+    ),
+    case(
+        "SELECT k, s, n FROM (SELECT k, s, n, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n NULLS \
+         FIRST, s NULLS FIRST) AS rn FROM t) WHERE rn <= 2",
+    ),
+    case(
+        "SELECT c, k, total FROM (SELECT k, c, total, ROW_NUMBER() OVER (PARTITION BY c ORDER BY \
+         total DESC NULLS LAST, k NULLS FIRST) AS rn FROM by_key) WHERE rn BETWEEN 2 AND 3",
+    ),
+    case(
+        "SELECT s, k, hi FROM (SELECT s, k, hi, ROW_NUMBER() OVER (PARTITION BY s ORDER BY hi DESC \
+         NULLS LAST, k NULLS FIRST) AS rn FROM (SELECT s, k, MAX(n) AS hi FROM u GROUP BY s, k)) \
+         WHERE rn <= 2",
     ),
     Case {
         sql: "SELECT COUNT(*) AS c, SUM(n) AS total, MIN(s) AS lo, MAX(d) AS hi FROM t",

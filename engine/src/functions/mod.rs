@@ -30,6 +30,8 @@ pub mod encoding;
 
 pub mod collection;
 
+pub mod window;
+
 pub mod foreign;
 
 pub mod registry;

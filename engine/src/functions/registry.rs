@@ -16,6 +16,7 @@ use crate::functions::cast::{self, OnFailure};
 use crate::functions::udf::UdfSpec;
 use crate::functions::{
     aggregates, collection, conditional, datetime, define, encoding, foreign, math, regexp, string,
+    window,
 };
 
 /// What a name stands for.
@@ -89,7 +90,7 @@ impl FunctionRegistry {
             || SYNTAX.contains(&key.as_str())
         {
             FunctionKind::BuiltIn
-        } else if WINDOW.contains_key(key.as_str()) {
+        } else if window::find(key.as_str()).is_some() {
             FunctionKind::Window
         } else if NOT_YET.contains(&key.as_str()) {
             FunctionKind::NotYet
@@ -117,7 +118,7 @@ impl FunctionRegistry {
     /// The window function of this name.
     #[must_use]
     pub fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        WINDOW.get(name.to_lowercase().as_str()).map(Arc::clone)
+        window::find(&name.to_lowercase())
     }
 
     /// The user's functions, in the order of their names.
@@ -134,9 +135,10 @@ impl FunctionRegistry {
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = SCALAR
             .keys()
-            .chain(WINDOW.keys())
             .chain(SYNTAX)
             .chain(&["count", "sum", "avg", "min", "max"])
+            .copied()
+            .chain(window::names())
             .filter(|name| !name.starts_with("__"))
             .map(|name| name.to_uppercase())
             .chain(self.user_names())
@@ -169,31 +171,6 @@ const SHARED: &[(&str, &str)] = &[
     ("coalesce", "coalesce"),
     ("nullif", "nullif"),
 ];
-
-/// DataFusion's window functions under the same names; they run in batch mode.
-static WINDOW: LazyLock<BTreeMap<&'static str, Arc<WindowUDF>>> = LazyLock::new(|| {
-    const NAMES: &[&str] = &[
-        "row_number",
-        "rank",
-        "dense_rank",
-        "percent_rank",
-        "cume_dist",
-        "ntile",
-        "lag",
-        "lead",
-        "first_value",
-        "last_value",
-    ];
-    let all: HashMap<String, Arc<WindowUDF>> =
-        datafusion::functions_window::all_default_window_functions()
-            .into_iter()
-            .map(|function| (function.name().to_owned(), function))
-            .collect();
-    NAMES
-        .iter()
-        .filter_map(|name| all.get(*name).map(|function| (*name, Arc::clone(function))))
-        .collect()
-});
 
 static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let datafusion: HashMap<String, Arc<ScalarUDF>> =

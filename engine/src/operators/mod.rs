@@ -29,6 +29,8 @@ pub mod join;
 
 pub mod limit;
 
+pub mod rank;
+
 pub mod sort_limit;
 
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use current_watermark::CurrentWatermarkSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
+pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 
 use crate::data::{Delta, NO_WATERMARK};

@@ -79,7 +79,7 @@ impl Query {
             });
         }
         // Building shows what does not run here before anything is started.
-        let mut builder = GraphBuilder::new(BuildOptions::CHANGELOG, &config);
+        let mut builder = GraphBuilder::new(BuildOptions::PLAN, &config);
         builder.prepare([&optimized])?;
         let built = builder.query_as(&optimized, bound.schema().inner())?;
         Ok(Self {

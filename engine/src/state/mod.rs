@@ -10,9 +10,18 @@ pub mod key_index;
 
 pub mod multiset;
 
+pub mod row_store;
+
 pub mod snapshot;
+
+pub mod sort_keys;
+
+pub mod sorted_runs;
 
 pub use arrangement::Arrangement;
 pub use key_index::KeyIndex;
 pub use multiset::Multiset;
+pub use row_store::{Place, RowStore};
 pub use snapshot::StateTable;
+pub use sort_keys::{SortKeys, SortValue};
+pub use sorted_runs::SortedRuns;

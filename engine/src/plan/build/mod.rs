@@ -21,7 +21,11 @@ mod join;
 
 mod leaves;
 
+mod monotonicity;
+
 mod order;
+
+mod rank;
 
 mod watermark;
 
@@ -63,6 +67,11 @@ impl BuildOptions {
     pub const CHANGELOG: Self = Self {
         emission: Emission::RowByRow,
         sort_output: SortOutput::Changes,
+    };
+    /// Only to see what runs: not yet known how the result will be read.
+    pub const PLAN: Self = Self {
+        emission: Emission::RowByRow,
+        sort_output: SortOutput::InOrder,
     };
     /// The state of the table is the result: views, upsert sinks, mini-batch.
     pub const STATE: Self = Self {
@@ -266,6 +275,11 @@ impl GraphBuilder {
         exprs: &[Expr],
         schema: &SchemaRef,
     ) -> Result<Built> {
+        if let Some(predicate) = filter
+            && let Some(built) = self.top_n(input, predicate, Some((exprs, schema)))?
+        {
+            return Ok(built);
+        }
         let mut built = self.query(input)?;
         let select: Vec<_> = exprs
             .iter()
@@ -286,6 +300,9 @@ impl GraphBuilder {
     }
 
     fn filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> Result<Built> {
+        if let Some(built) = self.top_n(input, predicate, None)? {
+            return Ok(built);
+        }
         if asks_watermark(predicate) {
             let all: Vec<_> = input
                 .schema()
@@ -510,6 +527,7 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
                 | LogicalPlan::Join(_)
                 | LogicalPlan::Sort(_)
                 | LogicalPlan::Limit(_)
+                | LogicalPlan::Window(_)
         ))
     })
     .map_err(from_planner)

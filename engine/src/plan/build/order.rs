@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::SortExpr;
 use datafusion::logical_expr::logical_plan::{
     FetchType, Limit, LogicalPlan, SkipType, Sort, Union,
 };
 
 use super::arguments::{Arguments, sort_key};
+use super::rank::{End, Rank};
 use super::{Built, GraphBuilder, all_columns};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
@@ -82,10 +84,20 @@ impl GraphBuilder {
             };
             return self.sort(sort, offset, fetch);
         }
+        if fetch.is_none() && self.options.sort_output == SortOutput::Changes {
+            return Err(fetch_is_missing());
+        }
         let input = self.query(&limit.input)?;
         let schema = Arc::clone(&input.schema);
         let fetch_text = fetch.map_or("unlimited".to_owned(), |fetch| fetch.to_string());
         let name = format!("Limit(offset=[{offset}], fetch=[{fetch_text}])");
+        if !input.mode.is_insert_only()
+            && self.options.sort_output == SortOutput::Changes
+            && let Some(fetch) = fetch
+        {
+            // Rows that go away make room for others: a Top-N without an order.
+            return self.rank(&limit.input, &first_rows(&[], offset, fetch));
+        }
         let operator: Arc<dyn OperatorFactory> = if input.mode.is_insert_only() {
             Arc::new(LimitSpec { offset, fetch })
         } else {
@@ -124,12 +136,14 @@ impl GraphBuilder {
         fetch: Option<usize>,
     ) -> Result<Built> {
         let input_plan = sort.input.as_ref();
+        if let Some(fetch) = fetch
+            && self.options.sort_output == SortOutput::Changes
+        {
+            return self.rank(input_plan, &first_rows(&sort.expr, offset, fetch));
+        }
         let input = self.query(input_plan)?;
-        if fetch.is_none() && !input.bounded {
-            return Err(changes::table_error(
-                "sort on a non-time-attribute field is not supported on an unbounded table",
-                Some("add LIMIT to keep the first rows up to date"),
-            ));
+        if fetch.is_none() {
+            self.check_sort(&input, offset)?;
         }
         let n_columns = input.schema.fields().len();
         let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
@@ -179,5 +193,42 @@ impl GraphBuilder {
             return Ok(sorted);
         }
         self.pick(&sorted, &all)
+    }
+}
+
+impl GraphBuilder {
+    /// A changelog has no order but that of time. The rows of a view can be put in order once its
+    /// input has ended.
+    fn check_sort(&self, input: &Built, offset: usize) -> Result<()> {
+        if offset > 0 && self.options.sort_output == SortOutput::Changes {
+            return Err(fetch_is_missing());
+        }
+        if self.options.sort_output == SortOutput::Changes || !input.bounded {
+            return Err(changes::table_error(
+                "Sort on a non-time-attribute field is not supported.",
+                Some("add LIMIT to keep the first rows up to date"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// OFFSET without LIMIT.
+fn fetch_is_missing() -> EngineError {
+    changes::table_error(
+        "FETCH is missed, which on streaming table is not supported currently.",
+        Some("add LIMIT"),
+    )
+}
+
+/// ORDER BY … LIMIT as a Top-N of one partition.
+fn first_rows(order_by: &[SortExpr], offset: usize, fetch: usize) -> Rank<'_> {
+    Rank {
+        partition_by: &[],
+        order_by,
+        start: offset.saturating_add(1),
+        end: End::Constant(offset.saturating_add(fetch)),
+        output_rank: false,
+        limit: Some((offset, fetch)),
     }
 }

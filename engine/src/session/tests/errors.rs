@@ -135,7 +135,7 @@ fn what_does_not_run_yet_says_so() {
     check(
         "SELECT page FROM clicks ORDER BY page",
         expect![[r#"
-        sort on a non-time-attribute field is not supported on an unbounded table
+        Sort on a non-time-attribute field is not supported.
           hint: add LIMIT to keep the first rows up to date"#]],
     );
 }

@@ -81,7 +81,7 @@ fn top_n_keeps_its_order() {
     check(
         "SELECT region, COUNT(*) AS n FROM orders GROUP BY region ORDER BY n DESC LIMIT 3",
         expect![[r#"
-            SortLimit(orderBy=[n DESC], offset=[0], fetch=[3])
+            SortLimit(orderBy=[n DESC], offset=[0], fetch=[3], strategy=[UpdateFastStrategy[0]])
             +- Exchange(distribution=[single])
                +- Calc(select=[region, COUNT(*) AS n])
                   +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])

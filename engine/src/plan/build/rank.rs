@@ -1,0 +1,589 @@
+//! Top-N: a filter over the rank of rows within their partition.
+//!
+//! ```text
+//!   Filter(rn <= 3 AND c)                                      Calc(c, …)
+//!     Projection(…, rn)                             ──▶          Rank(1..3)
+//!       Window(ROW_NUMBER() OVER (PARTITION BY … ORDER BY …))      … Hash(partition)
+//! ```
+//!
+//! What Flink takes for a Top-N, and with which strategy, decides which changes leave; so its
+//! rules are followed here. Source: Flink 2.3, `FlinkLogicalRankRule`, `RankUtil`,
+//! `RankProcessStrategy`, and its answers.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::logical_plan::{LogicalPlan, Window};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, SortExpr, WindowFunctionDefinition};
+
+use super::arguments::{Arguments, sort_key};
+use super::{Built, GraphBuilder, unaliased};
+use crate::data::ChangelogMode;
+use crate::error::Result;
+use crate::operators::{RankEnd, RankSpec, RankStrategy, SortKey};
+use crate::plan::changes::table_error;
+use crate::plan::context::validation;
+use crate::plan::errors::from_planner;
+use crate::plan::text;
+use crate::runtime::{Exchange, NodeKind};
+
+/// A window of one rank function below a filter, and what stands between the two.
+struct Ranked<'a> {
+    window: &'a Window,
+    /// What the columns of the filter's input are, over the columns of the window.
+    columns: Vec<Expr>,
+}
+
+impl GraphBuilder {
+    /// The Top-N that `predicate` over `input` is, with `projection` of it; none if it is none.
+    ///
+    /// # Errors
+    /// What Flink refuses: ranks without an end, and RANK and DENSE_RANK.
+    pub(super) fn top_n(
+        &mut self,
+        input: &LogicalPlan,
+        predicate: &Expr,
+        projection: Option<(&[Expr], &SchemaRef)>,
+    ) -> Result<Option<Built>> {
+        let Some(ranked) = Ranked::find(input)? else {
+            return Ok(None);
+        };
+        let Some(function) = ranked.rank_function()? else {
+            return Ok(None);
+        };
+        let n_columns = ranked.window.input.schema().fields().len();
+        let rank_column = ranked.rank_column(n_columns);
+        let predicate = ranked.resolved(predicate, input.schema())?;
+        let bounds = Bounds::of(&predicate, &rank_column)?;
+        let Some(range) = bounds.range()? else {
+            return Ok(None);
+        };
+        refuse_other_ranks(function)?;
+        let params = &function.params;
+        let outputs: Vec<Expr> = match projection {
+            Some((exprs, _)) => exprs
+                .iter()
+                .map(|expr| ranked.resolved(expr, input.schema()))
+                .collect::<Result<_>>()?,
+            None => ranked.columns.clone(),
+        };
+        // A rank that can have one value only is a constant.
+        let constant = match range.end {
+            End::Constant(end) if end == range.start => Some(end),
+            _ => None,
+        };
+        let fixed = |expr: Expr| match constant {
+            Some(rank) => with_constant(expr, &rank_column, rank),
+            None => Ok(expr),
+        };
+        let outputs = outputs.into_iter().map(fixed).collect::<Result<Vec<_>>>()?;
+        let rest = conjunction(bounds.rest).map(fixed).transpose()?;
+        let names_rank = |expr: &Expr| expr.column_refs().contains(&rank_column);
+        let output_rank = outputs.iter().chain(&rest).any(names_rank);
+        let rank = Rank {
+            partition_by: &params.partition_by,
+            order_by: &params.order_by,
+            start: range.start,
+            end: range.end,
+            output_rank,
+            limit: None,
+        };
+        let built = self.rank(&ranked.window.input, &rank)?;
+        let schema = match projection {
+            Some((_, schema)) => Arc::clone(schema),
+            None => Arc::clone(input.schema().inner()),
+        };
+        let row_schema = rank_schema(ranked.window, &rank_column, output_rank)?;
+        self.select(&built, &row_schema, rest.as_ref(), &outputs, schema)
+            .map(Some)
+    }
+
+    /// A Calc whose expressions are over `row_schema`, the columns of `input` under other names.
+    fn select(
+        &mut self,
+        input: &Built,
+        row_schema: &DFSchema,
+        filter: Option<&Expr>,
+        exprs: &[Expr],
+        schema: SchemaRef,
+    ) -> Result<Built> {
+        let is_identity = filter.is_none()
+            && exprs.len() == input.schema.fields().len()
+            && exprs.iter().enumerate().all(|(column_idx, expr)| {
+                unaliased(expr).try_as_col().is_some_and(|column| {
+                    row_schema.maybe_index_of_column(column) == Some(column_idx)
+                })
+            })
+            && schema == input.schema;
+        if is_identity {
+            return Ok(input.clone());
+        }
+        let select: Vec<_> = exprs
+            .iter()
+            .zip(schema.fields())
+            .map(|(expr, field)| text::selected(expr, field.name()))
+            .collect();
+        let name = text::calc(&select, filter);
+        let filter = filter
+            .map(|filter| super::physical(filter, row_schema, &self.config))
+            .transpose()?;
+        let projection = exprs
+            .iter()
+            .map(|expr| super::physical(expr, row_schema, &self.config))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.calc(input, name, filter, projection, schema))
+    }
+
+    /// The node of a Top-N over `input_plan`. Its rows are those of `input_plan`, then the rank if
+    /// it is wanted.
+    pub(super) fn rank(&mut self, input_plan: &LogicalPlan, rank: &Rank<'_>) -> Result<Built> {
+        let input = self.query(input_plan)?;
+        let n_columns = input_plan
+            .schema()
+            .fields()
+            .len()
+            .max(input.schema.fields().len());
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
+        let all: Vec<usize> = (0..n_columns)
+            .map(|column| arguments.existing(column))
+            .collect();
+        let partition_columns = rank
+            .partition_by
+            .iter()
+            .map(|expr| arguments.column(expr))
+            .collect::<Result<Vec<_>>>()?;
+        let sort_keys: Vec<SortKey> = rank
+            .order_by
+            .iter()
+            .map(|key| sort_key(key, &mut arguments))
+            .collect::<Result<_>>()?;
+        let end = match &rank.end {
+            End::Constant(end) => RankEnd::Constant(*end),
+            End::Column(expr) => RankEnd::Column(arguments.column(expr)?),
+        };
+        let strategy = strategy(input_plan, &input, &partition_columns, &sort_keys);
+        let mode = mode_of(&strategy, &input, rank);
+        let name = rank_name(rank, &strategy, &input.schema);
+        let input = arguments.calc(self, &input, &all);
+        let mut fields: Vec<_> = input
+            .schema
+            .fields()
+            .iter()
+            .take(n_columns)
+            .cloned()
+            .collect();
+        if rank.output_rank {
+            fields.push(Arc::new(Field::new("rowNum", DataType::Int64, false)));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let exchange = if partition_columns.is_empty() {
+            Exchange::Single
+        } else {
+            Exchange::Hash(partition_columns.clone())
+        };
+        let spec = RankSpec {
+            input_schema: Arc::clone(&input.schema),
+            partition_columns,
+            sort_keys,
+            start: rank.start,
+            end,
+            output_rank: rank.output_rank,
+            strategy,
+            emission: self.options.emission,
+            schema: Arc::clone(&schema),
+        };
+        Ok(self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            mode,
+        ))
+    }
+}
+
+/// What is to be ranked, and which ranks are of interest.
+pub(super) struct Rank<'a> {
+    pub(super) partition_by: &'a [Expr],
+    pub(super) order_by: &'a [SortExpr],
+    pub(super) start: usize,
+    pub(super) end: End,
+    pub(super) output_rank: bool,
+    /// Offset and number of rows where LIMIT says them.
+    pub(super) limit: Option<(usize, usize)>,
+}
+
+/// The last rank.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    Constant(usize),
+    /// A column of the input.
+    Column(Expr),
+}
+
+/// Which kinds of changes leave a Top-N.
+fn mode_of(strategy: &RankStrategy, input: &Built, rank: &Rank<'_>) -> ChangelogMode {
+    // Rows in the order of arrival: the first ones stay the first.
+    let stays = *strategy == RankStrategy::AppendFast
+        && rank.order_by.is_empty()
+        && input.mode.is_insert_only();
+    if stays {
+        ChangelogMode::INSERT_ONLY
+    } else {
+        ChangelogMode::ALL
+    }
+}
+
+/// What the input may do, so what has to be remembered.
+fn strategy(
+    plan: &LogicalPlan,
+    input: &Built,
+    partition_columns: &[usize],
+    sort_keys: &[SortKey],
+) -> RankStrategy {
+    if input.mode.is_insert_only() {
+        return RankStrategy::AppendFast;
+    }
+    match super::monotonicity::of(plan) {
+        Some(rows) if rows.moves_up(partition_columns, sort_keys) => {
+            RankStrategy::UpdateFast(rows.key)
+        }
+        _ => RankStrategy::Retract,
+    }
+}
+
+fn rank_name(rank: &Rank<'_>, strategy: &RankStrategy, schema: &SchemaRef) -> String {
+    let strategy = match strategy {
+        RankStrategy::AppendFast => "AppendFastStrategy".to_owned(),
+        RankStrategy::UpdateFast(key) => {
+            let key: Vec<_> = key.iter().map(ToString::to_string).collect();
+            format!("UpdateFastStrategy[{}]", key.join(","))
+        }
+        RankStrategy::Retract => "RetractStrategy".to_owned(),
+    };
+    let end = match &rank.end {
+        End::Constant(end) => format!("rankEnd={end}"),
+        End::Column(expr) => format!("rankEnd={}", text::expression(expr)),
+    };
+    let partition: Vec<_> = rank.partition_by.iter().map(text::expression).collect();
+    let order: Vec<_> = rank.order_by.iter().map(text::order).collect();
+    if let Some((offset, fetch)) = rank.limit {
+        let rest = format!("offset=[{offset}], fetch=[{fetch}], strategy=[{strategy}])");
+        return match order.as_slice() {
+            [] => format!("Limit({rest}"),
+            order => format!("SortLimit(orderBy=[{}], {rest}", order.join(", ")),
+        };
+    }
+    let mut select: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    if rank.output_rank {
+        select.push("w0$o0".to_owned());
+    }
+    format!(
+        "Rank(strategy=[{strategy}], rankType=[ROW_NUMBER], rankRange=[rankStart={}, {end}], \
+         partitionBy=[{}], orderBy=[{}], select=[{}])",
+        rank.start,
+        partition.join(", "),
+        order.join(", "),
+        select.join(", ")
+    )
+}
+
+impl<'a> Ranked<'a> {
+    fn find(plan: &'a LogicalPlan) -> Result<Option<Self>> {
+        match plan {
+            LogicalPlan::Window(window) => Ok(Some(Self {
+                window,
+                columns: window
+                    .schema
+                    .columns()
+                    .into_iter()
+                    .map(Expr::Column)
+                    .collect(),
+            })),
+            LogicalPlan::SubqueryAlias(alias) => Self::find(&alias.input),
+            LogicalPlan::Projection(projection) => {
+                let Some(below) = Self::find(&projection.input)? else {
+                    return Ok(None);
+                };
+                let columns = projection
+                    .expr
+                    .iter()
+                    .map(|expr| below.resolved(unaliased(expr), projection.input.schema()))
+                    .collect::<Result<_>>()?;
+                Ok(Some(Self { columns, ..below }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The rank function of the window: none if it has other functions, or several ranks.
+    fn rank_function(&self) -> Result<Option<&'a WindowFunction>> {
+        let mut functions = self.window.window_expr.iter().map(window_function);
+        let Some(Some(first)) = functions.next() else {
+            return Ok(None);
+        };
+        let is_rank = rank_name_of(first).is_some();
+        if !is_rank || functions.any(|other| other != Some(first)) {
+            return Ok(None);
+        }
+        if first.params.order_by.is_empty() {
+            return Err(validation(
+                "Over Agg: The window rank function requires order by clause with non-constant \
+                 fields. please re-check the over window statement."
+                    .to_owned(),
+            ));
+        }
+        Ok(Some(first))
+    }
+
+    /// The column of the window that has the rank.
+    fn rank_column(&self, n_columns: usize) -> Column {
+        let (qualifier, field) = self.window.schema.qualified_field(n_columns);
+        Column::new(qualifier.cloned(), field.name().clone())
+    }
+
+    /// `expr` over the filter's input, whose schema is `schema`, as one over the window.
+    fn resolved(&self, expr: &Expr, schema: &DFSchema) -> Result<Expr> {
+        let n_columns = self.window.input.schema().fields().len();
+        let rank = self.rank_column(n_columns);
+        let resolved = expr.clone().transform_up(|expr| {
+            let Expr::Column(column) = &expr else {
+                return Ok(Transformed::no(expr));
+            };
+            let column_idx = schema.index_of_column(column)?;
+            let Some(resolved) = self.columns.get(column_idx) else {
+                return Ok(Transformed::no(expr));
+            };
+            // Several ranks of the same order are one.
+            if let Expr::Column(column) = resolved
+                && self.window.schema.index_of_column(column)? >= n_columns
+            {
+                return Ok(Transformed::yes(Expr::Column(rank.clone())));
+            }
+            Ok(Transformed::yes(resolved.clone()))
+        });
+        Ok(resolved.map_err(from_planner)?.data)
+    }
+}
+
+/// The call before OVER.
+pub(super) fn window_function(expr: &Expr) -> Option<&WindowFunction> {
+    match unaliased(expr) {
+        Expr::WindowFunction(function) => Some(function),
+        _ => None,
+    }
+}
+
+/// The upper-case name of a rank function.
+fn rank_name_of(function: &WindowFunction) -> Option<&'static str> {
+    let WindowFunctionDefinition::WindowUDF(udf) = &function.fun else {
+        return None;
+    };
+    match udf.name() {
+        "row_number" => Some("ROW_NUMBER"),
+        "rank" => Some("RANK"),
+        "dense_rank" => Some("DENSE_RANK"),
+        _ => None,
+    }
+}
+
+fn refuse_other_ranks(function: &WindowFunction) -> Result<()> {
+    match rank_name_of(function) {
+        Some(name @ ("RANK" | "DENSE_RANK")) => Err(table_error(
+            &format!("{name}() on streaming table is not supported currently"),
+            Some("use ROW_NUMBER()"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// `expr` with a constant for the rank.
+fn with_constant(expr: Expr, rank_column: &Column, rank: usize) -> Result<Expr> {
+    let rank = i64::try_from(rank).unwrap_or(i64::MAX);
+    let replaced = expr.transform_up(|expr| {
+        Ok(match &expr {
+            Expr::Column(column) if column == rank_column => {
+                Transformed::yes(Expr::Literal(ScalarValue::Int64(Some(rank)), None))
+            }
+            _ => Transformed::no(expr),
+        })
+    });
+    Ok(replaced.map_err(from_planner)?.data)
+}
+
+/// The window's input columns, and the rank if it is wanted, as the expressions name them.
+fn rank_schema(window: &Window, rank_column: &Column, output_rank: bool) -> Result<DFSchema> {
+    let n_columns = window.input.schema().fields().len();
+    let mut fields: Vec<_> = window
+        .schema
+        .iter()
+        .take(n_columns)
+        .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
+        .collect();
+    if output_rank {
+        let field = Field::new(rank_column.name.clone(), DataType::Int64, false);
+        fields.push((rank_column.relation.clone(), Arc::new(field)));
+    }
+    DFSchema::new_with_metadata(fields, std::collections::HashMap::new()).map_err(from_planner)
+}
+
+/// What a filter says about the rank, and what else.
+struct Bounds {
+    start: Option<i64>,
+    end: Option<i64>,
+    end_column: Option<Expr>,
+    rest: Vec<Expr>,
+}
+
+struct Range {
+    start: usize,
+    end: End,
+}
+
+impl Bounds {
+    fn of(predicate: &Expr, rank: &Column) -> Result<Self> {
+        let mut bounds = Self {
+            start: None,
+            end: None,
+            end_column: None,
+            rest: Vec::new(),
+        };
+        for part in split_conjunction_owned(predicate.clone()) {
+            if !bounds.take(&part, rank) {
+                bounds.rest.push(part);
+            }
+        }
+        Ok(bounds)
+    }
+
+    /// Whether `part` is a bound of the rank; then it is one of these now.
+    fn take(&mut self, part: &Expr, rank: &Column) -> bool {
+        match part {
+            Expr::Between(between) if !between.negated => {
+                let (Some(low), Some(high), true) = (
+                    integer(&between.low),
+                    integer(&between.high),
+                    is_rank(&between.expr, rank),
+                ) else {
+                    return false;
+                };
+                self.at_least(low);
+                self.at_most(high);
+                true
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let (op, other) = if is_rank(left, rank) {
+                    (Some(*op), right)
+                } else if is_rank(right, rank) {
+                    (op.swap(), left)
+                } else {
+                    return false;
+                };
+                let Some(op) = op else {
+                    return false;
+                };
+                match integer(other) {
+                    Some(value) => self.compare(op, value),
+                    None => self.compare_column(op, other, rank),
+                }
+            }
+            _ => false,
+        }
+    }
+
+    fn compare(&mut self, op: Operator, value: i64) -> bool {
+        match op {
+            Operator::LtEq => self.at_most(value),
+            Operator::Lt => self.at_most(value.saturating_sub(1)),
+            Operator::GtEq => self.at_least(value),
+            Operator::Gt => self.at_least(value.saturating_add(1)),
+            Operator::Eq => {
+                self.at_least(value);
+                self.at_most(value);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `rn <= n`, where `n` is a column.
+    fn compare_column(&mut self, op: Operator, other: &Expr, rank: &Column) -> bool {
+        let column = uncast(other);
+        let is_column = matches!(column, Expr::Column(column) if column != rank);
+        // Flink reads `rn < n` as `rn <= n`.
+        let is_end = matches!(op, Operator::Lt | Operator::LtEq);
+        if !is_end || !is_column || self.end_column.is_some() {
+            return false;
+        }
+        self.end_column = Some(column.clone());
+        true
+    }
+
+    fn at_least(&mut self, value: i64) {
+        self.start = Some(self.start.map_or(value, |start| start.max(value)));
+    }
+
+    fn at_most(&mut self, value: i64) {
+        self.end = Some(self.end.map_or(value, |end| end.min(value)));
+    }
+
+    /// The range of ranks; none if the filter says nothing about them.
+    fn range(&self) -> Result<Option<Range>> {
+        let start = self.start.unwrap_or(1).max(1);
+        let end = match (self.end, &self.end_column) {
+            (Some(end), _) if end <= 0 => {
+                return Err(table_error(
+                    &format!("Rank end should not less than zero, but now is {end}"),
+                    None,
+                ));
+            }
+            (Some(end), _) => End::Constant(usize::try_from(end).unwrap_or(usize::MAX)),
+            (None, Some(column)) => End::Column(column.clone()),
+            (None, None) if self.start.is_some() => {
+                return Err(table_error(
+                    "Rank end is not specified. Currently rank only support TopN, which means the \
+                     rank end must be specified.",
+                    Some("add a condition rn <= n"),
+                ));
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Range {
+            start: usize::try_from(start).unwrap_or(usize::MAX),
+            end,
+        }))
+    }
+}
+
+fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(cast) => uncast(&cast.expr),
+        Expr::Alias(alias) => uncast(&alias.expr),
+        other => other,
+    }
+}
+
+fn is_rank(expr: &Expr, rank: &Column) -> bool {
+    matches!(uncast(expr), Expr::Column(column) if column == rank)
+}
+
+fn integer(expr: &Expr) -> Option<i64> {
+    let Expr::Literal(value, _) = uncast(expr) else {
+        return None;
+    };
+    match value {
+        ScalarValue::Int8(Some(value)) => Some(i64::from(*value)),
+        ScalarValue::Int16(Some(value)) => Some(i64::from(*value)),
+        ScalarValue::Int32(Some(value)) => Some(i64::from(*value)),
+        ScalarValue::Int64(Some(value)) => Some(*value),
+        _ => None,
+    }
+}
