@@ -103,7 +103,7 @@ fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
         .first()
         .map_or(DataType::Int64, |batch| batch.column(0).data_type().clone());
     let call = |function: AggregateFunction, argument: Option<usize>| AggregateCall {
-        function,
+        function: function.into(),
         arguments: argument.into_iter().collect(),
         filter: None,
         distinct: false,

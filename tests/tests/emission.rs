@@ -31,7 +31,7 @@ fn spec(group_columns: &[usize], emission: Emission) -> GroupAggregateSpec {
         let argument_type = argument.map(|column: usize| input.field(column).data_type());
         let result = function.result_type(argument_type).unwrap();
         AggregateCall {
-            function,
+            function: function.into(),
             arguments: argument.into_iter().collect(),
             filter,
             distinct,

@@ -73,29 +73,6 @@ impl Hash for ForeignFunction {
     }
 }
 
-impl ForeignFunction {
-    fn invalid(&self, given: &[DataType]) -> EngineError {
-        let text = |data_type: &DataType| {
-            let field = Field::new("", data_type.clone(), true);
-            FlinkType::from_field(&field).to_string()
-        };
-        let given: Vec<_> = given.iter().map(text).collect();
-        let expected: Vec<_> = self
-            .spec
-            .arguments
-            .iter()
-            .flatten()
-            .map(|field| FlinkType::from_field(field).root_text())
-            .collect();
-        EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
-            "invalid call of function '{}({})'; it takes ({})",
-            self.spec.name,
-            given.join(", "),
-            expected.join(", ")
-        ))))
-    }
-}
-
 impl ScalarUDFImpl for ForeignFunction {
     fn name(&self) -> &str {
         &self.name
@@ -106,21 +83,7 @@ impl ScalarUDFImpl for ForeignFunction {
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        let Some(declared) = &self.spec.arguments else {
-            return Ok(arg_types.to_vec());
-        };
-        let fits = declared.len() == arg_types.len()
-            && declared
-                .iter()
-                .zip(arg_types)
-                .all(|(field, given)| casts_implicitly(given, field.data_type()));
-        if !fits {
-            return Err(self.invalid(arg_types).into());
-        }
-        Ok(declared
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect())
+        coerce_arguments(&self.spec.name, self.spec.arguments.as_deref(), arg_types)
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> DfResult<DataType> {
@@ -173,6 +136,49 @@ impl ScalarUDFImpl for ForeignFunction {
         }
         Ok(ColumnarValue::Array(result))
     }
+}
+
+/// The types to which the arguments of a call are cast: the declared ones.
+///
+/// # Errors
+/// A validation error if the arguments are not as many, or do not cast implicitly.
+pub(super) fn coerce_arguments(
+    name: &str,
+    declared: Option<&[FieldRef]>,
+    given: &[DataType],
+) -> DfResult<Vec<DataType>> {
+    let Some(declared) = declared else {
+        return Ok(given.to_vec());
+    };
+    let fits = declared.len() == given.len()
+        && declared
+            .iter()
+            .zip(given)
+            .all(|(field, given)| casts_implicitly(given, field.data_type()));
+    if !fits {
+        return Err(invalid_call(name, declared, given).into());
+    }
+    Ok(declared
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect())
+}
+
+fn invalid_call(name: &str, declared: &[FieldRef], given: &[DataType]) -> EngineError {
+    let text = |data_type: &DataType| {
+        let field = Field::new("", data_type.clone(), true);
+        FlinkType::from_field(&field).to_string()
+    };
+    let given: Vec<_> = given.iter().map(text).collect();
+    let expected: Vec<_> = declared
+        .iter()
+        .map(|field| FlinkType::from_field(field).root_text())
+        .collect();
+    EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
+        "invalid call of function '{name}({})'; it takes ({})",
+        given.join(", "),
+        expected.join(", ")
+    ))))
 }
 
 /// Whether Flink casts `from` to `to` without being asked.

@@ -34,6 +34,11 @@ pub mod window;
 
 pub mod foreign;
 
+pub mod foreign_aggregate;
+
+pub mod user;
+
 pub mod registry;
 
 pub use registry::{FunctionKind, FunctionRegistry};
+pub use user::UserFunction;

@@ -8,15 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
-use parking_lot::RwLock;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
-use crate::functions::udf::UdfSpec;
+use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
-    aggregates, collection, conditional, datetime, define, encoding, foreign, math, regexp, string,
-    window,
+    aggregates, collection, conditional, datetime, define, encoding, math, regexp, string, window,
 };
 
 /// What a name stands for.
@@ -37,14 +35,7 @@ pub enum FunctionKind {
 /// The functions of one session.
 #[derive(Debug, Default)]
 pub struct FunctionRegistry {
-    /// By lower-case name; read on every call of the binder, hence not behind the catalog's lock.
-    user: RwLock<BTreeMap<String, Registered>>,
-}
-
-#[derive(Debug, Clone)]
-struct Registered {
-    spec: Arc<UdfSpec>,
-    function: Arc<ScalarUDF>,
+    user: UserFunctions,
 }
 
 impl FunctionRegistry {
@@ -52,38 +43,26 @@ impl FunctionRegistry {
     ///
     /// # Errors
     /// `Options` if the name is taken by another function of the user and `replace` is not set.
-    pub fn register(&self, spec: UdfSpec, replace: bool) -> Result<()> {
-        let mut user = self.user.write();
-        let key = spec.name.to_lowercase();
-        if !replace && user.contains_key(&key) {
-            return Err(EngineError::Options {
-                message: format!("function '{}' exists already", spec.name),
-            });
-        }
-        let spec = Arc::new(spec);
-        let function = foreign::scalar(&spec);
-        user.insert(key, Registered { spec, function });
-        Ok(())
+    pub fn register(&self, function: impl Into<UserFunction>, replace: bool) -> Result<()> {
+        self.user.register(function.into(), replace)
     }
 
     /// Forgets a function of the user; whether there was one.
     pub fn drop(&self, name: &str) -> bool {
-        self.user.write().remove(&name.to_lowercase()).is_some()
+        self.user.drop(name)
     }
 
     /// The user's function of this name.
     #[must_use]
-    pub fn user_function(&self, name: &str) -> Option<Arc<UdfSpec>> {
-        let user = self.user.read();
-        user.get(&name.to_lowercase())
-            .map(|registered| Arc::clone(&registered.spec))
+    pub fn user_function(&self, name: &str) -> Option<UserFunction> {
+        self.user.get(name)
     }
 
     /// What `name` stands for.
     #[must_use]
     pub fn kind(&self, name: &str) -> FunctionKind {
         let key = name.to_lowercase();
-        if self.user.read().contains_key(&key) {
+        if self.user.get(&key).is_some() {
             FunctionKind::User
         } else if builtin_scalar(&key).is_some()
             || aggregates::find(&key).is_some()
@@ -103,16 +82,14 @@ impl FunctionRegistry {
     #[must_use]
     pub fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let key = name.to_lowercase();
-        if let Some(registered) = self.user.read().get(&key) {
-            return Some(Arc::clone(&registered.function));
-        }
-        builtin_scalar(&key)
+        self.user.scalar(&key).or_else(|| builtin_scalar(&key))
     }
 
     /// The aggregate function of this name.
     #[must_use]
     pub fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        aggregates::find(&name.to_lowercase())
+        let key = name.to_lowercase();
+        self.user.aggregate(&key).or_else(|| aggregates::find(&key))
     }
 
     /// The window function of this name.
@@ -124,10 +101,7 @@ impl FunctionRegistry {
     /// The user's functions, in the order of their names.
     #[must_use]
     pub fn user_names(&self) -> Vec<String> {
-        let user = self.user.read();
-        user.values()
-            .map(|registered| registered.spec.name.clone())
-            .collect()
+        self.user.names()
     }
 
     /// Every name that can be called, upper case for Flink's own, sorted.

@@ -36,3 +36,80 @@ pub trait UdfRuntime: Send + Sync + Debug {
     /// `Function` with what the function's own runtime reports.
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef>;
 }
+
+/// A registered aggregate function.
+#[derive(Debug, Clone)]
+pub struct AggregateUdfSpec {
+    /// Name in SQL; found without regard to case, shown as given.
+    pub name: String,
+    /// Argument types, or `None` if any arguments are taken as they come.
+    pub arguments: Option<Vec<FieldRef>>,
+    /// Result type (`data::types` metadata included).
+    pub result: FieldRef,
+    /// The code.
+    pub runtime: Arc<dyn AggregateRuntime>,
+}
+
+/// Makes the states of a foreign aggregate function.
+pub trait AggregateRuntime: Send + Sync + Debug {
+    /// States for the groups of one worker; none there yet.
+    ///
+    /// # Errors
+    /// `Function` if the function cannot be opened.
+    fn create(&self) -> Result<Box<dyn GroupStates>>;
+}
+
+/// The states of one foreign aggregate function, one a group. Groups are dense numbers.
+///
+/// Driven by one thread at a time.
+pub trait GroupStates: Send + Sync {
+    /// Adds rows to their groups, or takes them back.
+    ///
+    /// # Errors
+    /// `Function` with what the function's own runtime reports, as all methods here; also if rows
+    /// are taken back from a function that cannot.
+    fn update(&mut self, rows: &GroupedRows<'_>) -> Result<()>;
+
+    /// As [`Self::update`], and gives the value of the row's group after each row.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    fn update_each(&mut self, rows: &GroupedRows<'_>) -> Result<ArrayRef>;
+
+    /// The values of these groups.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    fn read(&self, groups: &[u32]) -> Result<ArrayRef>;
+
+    /// Makes the group as if it had never seen a row.
+    fn clear(&mut self, group: u32);
+
+    /// The states of these groups as a column.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    fn save(&self, groups: &[u32]) -> Result<ArrayRef>;
+
+    /// Adds what [`Self::save`] gave to the groups: restores empty ones, merges others.
+    ///
+    /// # Errors
+    /// As [`Self::update`]; also if the function cannot merge and must.
+    fn restore(&mut self, groups: &[u32], states: &ArrayRef) -> Result<()>;
+
+    /// Bytes of state, as far as the runtime knows them.
+    fn state_bytes(&self) -> usize;
+}
+
+/// Rows of several groups, in order. All slices and columns have the same length.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupedRows<'a> {
+    /// The arguments; none for a function without.
+    pub arguments: &'a [ArrayRef],
+    /// The group of each row.
+    pub groups: &'a [u32],
+    /// +1 or -1 for each row; none if all are +1.
+    pub signs: Option<&'a [i8]>,
+    /// Rows that count; none if all do.
+    pub counted: Option<&'a arrow::buffer::BooleanBuffer>,
+}

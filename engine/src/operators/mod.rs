@@ -38,7 +38,7 @@ mod tests;
 
 use std::fmt::Debug;
 
-pub use aggregates::{AggregateCall, AggregateFunction};
+pub use aggregates::{AggregateCall, AggregateFunction, Callee};
 pub use calc::CalcSpec;
 pub use current_watermark::CurrentWatermarkSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};

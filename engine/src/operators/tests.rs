@@ -68,7 +68,7 @@ fn group_by(
             let argument_type = argument.map(|column| input.field(column).data_type());
             let result = function.result_type(argument_type).unwrap();
             AggregateCall {
-                function,
+                function: function.into(),
                 arguments: argument.into_iter().collect(),
                 filter,
                 distinct,

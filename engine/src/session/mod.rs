@@ -45,7 +45,7 @@ use crate::catalog::CatalogManager;
 use crate::connectors::Source;
 use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
-use crate::functions::udf::UdfSpec;
+use crate::functions::UserFunction;
 use crate::plan::context::config_options;
 use crate::plan::errors::with_source;
 use crate::plan::explain::Details;
@@ -61,7 +61,7 @@ pub trait FunctionResolver: Send + Sync {
     ///
     /// # Errors
     /// If it does not exist or is no function.
-    fn resolve(&self, statement: &CreateFunction) -> Result<UdfSpec>;
+    fn resolve(&self, statement: &CreateFunction) -> Result<UserFunction>;
 }
 
 /// A session. Cheap to clone.
@@ -288,7 +288,11 @@ impl Session {
     ///
     /// # Errors
     /// If the name is taken and `replace` is not set.
-    pub fn register_function(&self, function: UdfSpec, replace: bool) -> Result<()> {
+    pub fn register_function(
+        &self,
+        function: impl Into<UserFunction>,
+        replace: bool,
+    ) -> Result<()> {
         self.shared.functions.register(function, replace)
     }
 

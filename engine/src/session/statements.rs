@@ -388,9 +388,8 @@ fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Re
             "CREATE FUNCTION without a Python interpreter around the session",
         )));
     };
-    let mut function = resolver.resolve(create).map_err(here)?;
-    name.clone_into(&mut function.name);
-    session.functions().register(function, false)?;
+    let function = resolver.resolve(create).map_err(here)?;
+    session.functions().register(function.named(name), false)?;
     TableResult::ok()
 }
 
@@ -456,14 +455,14 @@ fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableRes
             .read(|catalog| show::describe_catalog(catalog, &name.value, *extended))?,
         Describe::Function { name, .. } => {
             let function = name.object_name();
-            let Some(spec) = session.functions().user_function(function) else {
+            let Some(function) = session.functions().user_function(function) else {
                 return Err(at_path(
                     EngineError::unsupported("DESCRIBE FUNCTION of a built-in function"),
                     text,
                     name,
                 ));
             };
-            let result = crate::data::types::FlinkType::from_field(&spec.result).to_string();
+            let result = crate::data::types::FlinkType::from_field(function.result()).to_string();
             let names = [
                 "is system function",
                 "is temporary",
@@ -474,7 +473,7 @@ fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableRes
                 "false".to_owned(),
                 "true".to_owned(),
                 result,
-                spec.deterministic.to_string(),
+                function.is_deterministic().to_string(),
             ];
             show::text_table(
                 &["info name", "info value"],

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use arrow::datatypes::FieldRef;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use tidemill_engine::functions::udf::UdfSpec;
+use tidemill_engine::functions::UserFunction;
+use tidemill_engine::functions::udf::{AggregateUdfSpec, UdfSpec};
 use tidemill_engine::session::{Configuration, FunctionResolver};
 use tidemill_engine::sql::statement::CreateFunction;
 use tidemill_engine::{EngineError, Result};
 
+use super::aggregate::PythonAggregate;
 use super::session::parse_type;
 use super::udf::{FunctionKind, Place, PythonFunction};
+
+/// The kind of an aggregate function.
+const AGGREGATE: &str = "aggregate";
 
 /// A function as Python describes it; the attributes of `udf_runtime.Definition`.
 #[derive(FromPyObject)]
@@ -29,7 +34,11 @@ impl Definition {
     ///
     /// # Errors
     /// If a type text is no type.
-    pub(super) fn into_spec(self, name: &str, options: &Configuration) -> PyResult<UdfSpec> {
+    pub(super) fn into_function(
+        self,
+        name: &str,
+        options: &Configuration,
+    ) -> PyResult<UserFunction> {
         let field = |text: &str| -> PyResult<FieldRef> {
             Ok(Arc::new(parse_type(text)?.to_arrow_field("value")))
         };
@@ -38,6 +47,21 @@ impl Definition {
             .argument_types
             .map(|types| types.iter().map(|text| field(text)).collect())
             .transpose()?;
+        if self.kind == AGGREGATE {
+            let runtime = PythonAggregate {
+                name: name.to_owned(),
+                runner: Arc::new(self.runner),
+                result: Arc::clone(&result),
+                time_zone: options.time_zone(),
+            };
+            let spec = AggregateUdfSpec {
+                name: name.to_owned(),
+                arguments,
+                result,
+                runtime: Arc::new(runtime),
+            };
+            return Ok(spec.into());
+        }
         let runtime = PythonFunction {
             name: name.to_owned(),
             runner: self.runner,
@@ -50,13 +74,14 @@ impl Definition {
             one_batch: parking_lot::Mutex::new(()),
             place: Place::by(options.clone()),
         };
-        Ok(UdfSpec {
+        let spec = UdfSpec {
             name: name.to_owned(),
             arguments,
             result,
             deterministic: self.deterministic,
             runtime: Arc::new(runtime),
-        })
+        };
+        Ok(spec.into())
     }
 }
 
@@ -67,7 +92,7 @@ pub(super) struct PythonResolver {
 }
 
 impl FunctionResolver for PythonResolver {
-    fn resolve(&self, statement: &CreateFunction) -> Result<UdfSpec> {
+    fn resolve(&self, statement: &CreateFunction) -> Result<UserFunction> {
         let name = statement.name.object_name();
         let failed = |message: String| EngineError::Options { message };
         Python::try_attach(|py| {
@@ -75,7 +100,7 @@ impl FunctionResolver for PythonResolver {
                 .and_then(|module| module.getattr("load_definition"))
                 .and_then(|load| load.call1((&statement.class,)))
                 .and_then(|found| found.extract::<Definition>())
-                .and_then(|definition| definition.into_spec(name, &self.options))
+                .and_then(|definition| definition.into_function(name, &self.options))
                 .map_err(|error| failed(error.value(py).to_string()))
         })
         .unwrap_or_else(|| Err(failed("the Python interpreter is shutting down".to_owned())))

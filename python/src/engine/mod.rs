@@ -9,6 +9,7 @@
 //!
 //! Rules for everything in here: a call that may block releases the interpreter, looks for Ctrl-C
 //! at least every [`POLL`], and holds no lock of its own while it attaches again.
+mod aggregate;
 mod builders;
 mod calendar;
 mod distinct;

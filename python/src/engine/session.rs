@@ -146,7 +146,8 @@ impl PySession {
         definition: Definition,
         replace: bool,
     ) -> PyResult<()> {
-        let spec = definition.into_spec(&name.replace('`', ""), self.session.configuration())?;
+        let spec =
+            definition.into_function(&name.replace('`', ""), self.session.configuration())?;
         self.run(py, |session| session.register_function(spec, replace))
     }
 

@@ -7,10 +7,13 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, FieldRef};
+use std::sync::Arc;
 
 use super::distinct::Distinct;
+use super::foreign::Foreign;
 use super::{Accumulator, AggregateInput, Folded, count, counted_rows, min_max, sum};
 use crate::error::{EngineError, Result};
+use crate::functions::udf::AggregateUdfSpec;
 
 /// The aggregate functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,11 +30,47 @@ pub enum AggregateFunction {
     Max,
 }
 
+/// What an aggregate calls.
+#[derive(Debug, Clone)]
+pub enum Callee {
+    /// A function of ours.
+    BuiltIn(AggregateFunction),
+    /// A function of the user. It sees NULL too.
+    Foreign(Arc<AggregateUdfSpec>),
+}
+
+impl Callee {
+    fn ignores_distinct(&self) -> bool {
+        match self {
+            Self::BuiltIn(function) => function.ignores_distinct(),
+            Self::Foreign(_) => false,
+        }
+    }
+
+    /// The rows that count; none if all do.
+    fn counted(
+        &self,
+        arguments: &[ArrayRef],
+        filter: Option<&ArrayRef>,
+    ) -> Result<Option<BooleanBuffer>> {
+        match self {
+            Self::BuiltIn(function) => function.counted(arguments, filter),
+            Self::Foreign(_) => counted_rows(None, filter),
+        }
+    }
+}
+
+impl From<AggregateFunction> for Callee {
+    fn from(function: AggregateFunction) -> Self {
+        Self::BuiltIn(function)
+    }
+}
+
 /// One aggregate of a GROUP BY.
 #[derive(Debug, Clone)]
 pub struct AggregateCall {
     /// The function.
-    pub function: AggregateFunction,
+    pub function: Callee,
     /// Columns of the arguments; none for `COUNT(*)`.
     pub arguments: Vec<usize>,
     /// Boolean column of `FILTER (WHERE …)`: rows that are not true in it do not count.
@@ -47,7 +86,7 @@ impl AggregateCall {
     /// operators know anyway.
     #[must_use]
     pub fn counts_rows(&self) -> bool {
-        self.function == AggregateFunction::Count
+        matches!(self.function, Callee::BuiltIn(AggregateFunction::Count))
             && self.arguments.is_empty()
             && self.filter.is_none()
     }
@@ -55,7 +94,7 @@ impl AggregateCall {
 
 /// One aggregate with the state of all its groups.
 pub(crate) struct Aggregate {
-    function: AggregateFunction,
+    function: Callee,
     arguments: Vec<usize>,
     filter: Option<usize>,
     distinct: Option<Distinct>,
@@ -85,19 +124,22 @@ impl Aggregate {
             .collect::<Result<Vec<_>>>()?;
         let is_distinct = call.distinct && !call.function.ignores_distinct();
         Ok(Self {
-            function: call.function,
+            function: call.function.clone(),
             arguments: call.arguments.clone(),
             filter: call.filter,
             distinct: match is_distinct {
                 true if !arguments.is_empty() => Some(Distinct::try_new(&arguments)?),
                 _ => None,
             },
-            accumulator: accumulator(
-                call.function,
-                &arguments,
-                call.result.data_type(),
-                input_retracts,
-            )?,
+            accumulator: match &call.function {
+                Callee::Foreign(spec) => Box::new(Foreign::try_new(spec)?),
+                Callee::BuiltIn(function) => accumulator(
+                    *function,
+                    &arguments,
+                    call.result.data_type(),
+                    input_retracts,
+                )?,
+            },
         })
     }
 

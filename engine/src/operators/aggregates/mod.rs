@@ -18,11 +18,13 @@ mod values;
 
 mod distinct;
 
+mod foreign;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::BooleanBuffer;
 
 pub(crate) use call::Aggregate;
-pub use call::{AggregateCall, AggregateFunction};
+pub use call::{AggregateCall, AggregateFunction, Callee};
 
 use crate::error::{EngineError, Result};
 

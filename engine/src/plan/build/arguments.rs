@@ -12,8 +12,8 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use super::{Built, GraphBuilder, physical, unaliased};
 use crate::error::{EngineError, Result};
-use crate::functions::aggregates;
-use crate::operators::{AggregateCall, AggregateFunction, SortKey};
+use crate::functions::{aggregates, foreign_aggregate};
+use crate::operators::{AggregateCall, AggregateFunction, Callee, SortKey};
 use crate::plan::errors::from_planner;
 use crate::plan::text;
 
@@ -107,7 +107,9 @@ pub(super) fn call(
     let Expr::AggregateFunction(aggregate) = unaliased(expr) else {
         return Err(EngineError::internal(format!("'{expr}' is no aggregate")));
     };
-    let Some(function) = aggregates::of_udaf(&aggregate.func) else {
+    let built_in = aggregates::of_udaf(&aggregate.func).map(Callee::BuiltIn);
+    let foreign = || foreign_aggregate::spec_of(&aggregate.func).map(Callee::Foreign);
+    let Some(function) = built_in.or_else(foreign) else {
         return Err(EngineError::unsupported(format!(
             "aggregate function {} in streaming mode",
             aggregate.func.name().to_uppercase()
@@ -116,19 +118,23 @@ pub(super) fn call(
     if !aggregate.params.order_by.is_empty() {
         return Err(EngineError::unsupported("ORDER BY inside an aggregate"));
     }
-    let argument = match aggregate.params.args.as_slice() {
-        [] => None,
+    let columns = match (&function, aggregate.params.args.as_slice()) {
         // COUNT of a constant counts rows.
-        [Expr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() => {
-            None
+        (Callee::BuiltIn(AggregateFunction::Count), [Expr::Literal(value, _)])
+            if !value.is_null() =>
+        {
+            Vec::new()
         }
-        [argument] => Some(arguments.column(argument)?),
-        _ => {
+        (Callee::BuiltIn(function), [_, _, ..]) => {
             return Err(EngineError::unsupported(format!(
                 "{} of several columns",
                 function.name()
             )));
         }
+        (_, several) => several
+            .iter()
+            .map(|argument| arguments.column(argument))
+            .collect::<Result<_>>()?,
     };
     let filter = aggregate
         .params
@@ -138,7 +144,7 @@ pub(super) fn call(
         .transpose()?;
     Ok(AggregateCall {
         function,
-        arguments: argument.into_iter().collect(),
+        arguments: columns,
         filter,
         distinct: aggregate.params.distinct,
         result,

@@ -6,6 +6,8 @@ mod checkpoints;
 
 mod errors;
 
+mod foreign;
+
 mod plans;
 
 mod results;

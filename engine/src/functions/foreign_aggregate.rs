@@ -1,0 +1,194 @@
+//! Foreign aggregate functions as the planner sees them: an [`AggregateUdfSpec`] wrapped for
+//! DataFusion. In batch mode a state of one group stands behind its accumulator.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, TypeSignature, Volatility,
+};
+
+use super::foreign::coerce_arguments;
+use crate::functions::udf::{AggregateUdfSpec, GroupStates, GroupedRows};
+
+/// The function for the planner.
+#[must_use]
+pub fn aggregate(spec: &Arc<AggregateUdfSpec>) -> Arc<AggregateUDF> {
+    let volatility = Volatility::Immutable;
+    let signature = if spec.arguments.as_ref().is_none_or(Vec::is_empty) {
+        // `UserDefined` alone would refuse a call without arguments.
+        Signature::new(
+            TypeSignature::OneOf(vec![TypeSignature::UserDefined, TypeSignature::Nullary]),
+            volatility,
+        )
+    } else {
+        Signature::user_defined(volatility)
+    };
+    Arc::new(AggregateUDF::new_from_impl(ForeignAggregate {
+        name: spec.name.to_lowercase(),
+        spec: Arc::clone(spec),
+        signature,
+    }))
+}
+
+/// The foreign function behind `udaf`, if it is one.
+#[must_use]
+pub fn spec_of(udaf: &AggregateUDF) -> Option<Arc<AggregateUdfSpec>> {
+    udaf.inner()
+        .downcast_ref::<ForeignAggregate>()
+        .map(|function| Arc::clone(&function.spec))
+}
+
+struct ForeignAggregate {
+    /// Lower case, as the binder looks it up.
+    name: String,
+    spec: Arc<AggregateUdfSpec>,
+    signature: Signature,
+}
+
+impl fmt::Debug for ForeignAggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ForeignAggregate({})", self.spec.name)
+    }
+}
+
+/// Two registrations are the same function only if they are the same object: the code behind a
+/// name may change between them.
+impl PartialEq for ForeignAggregate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spec, &other.spec)
+    }
+}
+
+impl Eq for ForeignAggregate {}
+
+impl Hash for ForeignAggregate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.spec).hash(state);
+    }
+}
+
+impl AggregateUDFImpl for ForeignAggregate {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
+        coerce_arguments(&self.spec.name, self.spec.arguments.as_deref(), arg_types)
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> DfResult<DataType> {
+        Ok(self.spec.result.data_type().clone())
+    }
+
+    fn return_field(&self, _arg_fields: &[FieldRef]) -> DfResult<FieldRef> {
+        let field = self.spec.result.as_ref().clone();
+        Ok(Arc::new(field.with_name(self.spec.name.clone())))
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.spec.result.is_nullable()
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        Ok(Box::new(OneGroup {
+            states: self.spec.runtime.create()?,
+            seen: args.is_distinct.then(std::collections::HashSet::new),
+            n_arguments: args.exprs.len(),
+        }))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
+        let name = format!("{}[state]", args.name);
+        Ok(vec![Arc::new(Field::new(name, DataType::Binary, true))])
+    }
+}
+
+/// The accumulator of one group.
+struct OneGroup {
+    states: Box<dyn GroupStates>,
+    /// Arguments that came already, for DISTINCT.
+    seen: Option<std::collections::HashSet<Vec<ScalarValue>>>,
+    n_arguments: usize,
+}
+
+impl fmt::Debug for OneGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OneGroup")
+    }
+}
+
+impl OneGroup {
+    fn change(&mut self, values: &[ArrayRef], sign: i8) -> DfResult<()> {
+        let n_rows = values.first().map_or(0, |column| column.len());
+        let counted = match &mut self.seen {
+            None => None,
+            Some(seen) => Some(
+                (0..n_rows)
+                    .map(|row_idx| {
+                        let row = values
+                            .iter()
+                            .map(|column| ScalarValue::try_from_array(column, row_idx))
+                            .collect::<DfResult<Vec<_>>>()?;
+                        Ok(seen.insert(row))
+                    })
+                    .collect::<DfResult<arrow::buffer::BooleanBuffer>>()?,
+            ),
+        };
+        // A function without arguments is given a constant by the planner, to count rows by.
+        let arguments = values.get(..self.n_arguments).unwrap_or(values);
+        self.states.update(&GroupedRows {
+            arguments,
+            groups: &vec![0; n_rows],
+            signs: (sign < 0).then(|| vec![sign; n_rows]).as_deref(),
+            counted: counted.as_ref(),
+        })?;
+        Ok(())
+    }
+}
+
+impl Accumulator for OneGroup {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.change(values, 1)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.change(values, -1)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        // Frames that move recompute: a function need not be able to take rows back.
+        false
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        ScalarValue::try_from_array(&self.states.read(&[0])?, 0)
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.states.state_bytes()
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::try_from_array(
+            &self.states.save(&[0])?,
+            0,
+        )?])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        for column in states {
+            self.states.restore(&vec![0; column.len()], column)?;
+        }
+        Ok(())
+    }
+}

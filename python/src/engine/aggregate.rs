@@ -1,0 +1,190 @@
+//! Python aggregate functions in the engine: the implementation of `AggregateRuntime`.
+//!
+//! The accumulators are Python objects in a list that is indexed by the engine's group numbers;
+//! `tidemill.table.aggregate_runtime.GroupStates` holds them and loops over the rows of a batch.
+//! Here columns become Python lists, and lists of results become columns.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow::datatypes::FieldRef;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use tidemill_engine::functions::udf::{AggregateRuntime, GroupStates, GroupedRows};
+use tidemill_engine::{EngineError, Result};
+
+use super::builders::ColumnBuilder;
+use super::values::ColumnReader;
+
+/// What is assumed of an accumulator: Python objects do not tell what hangs on them.
+const ACCUMULATOR_BYTES: usize = 256;
+
+/// A registered aggregate function.
+#[derive(Clone)]
+pub(super) struct PythonAggregate {
+    pub(super) name: String,
+    /// `tidemill.table.aggregate_runtime.AggregateRunner`.
+    pub(super) runner: Arc<Py<PyAny>>,
+    pub(super) result: FieldRef,
+    pub(super) time_zone: String,
+}
+
+impl fmt::Debug for PythonAggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PythonAggregate({})", self.name)
+    }
+}
+
+impl AggregateRuntime for PythonAggregate {
+    fn create(&self) -> Result<Box<dyn GroupStates>> {
+        let states = self.with_python(|py| self.runner.call_method0(py, "open_states"))?;
+        Ok(Box::new(PythonStates {
+            function: self.clone(),
+            states,
+            n_groups: 0,
+        }))
+    }
+}
+
+impl PythonAggregate {
+    /// Runs `work` attached to the interpreter. What it raises is written for the user already.
+    fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+        let failure = |message| EngineError::Function {
+            function: self.name.clone(),
+            message,
+        };
+        Python::try_attach(|py| work(py).map_err(|error| failure(error.value(py).to_string())))
+            .unwrap_or_else(|| {
+                let message = "the Python interpreter is shutting down";
+                Err(failure(message.to_owned()))
+            })
+    }
+
+    fn column(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+        let values = values.cast::<PyList>()?;
+        let mut column = ColumnBuilder::try_new(py, &self.result, values.len(), &self.time_zone)?;
+        for value in values {
+            column.append(&value).map_err(|mismatch| {
+                pyo3::exceptions::PyTypeError::new_err(format!(
+                    "its result {} does not fit the declared type {}",
+                    mismatch.found, mismatch.expected
+                ))
+            })?;
+        }
+        column
+            .finish()
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+    }
+}
+
+/// The accumulators of one worker.
+struct PythonStates {
+    function: PythonAggregate,
+    /// `tidemill.table.aggregate_runtime.GroupStates`.
+    states: Py<PyAny>,
+    n_groups: usize,
+}
+
+impl PythonStates {
+    fn change<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        rows: &GroupedRows<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let columns = rows
+            .arguments
+            .iter()
+            .map(|column| {
+                let reader = ColumnReader::try_new(py, column, &self.function.time_zone)?;
+                let values = (0..column.len())
+                    .map(|row_idx| reader.value(py, row_idx))
+                    .collect::<PyResult<Vec<_>>>()?;
+                PyList::new(py, values)
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let groups = PyList::new(py, rows.groups)?;
+        let signs = rows.signs.map(|signs| PyList::new(py, signs)).transpose()?;
+        let counted = rows
+            .counted
+            .map(|counted| PyList::new(py, counted))
+            .transpose()?;
+        let columns = PyTuple::new(py, columns)?;
+        self.states
+            .bind(py)
+            .call_method1(method, (groups, signs, counted, columns))
+    }
+
+    fn note_groups(&mut self, groups: &[u32]) {
+        let largest = groups.iter().max().map_or(0, |group| *group as usize + 1);
+        self.n_groups = self.n_groups.max(largest);
+    }
+}
+
+impl GroupStates for PythonStates {
+    fn update(&mut self, rows: &GroupedRows<'_>) -> Result<()> {
+        self.note_groups(rows.groups);
+        self.function
+            .with_python(|py| self.change(py, "update", rows).map(drop))
+    }
+
+    fn update_each(&mut self, rows: &GroupedRows<'_>) -> Result<ArrayRef> {
+        self.note_groups(rows.groups);
+        self.function.with_python(|py| {
+            let values = self.change(py, "update_each", rows)?;
+            self.function.column(py, &values)
+        })
+    }
+
+    fn read(&self, groups: &[u32]) -> Result<ArrayRef> {
+        self.function.with_python(|py| {
+            let values = self
+                .states
+                .bind(py)
+                .call_method1("read", (groups.to_vec(),))?;
+            self.function.column(py, &values)
+        })
+    }
+
+    fn clear(&mut self, group: u32) {
+        // Clearing an entry of a list does not fail; without an interpreter nothing is left to do.
+        let cleared = self
+            .function
+            .with_python(|py| self.states.call_method1(py, "clear", (group,)).map(drop));
+        drop(cleared);
+    }
+
+    fn save(&self, groups: &[u32]) -> Result<ArrayRef> {
+        self.function.with_python(|py| {
+            let saved = self
+                .states
+                .bind(py)
+                .call_method1("save", (groups.to_vec(),))?;
+            let saved: Vec<Option<Vec<u8>>> = saved.extract()?;
+            let column: BinaryArray = saved.iter().map(Option::as_deref).collect();
+            Ok(Arc::new(column) as ArrayRef)
+        })
+    }
+
+    fn restore(&mut self, groups: &[u32], states: &ArrayRef) -> Result<()> {
+        self.note_groups(groups);
+        self.function.with_python(|py| {
+            let saved = states.as_binary_opt::<i32>().ok_or_else(|| {
+                pyo3::exceptions::PyTypeError::new_err("its saved accumulators are not binary")
+            })?;
+            let saved: Vec<_> = saved
+                .iter()
+                .map(|state| state.map(|state| PyBytes::new(py, state)))
+                .collect();
+            self.states
+                .bind(py)
+                .call_method1("restore", (groups.to_vec(), saved))
+                .map(drop)
+        })
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.n_groups * ACCUMULATOR_BYTES
+    }
+}

@@ -1,0 +1,182 @@
+"""The Python half of calling user-defined aggregate functions.
+
+The engine numbers the groups of a query densely; the accumulators stand in a list in that order,
+on each worker its own. A batch of rows is one call, and Python's own ``map`` loops over it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tidemill.table.udf_runtime import FunctionRunner, describe_failure
+from tidemill.util.exceptions import UserDefinedFunctionException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["AggregateRunner", "GroupStates"]
+
+
+class AggregateRunner(FunctionRunner):
+    """A registered aggregate function."""
+
+    def open_states(self) -> GroupStates:
+        """Open the function if it is not open, and give the accumulators of a worker."""
+        function = self.open_function()
+        if self.wrapper.func_type == "pandas":
+            return GroupStates(_Columns(function))
+        return GroupStates(function)
+
+
+class GroupStates:
+    """The accumulators of the groups of one worker.
+
+    Parameters
+    ----------
+    function
+        An aggregate function: ``create_accumulator``, ``accumulate``, ``get_value`` and, where
+        they are needed, ``retract`` and ``merge``.
+    """
+
+    def __init__(self, function: Any) -> None:
+        """Begin without groups."""
+        self._create = function.create_accumulator
+        self._accumulate = function.accumulate
+        self._retract = function.retract
+        self._merge = function.merge
+        self._value = getattr(function, "get_value", None) or _listed(function.emit_value)
+        self._states: list[Any] = []
+
+    def update(
+        self,
+        groups: Sequence[int],
+        signs: Sequence[int] | None,
+        counted: Sequence[bool] | None,
+        columns: tuple[Sequence[Any], ...],
+    ) -> None:
+        """Take rows into their groups' accumulators, or out of them where the sign is negative."""
+        states = self._of(groups)
+        n_done = 0
+        try:
+            if signs is None and counted is None:
+                for n_done, _ in enumerate(map(self._accumulate, states, *columns), 1):  # noqa: B007
+                    pass
+                return
+            for n_done, state in enumerate(states):
+                if counted is None or counted[n_done]:
+                    step = self._accumulate if signs is None or signs[n_done] > 0 else self._retract
+                    step(state, *(column[n_done] for column in columns))
+        except Exception as error:  # noqa: BLE001 (of the user's function)
+            _fail(error, [column[n_done] for column in columns])
+
+    def update_each(
+        self,
+        groups: Sequence[int],
+        signs: Sequence[int] | None,
+        counted: Sequence[bool] | None,
+        columns: tuple[Sequence[Any], ...],
+    ) -> list[Any]:
+        """Do as `update`, and give the value of the row's group after each row."""
+        values = []
+        row_idx = 0
+        try:
+            for row_idx, state in enumerate(self._of(groups)):
+                if counted is None or counted[row_idx]:
+                    step = self._accumulate if signs is None or signs[row_idx] > 0 else self._retract
+                    step(state, *(column[row_idx] for column in columns))
+                values.append(self._value(state))
+        except Exception as error:  # noqa: BLE001 (of the user's function)
+            _fail(error, [column[row_idx] for column in columns])
+        return values
+
+    def read(self, groups: Sequence[int]) -> list[Any]:
+        """Give the values of these groups."""
+        try:
+            return list(map(self._value, self._of(groups)))
+        except Exception as error:  # noqa: BLE001 (of the user's function)
+            _fail(error, None)
+
+    def clear(self, group: int) -> None:
+        """Forget a group."""
+        if group < len(self._states):
+            self._states[group] = None
+
+    def save(self, groups: Sequence[int]) -> list[bytes | None]:
+        """Give the accumulators of these groups as bytes; None for one that has seen no row."""
+        states = self._states
+        found = (states[group] if group < len(states) else None for group in groups)
+        try:
+            return [None if state is None else pickle.dumps(state) for state in found]
+        except Exception as error:  # noqa: BLE001 (of what the user keeps in it)
+            _fail(error, None)
+
+    def restore(self, groups: Sequence[int], saved: Sequence[bytes | None]) -> None:
+        """Put accumulators that `save` gave into their groups; merge where there is one."""
+        try:
+            for group, content in zip(groups, saved, strict=True):
+                if content is None:
+                    continue
+                state = pickle.loads(content)  # noqa: S301 (of a checkpoint of ours)
+                self._grow(group)
+                mine = self._states[group]
+                if mine is None:
+                    self._states[group] = state
+                else:
+                    self._merge(mine, [state])
+        except Exception as error:  # noqa: BLE001 (of the user's function)
+            _fail(error, None)
+
+    def _of(self, groups: Sequence[int]) -> list[Any]:
+        """Give the accumulators of these groups, making those that are missing."""
+        self._grow(max(groups, default=-1))
+        states = self._states
+        for group in groups:
+            if states[group] is None:
+                states[group] = self._create()
+        return [states[group] for group in groups]
+
+    def _grow(self, group: int) -> None:
+        missing = group + 1 - len(self._states)
+        if missing > 0:
+            self._states.extend([None] * missing)
+
+
+class _Columns:
+    """A function of whole columns as one that takes rows: it keeps them until it is asked."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        import pandas as pd  # noqa: PLC0415 (only such functions need it)
+
+        self._function = function
+        self._series = pd.Series
+
+    def create_accumulator(self) -> list[tuple[Any, ...]]:
+        return []
+
+    def accumulate(self, rows: list[tuple[Any, ...]], *args: Any) -> None:
+        rows.append(args)
+
+    def retract(self, rows: list[tuple[Any, ...]], *args: Any) -> None:
+        rows.remove(args)
+
+    def merge(self, rows: list[tuple[Any, ...]], others: Iterable[list[tuple[Any, ...]]]) -> None:
+        for other in others:
+            rows.extend(other)
+
+    def get_value(self, rows: list[tuple[Any, ...]]) -> Any:
+        value = self._function(*map(self._series, zip(*rows, strict=True)))
+        return value.item() if hasattr(value, "item") else value
+
+
+def _listed(emit: Callable[[Any], Iterable[Any]]) -> Callable[[Any], list[Any]]:
+    """Adapt a function that yields the rows of a group to one that gives them as a list."""
+    return lambda state: list(emit(state))
+
+
+def _fail(error: Exception, arguments: Sequence[Any] | None) -> NoReturn:
+    """Raise what the engine tells the user of a function that failed."""
+    trace = error.__traceback__
+    raise UserDefinedFunctionException(
+        describe_failure(error, None if trace is None else trace.tb_next, arguments)
+    ) from error
