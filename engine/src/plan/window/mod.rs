@@ -1,0 +1,11 @@
+//! Windows in plans: the table functions TUMBLE, HOP, CUMULATE and SESSION.
+//!
+//! ```text
+//!   TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+//!        └─ relation ─▶ WindowTvf(input = t, + window_start, window_end, window_time)
+//! ```
+pub mod node;
+
+pub mod relation;
+
+pub use node::WindowTvf;
