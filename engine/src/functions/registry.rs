@@ -190,7 +190,20 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
 });
 
 /// Functions that are special syntax to the parser, or to the normalizer.
-const SYNTAX: &[&str] = &["case", "cast", "try_cast", "options", "if", "ifnull", "mod"];
+const SYNTAX: &[&str] = &[
+    "case",
+    "cast",
+    "cumulate",
+    "descriptor",
+    "hop",
+    "if",
+    "ifnull",
+    "mod",
+    "options",
+    "session",
+    "try_cast",
+    "tumble",
+];
 
 /// Functions of Flink that do not run yet.
 const NOT_YET: &[&str] = &[
@@ -204,16 +217,13 @@ const NOT_YET: &[&str] = &[
     "array_sort",
     "assignment",
     "collect",
-    "cumulate",
     "current_database",
     "default",
-    "descriptor",
     "element",
     "from_changelog",
     "group_id",
     "grouping",
     "grouping_id",
-    "hop",
     "hop_end",
     "hop_proctime",
     "hop_rowtime",
@@ -244,7 +254,6 @@ const NOT_YET: &[&str] = &[
     "percentile",
     "printf",
     "row",
-    "session",
     "session_end",
     "session_proctime",
     "session_rowtime",
@@ -259,7 +268,6 @@ const NOT_YET: &[&str] = &[
     "sum0",
     "to_changelog",
     "try_parse_json",
-    "tumble",
     "tumble_end",
     "tumble_proctime",
     "tumble_rowtime",

@@ -33,6 +33,8 @@ pub mod rank;
 
 pub mod sort_limit;
 
+pub mod window;
+
 #[cfg(test)]
 mod tests;
 

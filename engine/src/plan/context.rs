@@ -8,7 +8,8 @@ use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::planner::{
-    ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, TypePlanner,
+    ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RelationPlanner,
+    TypePlanner,
 };
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource,
@@ -24,6 +25,7 @@ use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
 use crate::functions::registry::builtin_scalar;
 use crate::plan::normalize::type_text;
 use crate::plan::time;
+use crate::plan::window::relation::WindowRelations;
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
@@ -132,6 +134,7 @@ pub struct BindContext<'a> {
     functions: &'a FunctionRegistry,
     options: Arc<ConfigOptions>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
 }
 
 impl<'a> BindContext<'a> {
@@ -150,6 +153,7 @@ impl<'a> BindContext<'a> {
             functions,
             options: Arc::clone(options),
             expr_planners,
+            relation_planners: vec![Arc::new(WindowRelations::new(options))],
         }
     }
 }
@@ -161,6 +165,10 @@ impl ContextProvider for BindContext<'_> {
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         &self.expr_planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relation_planners
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

@@ -15,6 +15,8 @@ pub mod context;
 
 pub mod time;
 
+pub mod window;
+
 pub mod errors;
 
 pub mod locate;

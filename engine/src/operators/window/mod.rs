@@ -15,13 +15,18 @@
 //!
 //! Source: `TumblingWindowAssigner`, `SlidingWindowAssigner`, `CumulativeWindowAssigner` and
 //! `TimeWindow` of Flink 2.3.
-pub mod assign;
+mod assign;
 
 pub mod tvf;
+
+pub mod aggregate;
 
 use std::fmt;
 
 use chrono::DateTime;
+
+pub use aggregate::{GroupRole, WindowAggregateSpec, WindowTime};
+pub use tvf::WindowTvfSpec;
 
 use crate::functions::cast::temporal::{to_instant, to_local};
 
@@ -115,6 +120,21 @@ impl WindowKind {
         }
     }
 
+    /// The start of the window that ends at `end_ms`; of a session, which is as long as it is, the
+    /// same.
+    #[must_use]
+    pub fn start_ms(self, end_ms: i64) -> i64 {
+        match self {
+            Self::Tumble { size_ms, .. } | Self::Hop { size_ms, .. } => {
+                end_ms.saturating_sub(size_ms)
+            }
+            Self::Cumulate {
+                size_ms, offset_ms, ..
+            } => start_of(end_ms.saturating_sub(1), offset_ms, size_ms),
+            Self::Session { .. } => end_ms,
+        }
+    }
+
     /// Whether windows are the same for all keys, and known before the rows.
     #[must_use]
     pub const fn is_aligned(self) -> bool {
@@ -180,7 +200,12 @@ struct Span(i64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")] {
+        for (unit_ms, unit) in [
+            (86_400_000, "d"),
+            (3_600_000, "h"),
+            (60_000, "min"),
+            (1000, "s"),
+        ] {
             if self.0 != 0 && self.0 % unit_ms == 0 {
                 return write!(f, "{} {unit}", self.0 / unit_ms);
             }
@@ -243,7 +268,9 @@ mod tests {
 
     fn windows(kind: WindowKind, time_ms: i64) -> Vec<(i64, i64)> {
         let mut found = Vec::new();
-        kind.assign(time_ms, |window| found.push((window.start_ms, window.end_ms)));
+        kind.assign(time_ms, |window| {
+            found.push((window.start_ms, window.end_ms))
+        });
         found
     }
 

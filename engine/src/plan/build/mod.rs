@@ -29,6 +29,8 @@ mod rank;
 
 mod watermark;
 
+mod window;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -60,6 +62,9 @@ pub struct BuildOptions {
     pub emission: Emission,
     /// How the first rows of an order are sent on.
     pub sort_output: SortOutput,
+    /// Batch mode: all input is there before anything is late, and a global aggregate over no
+    /// rows has a row.
+    pub is_batch: bool,
 }
 
 impl BuildOptions {
@@ -67,6 +72,7 @@ impl BuildOptions {
     pub const CHANGELOG: Self = Self {
         emission: Emission::RowByRow,
         sort_output: SortOutput::Changes,
+        is_batch: false,
     };
     /// Only to see what runs: not yet known how the result will be read.
     pub const PLAN: Self = Self {
@@ -77,6 +83,12 @@ impl BuildOptions {
     pub const STATE: Self = Self {
         emission: Emission::NetPerStep,
         sort_output: SortOutput::InOrder,
+        is_batch: false,
+    };
+    /// The final rows are the result: batch mode.
+    pub const BATCH: Self = Self {
+        is_batch: true,
+        ..Self::STATE
     };
 }
 
@@ -105,6 +117,8 @@ pub struct GraphBuilder {
     built: HashMap<LogicalPlan, Vec<(BuildOptions, Built)>>,
     /// Columns that are read of a table, by anyone.
     reads: HashMap<TableReference, BTreeSet<usize>>,
+    /// Whether what is built now is for an aggregate over windows.
+    allows_processing_windows: bool,
     /// The scan of a table, with the columns that it reads.
     sources: HashMap<TableReference, (Vec<usize>, Built)>,
 }
@@ -119,6 +133,7 @@ impl GraphBuilder {
             config: Arc::clone(config),
             built: HashMap::new(),
             reads: HashMap::new(),
+            allows_processing_windows: false,
             sources: HashMap::new(),
         }
     }
@@ -262,6 +277,7 @@ impl GraphBuilder {
             LogicalPlan::Sort(sort) => self.sort(sort, 0, sort.fetch),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
+            LogicalPlan::Extension(extension) => self.extension(extension),
             other => Err(EngineError::unsupported(feature(other))),
         }
     }
@@ -356,7 +372,12 @@ impl GraphBuilder {
             return Err(EngineError::unsupported("GROUPING SETS, ROLLUP and CUBE"));
         }
         let input_plan = aggregate.input.as_ref();
-        let input = self.query(input_plan)?;
+        let windows = self.grouped_windows(aggregate)?;
+        let allowed = self.allows_processing_windows;
+        self.allows_processing_windows = windows.is_some();
+        let input = self.query(input_plan);
+        self.allows_processing_windows = allowed;
+        let input = input?;
         let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
         let group_columns = aggregate
             .group_expr
@@ -380,6 +401,12 @@ impl GraphBuilder {
             .collect();
         let name = text::group_aggregate(&grouping, &select);
         let input = arguments.calc(self, &input, &group_columns);
+        if let Some(windows) = windows {
+            let roles = Self::group_roles(aggregate, &windows);
+            let group_columns = group_columns.into_iter().zip(roles).collect();
+            let schema = Arc::clone(aggregate.schema.inner());
+            return self.window_aggregate(input, &windows, group_columns, calls, &select, schema);
+        }
         Ok(self.group(
             input,
             name,
@@ -419,7 +446,7 @@ impl GraphBuilder {
         let mode = changes::of_aggregate(input.mode, calls.is_empty());
         let spec = GroupAggregateSpec {
             input_schema: Arc::clone(&input.schema),
-            emit_on_empty: false,
+            emit_on_empty: self.options.is_batch,
             group_columns,
             calls,
             input_retracts: !input.mode.is_insert_only(),

@@ -35,6 +35,7 @@ use literals::{
 
 use crate::error::{EngineError, Result};
 use crate::plan::context::validation;
+use crate::plan::window::relation::is_window;
 use crate::sql::hints::table_options;
 
 /// Rewrites `query` in place, subqueries included.
@@ -494,6 +495,10 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
         TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
             "JSON_TABLE".to_owned()
         }
+        TableFactor::TableFunction {
+            expr: Expr::Function(function),
+            ..
+        } if is_window(&function.name.to_string()) => return None,
         TableFactor::TableFunction { expr, .. } => relation_function(&expr.to_string()),
         TableFactor::Function { name, lateral, .. } => {
             if *lateral {
@@ -502,6 +507,11 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
                 relation_function(&name.to_string())
             }
         }
+        TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        } if is_window(&name.to_string()) => return None,
         TableFactor::Table {
             name,
             args: Some(_),

@@ -6,6 +6,8 @@
 //! ```
 pub mod node;
 
+pub mod properties;
+
 pub mod relation;
 
 pub use node::WindowTvf;

@@ -70,13 +70,25 @@ impl WindowTvf {
         keys.map(|key| column_of(key, &self.input)).collect()
     }
 
+    /// The fields that the window adds.
+    pub fn window_fields(&self) -> impl Iterator<Item = FieldRef> + '_ {
+        let fields = self.schema.inner().fields();
+        let n_input = fields.len().saturating_sub(WINDOW_COLUMNS.len());
+        fields.iter().skip(n_input).cloned()
+    }
+
     /// The field of the time.
     ///
     /// # Errors
     /// As [`Self::time_column`].
     pub fn time_field(&self) -> DfResult<FieldRef> {
         Ok(Arc::clone(
-            self.input.schema().inner().fields().get(self.time_column()?).ok_or_else(missing)?,
+            self.input
+                .schema()
+                .inner()
+                .fields()
+                .get(self.time_column()?)
+                .ok_or_else(missing)?,
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{DFSchema, ExprSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
@@ -164,14 +164,13 @@ impl WindowRelations {
         context: &mut dyn RelationPlannerContext,
     ) -> DfResult<i64> {
         let expr = context.sql_to_expr(expr, &DFSchema::empty())?;
-        let value = physical(&expr, &DFSchema::empty(), &self.config)
-            .and_then(|physical| {
-                let options = RecordBatchOptions::new().with_row_count(Some(1));
-                let schema = Arc::new(Schema::empty());
-                let row = RecordBatch::try_new_with_options(schema, vec![], &options)?;
-                let value = physical.evaluate(&row)?.into_array(1)?;
-                Ok(ScalarValue::try_from_array(&value, 0)?)
-            });
+        let value = physical(&expr, &DFSchema::empty(), &self.config).and_then(|physical| {
+            let options = RecordBatchOptions::new().with_row_count(Some(1));
+            let schema = Arc::new(Schema::empty());
+            let row = RecordBatch::try_new_with_options(schema, vec![], &options)?;
+            let value = physical.evaluate(&row)?.into_array(1)?;
+            Ok(ScalarValue::try_from_array(&value, 0)?)
+        });
         match value {
             Ok(ScalarValue::DurationMillisecond(Some(millis))) => Ok(millis),
             _ => Err(validation(format!(
@@ -238,9 +237,7 @@ fn plan_data(
     if let SetExpr::Select(select) = query.body.as_mut() {
         partition = std::mem::take(&mut select.distribute_by);
         if !select.sort_by.is_empty() {
-            return Err(
-                validation(format!("{name} takes no ORDER BY behind its table")).into(),
-            );
+            return Err(validation(format!("{name} takes no ORDER BY behind its table")).into());
         }
     }
     if name != "SESSION" && !partition.is_empty() {
@@ -295,9 +292,10 @@ fn time_of(name: &str, descriptor: &SqlExpr, input: &LogicalPlan) -> DfResult<Ex
 fn column_of(expr: &SqlExpr, schema: &DFSchema) -> DfResult<Expr> {
     let name = match expr {
         SqlExpr::Identifier(ident) => ident.value.clone(),
-        SqlExpr::CompoundIdentifier(parts) => {
-            parts.last().map(|part| part.value.clone()).unwrap_or_default()
-        }
+        SqlExpr::CompoundIdentifier(parts) => parts
+            .last()
+            .map(|part| part.value.clone())
+            .unwrap_or_default(),
         SqlExpr::Value(ValueWithSpan {
             value: Value::SingleQuotedString(name),
             ..

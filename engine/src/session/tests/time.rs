@@ -141,3 +141,138 @@ fn time_attributes_follow_their_columns() {
     .assert_eq(&run(&session, "DESCRIBE w"));
     expect!["CURRENT_WATERMARK() must be called with a single rowtime attribute argument, but 't1' is none"].assert_eq(&run(&session, "SELECT CURRENT_WATERMARK(t1) FROM w"));
 }
+
+const TUMBLE: &str = "TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '5' SECOND))";
+
+#[test]
+fn a_window_is_counted_when_it_is_over() {
+    check(
+        EVENTS,
+        &format!(
+            "SELECT window_start, window_end, window_time, k, COUNT(*) AS c, SUM(v) AS s \
+             FROM {TUMBLE} GROUP BY window_start, window_end, window_time, k"
+        ),
+        expect![[r#"
+            [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL, k STRING, c BIGINT NOT NULL, s INT]
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:05.000 | 2024-01-01 00:00:04.999 | a | 2 | 40
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:05.000 | 2024-01-01 00:00:04.999 | b | 1 | 20
+            +I 2024-01-01 00:00:05.000 | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:09.999 | a | 1 | 15
+            +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | b | 1 | 25
+            +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | c | 1 | 50
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:20.000 | 2024-01-01 00:00:19.999 | a | 1 | 5
+        "#]],
+    );
+}
+
+#[test]
+fn windows_without_aggregate_drop_nothing() {
+    check(
+        EVENTS,
+        "SELECT k, v, window_start, window_end, window_time FROM \
+         HOP(DATA => TABLE events, TIMECOL => DESCRIPTOR(ts), SLIDE => INTERVAL '5' SECOND, \
+         SIZE => INTERVAL '10' SECOND, `OFFSET` => INTERVAL '1' SECOND)",
+        expect![[r#"
+            [k STRING, v INT, window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL]
+            +I a | 10 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I a | 10 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I b | 20 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I a | 30 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I a | 15 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I a | 15 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
+            +I b | 25 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I a | 40 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I a | 40 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
+            +I c | 50 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I a | 5 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:26.000 | 2024-01-01 00:00:25.999
+            +I a | 5 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
+        "#]],
+    );
+}
+
+#[test]
+fn hops_share_rows_and_windows_of_windows_count() {
+    check(
+        EVENTS,
+        "SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(HOP(TABLE events, \
+         DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) \
+         GROUP BY window_start, window_end",
+        expect![[r#"
+            [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, c BIGINT NOT NULL]
+            +I 2023-12-31 23:59:55.000 | 2024-01-01 00:00:05.000 | 3
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:10.000 | 4
+            +I 2024-01-01 00:00:05.000 | 2024-01-01 00:00:15.000 | 3
+            +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:20.000 | 3
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | 1
+        "#]],
+    );
+    check(
+        EVENTS,
+        &format!(
+            "WITH w AS (SELECT window_start AS ws, window_end AS we, window_time AS rt, \
+             SUM(v) AS s FROM {TUMBLE} GROUP BY window_start, window_end, window_time) \
+             SELECT window_start, window_end, SUM(s) AS t FROM \
+             TABLE(CUMULATE(TABLE w, DESCRIPTOR(rt), INTERVAL '10' SECOND, INTERVAL '20' SECOND)) \
+             GROUP BY window_start, window_end"
+        ),
+        expect![[r#"
+            [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, t INT]
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:10.000 | 75
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:20.000 | 155
+        "#]],
+    );
+}
+
+#[test]
+fn windows_that_do_not_exist() {
+    let (session, _folder) = events(EVENTS, 1, 10);
+    for (arguments, expected) in [
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(k), INTERVAL '5' SECOND)",
+            expect!["the window function TUMBLE(TABLE table_name, DESCRIPTOR(timecol), datetime interval) requires the timecol to be TIMESTAMP or TIMESTAMP_LTZ, but 'k' is STRING"],
+        ),
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(late), INTERVAL '5' SECOND)",
+            expect!["the window function TUMBLE requires the timecol to be a time attribute, but 'late' is none; declare a WATERMARK for it"],
+        ),
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(nothing), INTERVAL '5' SECOND)",
+            expect!["unknown identifier 'nothing' in a descriptor; the columns are k, ts, v, twice, late, p"],
+        ),
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '0' SECOND)",
+            expect!["TUMBLE requires size to be positive, but got 0 ms"],
+        ),
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MONTH)",
+            expect!["the size of TUMBLE must be an interval of days to seconds"],
+        ),
+        ("TUMBLE(TABLE events, DESCRIPTOR(ts))", expect!["invalid number of arguments to function 'TUMBLE': SIZE is missing; it takes DATA, TIMECOL, SIZE, OFFSET"]),
+        (
+            "TUMBLE(TABLE events PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' DAY)",
+            expect!["TUMBLE takes no PARTITION BY behind its table; only SESSION does"],
+        ),
+        (
+            "HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '5' SECOND)",
+            expect!["HOP table function based aggregate requires size must be an integral multiple of slide, but got size 5000 ms and slide 10000 ms"],
+        ),
+        (
+            "CUMULATE(TABLE events, DESCRIPTOR(ts), INTERVAL '4' SECOND, INTERVAL '10' SECOND)",
+            expect!["CUMULATE requires maxSize to be an integral multiple of step, but got maxSize 10000 ms and step 4000 ms"],
+        ),
+        (
+            "TUMBLE(TABLE nowhere, DESCRIPTOR(ts), INTERVAL '5' SECOND)",
+            expect!["cannot find table '`default_catalog`.`default_database`.`nowhere`' in any of the catalogs [default_catalog], nor as a temporary table at line 1, column 67"],
+        ),
+    ] {
+        let sql = format!(
+            "SELECT window_start, window_end, COUNT(*) FROM TABLE({arguments}) \
+             GROUP BY window_start, window_end"
+        );
+        let message = run(&session, &sql);
+        expected.assert_eq(message.lines().next().unwrap_or_default());
+    }
+}

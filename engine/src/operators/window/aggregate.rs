@@ -1,0 +1,414 @@
+//! GROUP BY over windows: one row for each window and key, when the window is over.
+//!
+//! ```text
+//!   rows with their windows ─▶ ids of (window end, key) ─▶ accumulators
+//!                                                              │ watermark
+//!                    +I  start, end, key, values  ◀── ids of the windows that are over, then forgotten
+//! ```
+//!
+//! Rows are counted and taken back until then; a window without rows says nothing. A row whose
+//! window was over when it came is dropped.
+//!
+//! Source: `WindowAggOperator` and `SliceAssigners` of Flink 2.3.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+
+use super::assign::{millis, timestamps};
+use super::{WindowClock, WindowKind};
+use crate::data::{Delta, NO_WATERMARK};
+use crate::error::{EngineError, Result};
+use crate::operators::aggregates::{Aggregate, AggregateCall};
+use crate::operators::group_changes::{columns_at, read_counts};
+use crate::operators::{Operator, OperatorFactory, Output, StepContext};
+use crate::state::{KeyIndex, StateTable};
+
+/// What a column of a grouping is to its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupRole {
+    /// `window_start` of an aligned window: known from the end.
+    Start,
+    /// `window_end`.
+    End,
+    /// `window_time`: known from the end.
+    Time,
+    /// Anything else.
+    Key,
+}
+
+/// When windows are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowTime {
+    /// When the watermark passes their end.
+    Event,
+    /// When the clock passes their end.
+    Processing,
+}
+
+/// A GROUP BY over the columns of a window.
+#[derive(Debug, Clone)]
+pub struct WindowAggregateSpec {
+    /// Schema of the rows that come in.
+    pub input_schema: SchemaRef,
+    /// The columns of the grouping and what they are; one of them is the end.
+    pub group_columns: Vec<(usize, GroupRole)>,
+    /// The windows.
+    pub kind: WindowKind,
+    /// How clocks of windows become times.
+    pub clock: WindowClock,
+    /// What ends them.
+    pub time: WindowTime,
+    /// The aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// Whether rows are taken back.
+    pub input_retracts: bool,
+    /// Schema of the rows that leave: the grouping, then one column a call.
+    pub schema: SchemaRef,
+}
+
+impl WindowAggregateSpec {
+    /// The columns by which the input is to be exchanged, which are the key of the state: the
+    /// window's end and what is not known from it.
+    #[must_use]
+    pub fn key_columns(&self) -> Vec<usize> {
+        self.keys(|role| role == GroupRole::End)
+            .chain(self.keys(|role| role == GroupRole::Key))
+            .collect()
+    }
+
+    fn keys(&self, is_wanted: impl Fn(GroupRole) -> bool) -> impl Iterator<Item = usize> {
+        self.group_columns
+            .iter()
+            .filter(move |(_, role)| is_wanted(*role))
+            .map(|(column, _)| *column)
+    }
+}
+
+impl OperatorFactory for WindowAggregateSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        let types: Vec<DataType> = self
+            .input_schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let key_columns = self.key_columns();
+        let key_types = key_columns
+            .iter()
+            .map(|&column| types.get(column).cloned())
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| EngineError::internal("a window aggregate reads a missing column"))?;
+        if self.keys(|role| role == GroupRole::End).count() == 0 {
+            return Err(EngineError::internal("a window aggregate without a window"));
+        }
+        let aggregates = self
+            .calls
+            .iter()
+            .map(|call| match call.counts_rows() {
+                true => Ok(None),
+                false => Aggregate::try_new(call, &types, self.input_retracts).map(Some),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Box::new(WindowAggregate {
+            index: KeyIndex::try_new(&key_types)?,
+            key_columns,
+            spec: self.clone(),
+            counts: Vec::new(),
+            aggregates,
+            is_open: Vec::new(),
+            windows: BTreeMap::new(),
+            ids: Vec::new(),
+        }))
+    }
+}
+
+struct WindowAggregate {
+    spec: WindowAggregateSpec,
+    /// The end first.
+    key_columns: Vec<usize>,
+    index: KeyIndex,
+    /// Rows of each id.
+    counts: Vec<i64>,
+    /// None for `COUNT(*)` without a filter: that is the count of rows.
+    aggregates: Vec<Option<Aggregate>>,
+    /// Whether the id stands in `windows`.
+    is_open: Vec<bool>,
+    /// Ids by the end of their window, in order of arrival.
+    windows: BTreeMap<i64, Vec<u32>>,
+    /// Of the rows of the batch; kept for its memory.
+    ids: Vec<u32>,
+}
+
+/// The name of the table of a checkpoint.
+const WINDOWS: &str = "windows";
+
+impl Operator for WindowAggregate {
+    fn push(
+        &mut self,
+        _port: usize,
+        delta: Delta,
+        ctx: &StepContext,
+        _out: &mut Output,
+    ) -> Result<()> {
+        let delta = self.without_late(delta, ctx)?;
+        if delta.num_rows() == 0 {
+            return Ok(());
+        }
+        let key = columns_at(delta.batch(), &self.key_columns)?;
+        let mut ids = std::mem::take(&mut self.ids);
+        self.index.intern(&key, delta.num_rows(), &mut ids)?;
+        self.resize();
+        self.open(&key, &ids)?;
+        let signs: Option<Vec<i8>> = delta
+            .kinds()
+            .map(|kinds| kinds.iter().map(|kind| kind.sign() as i8).collect());
+        for (row_idx, &id) in ids.iter().enumerate() {
+            let sign = signs.as_ref().map_or(1, |signs| {
+                signs.get(row_idx).map_or(0, |&sign| i64::from(sign))
+            });
+            if let Some(count) = self.counts.get_mut(id as usize) {
+                *count += sign;
+            }
+        }
+        for aggregate in self.aggregates.iter_mut().flatten() {
+            aggregate.update(delta.batch(), &ids, signs.as_deref())?;
+        }
+        self.ids = ids;
+        Ok(())
+    }
+
+    fn on_watermark(
+        &mut self,
+        watermark_ms: i64,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        match self.spec.time {
+            WindowTime::Event => self.fire(watermark_ms, out),
+            WindowTime::Processing => Ok(()),
+        }
+    }
+
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        match self.spec.time {
+            WindowTime::Event => Ok(()),
+            WindowTime::Processing => self.fire(ctx.processing_time_ms, out),
+        }
+    }
+
+    fn next_timer_ms(&self) -> Option<i64> {
+        if self.spec.time == WindowTime::Event {
+            return None;
+        }
+        let (&end_ms, _) = self.windows.first_key_value()?;
+        Some(self.spec.clock.time_ms(end_ms.saturating_sub(1)))
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let ids: Vec<u32> = self.windows.values().flatten().copied().collect();
+        let mut columns = self.index.keys(&ids)?;
+        let key_columns = (0..columns.len()).collect();
+        let counts: Vec<i64> = ids.iter().map(|&id| self.count(id)).collect();
+        columns.push(read_counts(&counts));
+        for aggregate in self.aggregates.iter().flatten() {
+            columns.extend(aggregate.save(&ids)?);
+        }
+        Ok(vec![StateTable {
+            name: WINDOWS,
+            batch: state_batch(columns)?,
+            key_columns,
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        let not_ours = || EngineError::Data {
+            message: "the saved windows are not those of this aggregate".to_owned(),
+        };
+        for table in tables {
+            let columns = table.batch.columns();
+            let split = columns.split_at_checked(self.key_columns.len());
+            let (key, states) = split
+                .filter(|_| table.name == WINDOWS)
+                .ok_or_else(not_ours)?;
+            let mut ids = Vec::new();
+            self.index.intern(key, table.batch.num_rows(), &mut ids)?;
+            self.resize();
+            self.open(key, &ids)?;
+            let (counts, mut states) = states.split_first().ok_or_else(not_ours)?;
+            let counts = counts
+                .as_primitive_opt::<Int64Type>()
+                .ok_or_else(not_ours)?;
+            for (&id, &n_rows) in ids.iter().zip(counts.values()) {
+                if let Some(count) = self.counts.get_mut(id as usize) {
+                    *count += n_rows;
+                }
+            }
+            for aggregate in self.aggregates.iter_mut().flatten() {
+                let n_columns = aggregate.save(&[])?.len();
+                let (own, rest) = states.split_at_checked(n_columns).ok_or_else(not_ours)?;
+                aggregate.restore(&ids, own)?;
+                states = rest;
+            }
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        let aggregates = self.aggregates.iter().flatten();
+        let of_aggregates: usize = aggregates.map(Aggregate::state_bytes).sum();
+        of_aggregates
+            + self.index.state_bytes()
+            + self.counts.capacity() * size_of::<i64>()
+            + self.is_open.capacity()
+            // One id each, and some for the windows themselves.
+            + self.counts.len() * size_of::<u32>()
+            + self.windows.len() * 64
+    }
+}
+
+impl WindowAggregate {
+    /// The rows whose windows were not over when they came.
+    fn without_late(&self, delta: Delta, ctx: &StepContext) -> Result<Delta> {
+        let is_processing = self.spec.time == WindowTime::Processing;
+        if delta.watermarks().is_none() || is_processing {
+            return Ok(delta);
+        }
+        let ends = self.ends(&columns_at(delta.batch(), &self.key_columns)?)?;
+        let clock = self.spec.clock;
+        let in_time: BooleanArray = ends
+            .iter()
+            .enumerate()
+            .map(|(row_idx, end_ms)| {
+                let watermark_ms = ctx.watermark_at(&delta, row_idx);
+                let is_late = watermark_ms != NO_WATERMARK
+                    && end_ms.is_none_or(|end_ms| clock.is_over(end_ms, watermark_ms));
+                Some(!is_late)
+            })
+            .collect();
+        if in_time.true_count() == delta.num_rows() {
+            return Ok(delta);
+        }
+        delta.filter(&in_time)
+    }
+
+    fn ends(&self, key: &[ArrayRef]) -> Result<arrow::array::TimestampMillisecondArray> {
+        millis(
+            key.first()
+                .ok_or_else(|| EngineError::internal("a window aggregate without a window"))?,
+        )
+    }
+
+    fn resize(&mut self) {
+        let n_ids = self.index.end();
+        if self.counts.len() < n_ids {
+            self.counts.resize(n_ids, 0);
+            self.is_open.resize(n_ids, false);
+        }
+        for aggregate in self.aggregates.iter_mut().flatten() {
+            aggregate.resize(n_ids);
+        }
+    }
+
+    /// Puts ids that are new under the end of their window.
+    fn open(&mut self, key: &[ArrayRef], ids: &[u32]) -> Result<()> {
+        let ends = self.ends(key)?;
+        for (&id, &end_ms) in ids.iter().zip(ends.values()) {
+            if let Some(is_open) = self.is_open.get_mut(id as usize)
+                && !std::mem::replace(is_open, true)
+            {
+                self.windows.entry(end_ms).or_default().push(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, id: u32) -> i64 {
+        self.counts.get(id as usize).copied().unwrap_or(0)
+    }
+
+    /// Emits and forgets the windows that are over at `time_ms`.
+    fn fire(&mut self, time_ms: i64, out: &mut Output) -> Result<()> {
+        while let Some(entry) = self.windows.first_entry() {
+            let end_ms = *entry.key();
+            if !self.spec.clock.is_over(end_ms, time_ms) {
+                break;
+            }
+            let ids = entry.remove();
+            let full: Vec<u32> = ids
+                .iter()
+                .copied()
+                .filter(|&id| self.count(id) > 0)
+                .collect();
+            if !full.is_empty() {
+                out.emit(Delta::insert_only(self.rows(end_ms, &full)?));
+            }
+            for id in ids {
+                self.forget(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self, end_ms: i64, ids: &[u32]) -> Result<RecordBatch> {
+        let mut keys = self.index.keys(ids)?.into_iter().skip(1);
+        let mut columns = Vec::with_capacity(self.spec.schema.fields().len());
+        for ((_, role), field) in self
+            .spec
+            .group_columns
+            .iter()
+            .zip(self.spec.schema.fields())
+        {
+            let fixed = |value_ms: i64| timestamps(vec![value_ms; ids.len()], field.data_type());
+            columns.push(match role {
+                GroupRole::Start => fixed(self.spec.kind.start_ms(end_ms))?,
+                GroupRole::End => fixed(end_ms)?,
+                GroupRole::Time => fixed(self.spec.clock.time_ms(end_ms - 1))?,
+                GroupRole::Key => keys
+                    .next()
+                    .ok_or_else(|| EngineError::internal("a key of a window is missing"))?,
+            });
+        }
+        for aggregate in &self.aggregates {
+            columns.push(match aggregate {
+                Some(aggregate) => aggregate.read(ids)?,
+                None => {
+                    let counts: Vec<i64> = ids.iter().map(|&id| self.count(id)).collect();
+                    read_counts(&counts)
+                }
+            });
+        }
+        Ok(RecordBatch::try_new(
+            Arc::clone(&self.spec.schema),
+            columns,
+        )?)
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.index.remove(id);
+        if let Some(count) = self.counts.get_mut(id as usize) {
+            *count = 0;
+        }
+        if let Some(is_open) = self.is_open.get_mut(id as usize) {
+            *is_open = false;
+        }
+        for aggregate in self.aggregates.iter_mut().flatten() {
+            aggregate.clear(id);
+        }
+    }
+}
+
+/// Columns of a checkpoint as a batch; their names do not matter.
+pub(super) fn state_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .enumerate()
+        .map(|(idx, column)| Field::new(format!("c{idx}"), column.data_type().clone(), true))
+        .collect();
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}

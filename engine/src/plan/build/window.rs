@@ -1,0 +1,196 @@
+//! Windows: table functions, and GROUP BY over their columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::Extension;
+use datafusion::logical_expr::logical_plan::Aggregate;
+
+use super::{Built, GraphBuilder};
+use crate::data::ChangelogMode;
+use crate::error::{EngineError, Result};
+use crate::functions::cast::temporal;
+use crate::operators::AggregateCall;
+use crate::operators::window::{
+    GroupRole, WindowAggregateSpec, WindowClock, WindowKind, WindowTime, WindowTvfSpec,
+};
+use crate::plan::context::validation;
+use crate::plan::errors::from_planner;
+use crate::plan::time;
+use crate::plan::window::WindowTvf;
+use crate::plan::window::node::describe;
+use crate::plan::window::properties::{WindowProperties, column_of};
+use crate::runtime::{Exchange, NodeKind};
+
+impl GraphBuilder {
+    /// Relations of ours that DataFusion does not know.
+    pub(super) fn extension(&mut self, extension: &Extension) -> Result<Built> {
+        let node = extension.node.as_any();
+        if let Some(window) = node.downcast_ref::<WindowTvf>() {
+            return self.window_tvf(window);
+        }
+        Err(EngineError::unsupported(format!(
+            "the relation {}",
+            extension.node.name()
+        )))
+    }
+
+    fn window_tvf(&mut self, node: &WindowTvf) -> Result<Built> {
+        let field = node.time_field().map_err(from_planner)?;
+        let is_proctime = time::is_proctime(&field);
+        if !self.options.is_batch {
+            if !is_proctime && !time::is_rowtime(&field) {
+                return Err(validation(format!(
+                    "the window function {} requires the timecol to be a time attribute, but '{}' \
+                     is none; declare a WATERMARK for it",
+                    node.kind.name(),
+                    field.name()
+                )));
+            }
+            if is_proctime && !self.allows_processing_windows {
+                return Err(EngineError::unsupported(
+                    "a window table function over processing time without an aggregate",
+                ));
+            }
+        }
+        let input = self.query(&node.input)?;
+        let mut fields = input.schema.fields().to_vec();
+        fields.extend(node.window_fields());
+        let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::new(fields));
+        let clock = self.window_clock(matches!(
+            field.data_type(),
+            arrow::datatypes::DataType::Timestamp(_, Some(_))
+        ))?;
+        if !node.kind.is_aligned() {
+            return Err(EngineError::unsupported("SESSION windows"));
+        }
+        let mode = input.mode;
+        let spec = WindowTvfSpec {
+            kind: node.kind,
+            time_column: node.time_column().map_err(from_planner)?,
+            clock,
+            schema: Arc::clone(&schema),
+        };
+        Ok(self.add(
+            describe(node),
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Forward)],
+            schema,
+            mode,
+        ))
+    }
+
+    /// How times of rows and clocks of windows belong together.
+    pub(super) fn window_clock(&self, is_instant: bool) -> Result<WindowClock> {
+        if is_instant {
+            Ok(WindowClock::Zone(temporal::zone(&self.config)?))
+        } else {
+            Ok(WindowClock::Wall)
+        }
+    }
+
+    /// The windows by which an aggregate groups; none if it is an ordinary one.
+    pub(super) fn grouped_windows(
+        &self,
+        aggregate: &Aggregate,
+    ) -> Result<Option<WindowProperties>> {
+        let input = aggregate.input.as_ref();
+        let Some(windows) = WindowProperties::of(input) else {
+            return Ok(None);
+        };
+        let is_unbounded_time = windows.is_rowtime || windows.is_proctime;
+        if self.options.is_batch || !is_unbounded_time {
+            return Ok(None);
+        }
+        let columns: Vec<_> = aggregate
+            .group_expr
+            .iter()
+            .map(|expr| column_of(expr, input))
+            .collect();
+        if !windows.are_grouped_by(&columns) {
+            return Ok(None);
+        }
+        if let WindowKind::Hop {
+            slide_ms, size_ms, ..
+        } = windows.kind
+            && size_ms % slide_ms != 0
+        {
+            return Err(validation(format!(
+                "HOP table function based aggregate requires size must be an integral multiple of \
+                 slide, but got size {size_ms} ms and slide {slide_ms} ms"
+            )));
+        }
+        Ok(Some(windows))
+    }
+
+    /// What each expression of a grouping is to its window.
+    pub(super) fn group_roles(aggregate: &Aggregate, windows: &WindowProperties) -> Vec<GroupRole> {
+        let input = aggregate.input.as_ref();
+        let role = |expr| {
+            let Some(column) = column_of(expr, input) else {
+                return GroupRole::Key;
+            };
+            if windows.ends.contains(&column) {
+                GroupRole::End
+            } else if windows.times.contains(&column) && !windows.is_proctime {
+                GroupRole::Time
+            } else if windows.starts.contains(&column) && windows.kind.is_aligned() {
+                GroupRole::Start
+            } else {
+                GroupRole::Key
+            }
+        };
+        aggregate.group_expr.iter().map(role).collect()
+    }
+
+    /// A GROUP BY over windows.
+    pub(super) fn window_aggregate(
+        &mut self,
+        input: Built,
+        windows: &WindowProperties,
+        group_columns: Vec<(usize, GroupRole)>,
+        calls: Vec<AggregateCall>,
+        select: &[String],
+        schema: SchemaRef,
+    ) -> Result<Built> {
+        let keys: Vec<_> = group_columns
+            .iter()
+            .filter(|(_, role)| *role == GroupRole::Key)
+            .filter_map(|(column, _)| input.schema.fields().get(*column))
+            .map(|field| field.name().clone())
+            .collect();
+        let grouping = if keys.is_empty() {
+            String::new()
+        } else {
+            format!("groupBy=[{}], ", keys.join(", "))
+        };
+        let name = format!(
+            "WindowAggregate({grouping}window=[{}({})], select=[{}])",
+            windows.kind.name(),
+            windows.kind,
+            select.join(", ")
+        );
+        let spec = WindowAggregateSpec {
+            input_schema: Arc::clone(&input.schema),
+            group_columns,
+            kind: windows.kind,
+            clock: self.window_clock(windows.is_instant)?,
+            time: if windows.is_proctime {
+                WindowTime::Processing
+            } else {
+                WindowTime::Event
+            },
+            calls,
+            input_retracts: !input.mode.is_insert_only(),
+            schema: Arc::clone(&schema),
+        };
+        let exchange = Exchange::Hash(spec.key_columns());
+        Ok(self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        ))
+    }
+}
