@@ -18,7 +18,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -34,6 +34,22 @@ use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
 use provider::SourceProvider;
 pub use source::BatchQuery;
+
+/// Whether DataFusion cannot run `plan`, because it has relations of ours: then the incremental
+/// graph runs it to its end.
+#[must_use]
+pub fn needs_graph(plan: &LogicalPlan) -> bool {
+    plan.exists(|node| Ok(matches!(node, LogicalPlan::Extension(_))))
+        .unwrap_or(false)
+}
+
+/// Refuses tables that batch mode does not read.
+///
+/// # Errors
+/// For a table that never ends or sends updates.
+pub fn check_tables(plan: &LogicalPlan) -> Result<()> {
+    with_providers(plan.clone()).map(drop)
+}
 
 /// Schema of the rows that `plan` gives.
 #[must_use]

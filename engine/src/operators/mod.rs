@@ -21,6 +21,8 @@ pub mod calc;
 
 pub mod current_watermark;
 
+pub mod final_rows;
+
 pub mod group_aggregate;
 
 mod group_changes;
@@ -43,6 +45,7 @@ use std::fmt::Debug;
 pub use aggregates::{AggregateCall, AggregateFunction, Callee};
 pub use calc::CalcSpec;
 pub use current_watermark::CurrentWatermarkSpec;
+pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;

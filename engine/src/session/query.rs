@@ -65,8 +65,8 @@ impl Query {
         let optimized = rules::optimize(bound.clone(), &config)?;
         if session.configuration().is_batch() {
             // Made to be checked: an unbounded table is refused here and not while running.
-            BatchQuery::try_new(&bound, &config)?;
-            let schema = batch::output_schema(&bound);
+            let mut builder = GraphBuilder::new(BuildOptions::BATCH, &config);
+            let schema = batch_source(&mut builder, session, &bound)?.schema;
             return Ok(Self {
                 session: session.clone(),
                 sql: sql.to_owned(),
@@ -188,6 +188,10 @@ impl Query {
 
     pub(super) fn explain_with(&self, details: explain::Details) -> Result<String> {
         if self.session.configuration().is_batch() {
+            if batch::needs_graph(&self.bound) {
+                let (builder, _) = self.build(BuildOptions::BATCH)?;
+                return Ok(explain::text(&[&self.bound], builder.graph(), details));
+            }
             let physical = batch::explain(&self.bound, &self.session.planner_config())?;
             return Ok(explain::batch_text(&[&self.bound], &physical));
         }
@@ -232,12 +236,21 @@ impl Query {
     }
 }
 
-/// The final rows of a query as the only source of a graph.
+/// The final rows of a query: of DataFusion's plan as a source of the graph, or, where relations of
+/// ours stand in it, of the graph itself.
 pub(super) fn batch_source(
     builder: &mut GraphBuilder,
     session: &Session,
     plan: &LogicalPlan,
 ) -> Result<Built> {
+    if batch::needs_graph(plan) {
+        batch::check_tables(plan)?;
+        let optimized = rules::optimize(plan.clone(), &session.planner_config())?;
+        builder.set_options(BuildOptions::BATCH);
+        builder.prepare([&optimized])?;
+        let built = builder.query_as(&optimized, &batch::output_schema(plan))?;
+        return Ok(builder.final_rows(built));
+    }
     let source = BatchQuery::try_new(plan, &session.planner_config())?;
     let fields: Vec<_> = plan
         .schema()

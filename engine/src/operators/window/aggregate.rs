@@ -401,7 +401,7 @@ impl WindowAggregate {
 }
 
 /// Columns of a checkpoint as a batch; their names do not matter.
-pub(super) fn state_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+pub(crate) fn state_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns
         .iter()
         .enumerate()

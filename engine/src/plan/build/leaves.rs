@@ -73,8 +73,11 @@ impl GraphBuilder {
     fn table(&mut self, scan: &TableScan, table: &PhysicalTable, read: &[usize]) -> Result<Built> {
         let schema = Arc::new(TableSource::schema(table).project(read)?);
         let watermark = match &table.watermark {
-            Some(watermark) => Some(watermark.to_spec(&schema, &self.config)?),
-            None => None,
+            // In batch mode nothing is late, and time is over with the last row.
+            Some(watermark) if !self.options.is_batch => {
+                Some(watermark.to_spec(&schema, &self.config)?)
+            }
+            _ => None,
         };
         let fields: Vec<_> = schema
             .fields()

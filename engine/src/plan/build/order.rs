@@ -13,7 +13,7 @@ use super::rank::{End, Rank};
 use super::{Built, GraphBuilder, all_columns};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{LimitSpec, OperatorFactory, SortLimitSpec, SortOutput};
+use crate::operators::{FinalRowsSpec, LimitSpec, OperatorFactory, SortLimitSpec, SortOutput};
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
@@ -129,12 +129,48 @@ impl GraphBuilder {
         Ok(built)
     }
 
+    /// LIMIT of rows that stay.
+    fn first_rows(&mut self, input: Built, offset: usize, fetch: Option<usize>) -> Built {
+        let schema = Arc::clone(&input.schema);
+        let fetch_text = fetch.map_or("unlimited".to_owned(), |fetch| fetch.to_string());
+        self.add(
+            format!("Limit(offset=[{offset}], fetch=[{fetch_text}])"),
+            NodeKind::Operator(Arc::new(LimitSpec { offset, fetch })),
+            vec![(input, Exchange::Single)],
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        )
+    }
+
+    /// The rows that are left of `input` at its end.
+    pub fn final_rows(&mut self, input: Built) -> Built {
+        if input.mode.is_insert_only() {
+            return input;
+        }
+        let schema = Arc::clone(&input.schema);
+        let spec = FinalRowsSpec {
+            schema: Arc::clone(&schema),
+        };
+        self.add(
+            "FinalRows".to_owned(),
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Single)],
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        )
+    }
+
     pub(super) fn sort(
         &mut self,
         sort: &Sort,
         offset: usize,
         fetch: Option<usize>,
     ) -> Result<Built> {
+        if self.options.is_batch && (fetch.is_some() || offset > 0) {
+            // All rows in their order, and of these the first.
+            let sorted = self.sort(sort, 0, None)?;
+            return Ok(self.first_rows(sorted, offset, fetch));
+        }
         let input_plan = sort.input.as_ref();
         if let Some(fetch) = fetch
             && self.options.sort_output == SortOutput::Changes

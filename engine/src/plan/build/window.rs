@@ -38,7 +38,13 @@ impl GraphBuilder {
     fn window_tvf(&mut self, node: &WindowTvf) -> Result<Built> {
         let field = node.time_field().map_err(from_planner)?;
         let is_proctime = time::is_proctime(&field);
-        if !self.options.is_batch {
+        if self.options.is_batch {
+            if !node.kind.is_aligned() {
+                return Err(EngineError::unsupported(
+                    "an unaligned window like SESSION in batch mode",
+                ));
+            }
+        } else {
             if !is_proctime && !time::is_rowtime(&field) {
                 return Err(validation(format!(
                     "the window function {} requires the timecol to be a time attribute, but '{}' \

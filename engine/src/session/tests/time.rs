@@ -232,15 +232,21 @@ fn windows_that_do_not_exist() {
     for (arguments, expected) in [
         (
             "TUMBLE(TABLE events, DESCRIPTOR(k), INTERVAL '5' SECOND)",
-            expect!["the window function TUMBLE(TABLE table_name, DESCRIPTOR(timecol), datetime interval) requires the timecol to be TIMESTAMP or TIMESTAMP_LTZ, but 'k' is STRING"],
+            expect![
+                "the window function TUMBLE(TABLE table_name, DESCRIPTOR(timecol), datetime interval) requires the timecol to be TIMESTAMP or TIMESTAMP_LTZ, but 'k' is STRING"
+            ],
         ),
         (
             "TUMBLE(TABLE events, DESCRIPTOR(late), INTERVAL '5' SECOND)",
-            expect!["the window function TUMBLE requires the timecol to be a time attribute, but 'late' is none; declare a WATERMARK for it"],
+            expect![
+                "the window function TUMBLE requires the timecol to be a time attribute, but 'late' is none; declare a WATERMARK for it"
+            ],
         ),
         (
             "TUMBLE(TABLE events, DESCRIPTOR(nothing), INTERVAL '5' SECOND)",
-            expect!["unknown identifier 'nothing' in a descriptor; the columns are k, ts, v, twice, late, p"],
+            expect![
+                "unknown identifier 'nothing' in a descriptor; the columns are k, ts, v, twice, late, p"
+            ],
         ),
         (
             "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '0' SECOND)",
@@ -250,22 +256,33 @@ fn windows_that_do_not_exist() {
             "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MONTH)",
             expect!["the size of TUMBLE must be an interval of days to seconds"],
         ),
-        ("TUMBLE(TABLE events, DESCRIPTOR(ts))", expect!["invalid number of arguments to function 'TUMBLE': SIZE is missing; it takes DATA, TIMECOL, SIZE, OFFSET"]),
+        (
+            "TUMBLE(TABLE events, DESCRIPTOR(ts))",
+            expect![
+                "invalid number of arguments to function 'TUMBLE': SIZE is missing; it takes DATA, TIMECOL, SIZE, OFFSET"
+            ],
+        ),
         (
             "TUMBLE(TABLE events PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' DAY)",
             expect!["TUMBLE takes no PARTITION BY behind its table; only SESSION does"],
         ),
         (
             "HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '5' SECOND)",
-            expect!["HOP table function based aggregate requires size must be an integral multiple of slide, but got size 5000 ms and slide 10000 ms"],
+            expect![
+                "HOP table function based aggregate requires size must be an integral multiple of slide, but got size 5000 ms and slide 10000 ms"
+            ],
         ),
         (
             "CUMULATE(TABLE events, DESCRIPTOR(ts), INTERVAL '4' SECOND, INTERVAL '10' SECOND)",
-            expect!["CUMULATE requires maxSize to be an integral multiple of step, but got maxSize 10000 ms and step 4000 ms"],
+            expect![
+                "CUMULATE requires maxSize to be an integral multiple of step, but got maxSize 10000 ms and step 4000 ms"
+            ],
         ),
         (
             "TUMBLE(TABLE nowhere, DESCRIPTOR(ts), INTERVAL '5' SECOND)",
-            expect!["cannot find table '`default_catalog`.`default_database`.`nowhere`' in any of the catalogs [default_catalog], nor as a temporary table at line 1, column 67"],
+            expect![
+                "cannot find table '`default_catalog`.`default_database`.`nowhere`' in any of the catalogs [default_catalog], nor as a temporary table at line 1, column 67"
+            ],
         ),
     ] {
         let sql = format!(
@@ -275,4 +292,32 @@ fn windows_that_do_not_exist() {
         let message = run(&session, &sql);
         expected.assert_eq(message.lines().next().unwrap_or_default());
     }
+}
+
+#[test]
+fn batch_mode_gives_the_windows_of_all_rows() {
+    let (session, _folder) = events(EVENTS, 1, 2);
+    session
+        .set_config("execution.runtime-mode", "batch")
+        .unwrap();
+    let show = |sql: &str| run(&session, sql);
+    expect![[r#"
+        [window_start TIMESTAMP(3) NOT NULL, c BIGINT NOT NULL, s INT]
+        +I 2024-01-01 00:00:00.000 | 4 | 100
+        +I 2024-01-01 00:00:10.000 | 2 | 75
+    "#]]
+    .assert_eq(&show(&format!(
+        "SELECT window_start, COUNT(*) AS c, SUM(v) AS s FROM {TUMBLE} \
+         GROUP BY window_start, window_end ORDER BY s DESC LIMIT 2"
+    )));
+    expect![[r#"
+        [c BIGINT NOT NULL]
+        +I 0
+    "#]]
+    .assert_eq(&show(&format!(
+        "SELECT COUNT(*) AS c FROM {TUMBLE} WHERE v > 1000"
+    )));
+    expect!["an unaligned window like SESSION in batch mode is not supported yet"].assert_eq(
+        &show("SELECT * FROM TABLE(SESSION(TABLE events, DESCRIPTOR(ts), INTERVAL '5' SECOND))"),
+    );
 }
