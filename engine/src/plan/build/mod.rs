@@ -78,6 +78,7 @@ impl BuildOptions {
     pub const PLAN: Self = Self {
         emission: Emission::RowByRow,
         sort_output: SortOutput::InOrder,
+        is_batch: false,
     };
     /// The state of the table is the result: views, upsert sinks, mini-batch.
     pub const STATE: Self = Self {
