@@ -1,11 +1,13 @@
 //! A source that plays deltas back, one a poll.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use tidemill_engine::Result;
+use serde_json::Value;
 use tidemill_engine::connectors::{Boundedness, Source, SourcePoll, SourceReader};
 use tidemill_engine::data::{ChangelogMode, Delta};
+use tidemill_engine::{EngineError, Result};
 
 /// A bounded source of any changes.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct Replay {
     pub schema: SchemaRef,
     /// What it gives, in order.
     pub deltas: Arc<[Delta]>,
+    /// After so many of them, at the latest at their end, the source pauses for good; none for never.
+    pub pause_after: Option<usize>,
 }
 
 impl Source for Replay {
@@ -46,11 +50,28 @@ struct Reader {
 
 impl SourceReader for Reader {
     fn poll(&mut self, _max_rows: usize) -> Result<SourcePoll> {
+        let n_deltas = self.source.deltas.len();
+        let pause_after = self.source.pause_after.map(|after| after.min(n_deltas));
+        if pause_after.is_some_and(|after| self.next >= after) {
+            return Ok(SourcePoll::Idle(Duration::from_millis(100)));
+        }
         let Some(delta) = self.source.deltas.get(self.next) else {
             return Ok(SourcePoll::End);
         };
         self.next += 1;
         let projected = delta.batch().project(&self.projection)?;
         Ok(SourcePoll::Rows(delta.with_batch(projected)?))
+    }
+
+    fn position(&self) -> Value {
+        Value::from(self.next)
+    }
+
+    fn seek(&mut self, position: &Value) -> Result<()> {
+        let next = position
+            .as_u64()
+            .and_then(|next| usize::try_from(next).ok());
+        self.next = next.ok_or_else(|| EngineError::internal("no position of a replay"))?;
+        Ok(())
     }
 }

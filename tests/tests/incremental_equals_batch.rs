@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,17 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Session {
+    pausing_session(t, u, n_workers, step_rows, None)
+}
+
+/// The tables pause for good after so many pieces.
+fn pausing_session(
+    t: &History,
+    u: &History,
+    n_workers: usize,
+    step_rows: usize,
+    pause_after: Option<usize>,
+) -> Session {
     let config = [
         ("parallelism.default", n_workers.to_string()),
         ("table.exec.mini-batch.size", step_rows.to_string()),
@@ -114,6 +126,7 @@ fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Sess
         let source = Replay {
             schema: schema(),
             deltas: split(&history.delta, step_rows),
+            pause_after,
         };
         session.register_source(name, Arc::new(source)).unwrap();
     }
@@ -125,11 +138,15 @@ fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Sess
 
 /// The changelog of the query, folded.
 fn collected(query: &Query) -> Bag {
+    collected_onto(Bag::new(), query)
+}
+
+/// As [`collected`], on top of what came before.
+fn collected_onto(mut bag: Bag, query: &Query) -> Bag {
     let result = query.collect().unwrap();
     let ResultContent::Changes(stream) = result.content else {
         panic!("a query gives changes");
     };
-    let mut bag = Bag::new();
     loop {
         match stream.next(LONG).unwrap() {
             ChangeEvent::Delta(delta) => fold(&mut bag, &delta).unwrap(),
@@ -137,6 +154,38 @@ fn collected(query: &Query) -> Bag {
             ChangeEvent::Timeout => panic!("the job hangs"),
         }
     }
+}
+
+/// A folder in memory, if the system has such: disks take long to say that they have written.
+fn folder_in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}
+
+/// Stops a query with a savepoint when its tables have paused, or somewhere before; gives the
+/// query's part of the changelog as a view and as a folded log, with the savepoints' folders.
+fn interrupted(query: &Query, folder: &Path) -> (Bag, [PathBuf; 2]) {
+    let result = query.collect().unwrap();
+    let ResultContent::Changes(stream) = result.content else {
+        panic!("a query gives changes");
+    };
+    let (viewing, _view) = query.materialize(ViewOptions::default()).unwrap();
+    let mut folders = Vec::new();
+    for job in [&result.job.unwrap(), &viewing] {
+        // A savepoint before the last one takes time, in which rows come.
+        let earlier = job.savepoint(Some(folder.to_owned())).unwrap();
+        assert!(earlier.wait(LONG).unwrap().is_some());
+        let pending = job.stop_with_savepoint(Some(folder.to_owned()), false);
+        folders.push(pending.unwrap().wait(LONG).unwrap().unwrap());
+    }
+    let mut bag = Bag::new();
+    while let ChangeEvent::Delta(delta) = stream.next(LONG).unwrap() {
+        fold(&mut bag, &delta).unwrap();
+    }
+    (bag, [folders.remove(0), folders.remove(0)])
 }
 
 /// The table that a live view of the query has at the end.
@@ -178,6 +227,41 @@ proptest! {
                 let setting = (case.sql, n_workers, step_rows);
                 prop_assert_eq!(&collected(&query), expected, "collect: {:?}", setting);
                 prop_assert_eq!(&viewed(&query), expected, "view: {:?}", setting);
+            }
+        }
+    }
+
+    /// A job that is stopped in the middle and goes on elsewhere, on another number of workers,
+    /// gives what it would have given.
+    #[test]
+    fn a_restart_in_the_middle_changes_nothing(
+        t in changes(80),
+        u in changes(40),
+        pause_after in 0_usize..12,
+    ) {
+        let (t, u) = (history(&t).unwrap(), history(&u).unwrap());
+        let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
+        let folder = folder_in_memory();
+        for (before, after, step_rows) in [(1, 3, 7), (3, 2, 3)] {
+            let first = pausing_session(&t, &u, before, step_rows, Some(pause_after));
+            let second = session(&t, &u, after, step_rows);
+            for case in cases() {
+                if case.is_global && t.table.num_rows() == 0 {
+                    continue;
+                }
+                let expected = batch_result(&tables, &VIEWS, case.sql).unwrap();
+                let (bag, [of_log, of_view]) =
+                    interrupted(&first.query(case.sql).unwrap(), folder.path());
+                let restore_from = |folder: &Path| {
+                    let folder = folder.display().to_string();
+                    second.set_config("execution.state-recovery.path", &folder).unwrap();
+                    second.query(case.sql).unwrap()
+                };
+                let setting = (case.sql, before, after, step_rows);
+                let collected = collected_onto(bag, &restore_from(&of_log));
+                prop_assert_eq!(&collected, &expected, "collect: {:?}", setting);
+                let viewed = viewed(&restore_from(&of_view));
+                prop_assert_eq!(&viewed, &expected, "view: {:?}", setting);
             }
         }
     }
