@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 .venv/bin/python tests/bench/kernel.py tidemill python3
 .venv/bin/python tests/bench/cdn.py ${PYFLINK:+--pyflink "$PYFLINK"}
+.venv/bin/python tests/bench/functions.py ${PYFLINK:+--pyflink "$PYFLINK"}
 cargo run --release --locked --quiet -p tidemill-tests --example group_by

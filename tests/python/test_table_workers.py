@@ -84,6 +84,7 @@ def test_all_kinds_of_values_travel() -> None:
 def test_the_mode_is_looked_at_when_a_query_runs() -> None:
     env = environment()
     env.create_temporary_function("pid", udf(lambda _: os.getpid(), result_type="INT"))
+    env.get_config().set("python.executable", sys.executable)
     assert set(values(env, "SELECT pid(n) FROM t")) == {os.getpid()}
     env.get_config().set("python.execution-mode", "process")
     assert os.getpid() not in set(values(env, "SELECT pid(n) FROM t"))

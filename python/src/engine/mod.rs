@@ -46,6 +46,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// # Errors
 /// As Python's import system.
 pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
+    worker::note_interpreter(parent.py())?;
     let module = PyModule::new(parent.py(), "engine")?;
     module.add_class::<session::PySession>()?;
     module.add_class::<query::PyQuery>()?;

@@ -65,7 +65,8 @@ class GroupStates:
                 return
             for n_done, state in enumerate(states):
                 if counted is None or counted[n_done]:
-                    step = self._accumulate if signs is None or signs[n_done] > 0 else self._retract
+                    is_added = signs is None or signs[n_done] > 0
+                    step = self._accumulate if is_added else self._retract
                     step(state, *(column[n_done] for column in columns))
         except Exception as error:  # noqa: BLE001 (of the user's function)
             _fail(error, [column[n_done] for column in columns])
@@ -83,7 +84,8 @@ class GroupStates:
         try:
             for row_idx, state in enumerate(self._of(groups)):
                 if counted is None or counted[row_idx]:
-                    step = self._accumulate if signs is None or signs[row_idx] > 0 else self._retract
+                    is_added = signs is None or signs[row_idx] > 0
+                    step = self._accumulate if is_added else self._retract
                     step(state, *(column[row_idx] for column in columns))
                 values.append(self._value(state))
         except Exception as error:  # noqa: BLE001 (of the user's function)

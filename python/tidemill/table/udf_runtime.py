@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidemill.table import worker_functions
-from tidemill.table.udf import FunctionContext, ScalarFunction, as_wrapper
+from tidemill.table.udf import FunctionContext, UserDefinedFunction, as_wrapper
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
 
 if TYPE_CHECKING:
@@ -67,6 +67,18 @@ class FunctionRunner:
         self._lock = threading.Lock()  # several workers may come first
         self._is_open = False
 
+    def open_function(self) -> Any:
+        """Open the function if it is not open, and give it."""
+        function = self.wrapper.function
+        if isinstance(function, UserDefinedFunction):
+            with self._lock:
+                if not self._is_open:
+                    context = FunctionContext(None, self.parameters, self.wrapper.name)
+                    function.open(context)
+                    self._is_open = True
+                    _open_runners.add(self)
+        return function
+
     def open(self) -> Callable[..., Any]:
         """Open the function if it is not open, and give what is to be called for each batch or row.
 
@@ -75,18 +87,11 @@ class FunctionRunner:
         UnsupportedOperationException
             If a vectorized function needs a package that is not installed.
         """
-        function = self.wrapper.function
-        if isinstance(function, ScalarFunction):
-            with self._lock:
-                if not self._is_open:
-                    context = FunctionContext(None, self.parameters, self.wrapper.name)
-                    function.open(context)
-                    self._is_open = True
-                    _open_runners.add(self)
-            function = function.eval
+        function = self.open_function()
+        call: Callable[..., Any] = function.eval if hasattr(function, "eval") else function
         if self.wrapper.func_type == "general":
-            return function
-        return _vectorized(function, self.wrapper.func_type)
+            return call
+        return _vectorized(call, self.wrapper.func_type)
 
     def pickled(self) -> bytes:
         """Pickle the function for a worker process."""
@@ -95,10 +100,9 @@ class FunctionRunner:
     def close(self) -> None:
         """Close the function if it is open."""
         with self._lock:
-            function = self.wrapper.function
-            if self._is_open and isinstance(function, ScalarFunction):
+            if self._is_open:
                 self._is_open = False
-                function.close()
+                self.wrapper.function.close()
 
 
 def describe_failure(

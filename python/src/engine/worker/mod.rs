@@ -23,4 +23,4 @@ mod settings;
 
 pub(super) use pool::{Pool, RemoteFunction};
 pub(super) use serve::serve_worker;
-pub(super) use settings::Settings;
+pub(super) use settings::{Settings, note_interpreter};

@@ -1,5 +1,8 @@
 //! Where the functions of a session run: what its `python.*` options say.
 
+use std::sync::OnceLock;
+
+use pyo3::prelude::*;
 use tidemill_engine::session::Configuration;
 
 /// Rows that travel together, if `python.fn-execution.bundle.size` says nothing: enough that the
@@ -19,6 +22,19 @@ pub(in crate::engine) struct Settings {
     pub(super) n_processes: usize,
     /// How long a bundle may take; none without a limit.
     pub(super) timeout: Option<std::time::Duration>,
+}
+
+/// `sys.executable`.
+static OWN_EXECUTABLE: OnceLock<String> = OnceLock::new();
+
+/// Notes which interpreter runs this process.
+///
+/// # Errors
+/// If `sys` has no executable.
+pub(in crate::engine) fn note_interpreter(py: Python<'_>) -> PyResult<()> {
+    let executable = py.import("sys")?.getattr("executable")?.extract()?;
+    OWN_EXECUTABLE.get_or_init(|| executable);
+    Ok(())
 }
 
 const EXECUTABLE: &str = "python.executable";
@@ -49,11 +65,14 @@ impl Settings {
         }
     }
 
-    /// Whether functions run in processes of their own.
+    /// Whether functions run in processes of their own: when that is asked for, or when they need
+    /// what this process does not have. Naming the interpreter that runs already changes nothing.
     pub(in crate::engine) fn needs_process(&self) -> bool {
         self.is_process_mode
-            || self.options.iter().any(|(key, value)| {
-                value.is_some() && matches!(*key, EXECUTABLE | REQUIREMENTS | ARCHIVES)
+            || self.options.iter().any(|(key, value)| match *key {
+                EXECUTABLE => value.is_some() && value.as_ref() != OWN_EXECUTABLE.get(),
+                REQUIREMENTS | ARCHIVES => value.is_some(),
+                _ => false,
             })
     }
 
