@@ -102,7 +102,8 @@ class FunctionRunner:
         with self._lock:
             if self._is_open:
                 self._is_open = False
-                self.wrapper.function.close()
+                function: Any = self.wrapper.function
+                function.close()
 
 
 def describe_failure(
