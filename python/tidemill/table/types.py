@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from tidemill.common.types import Row, RowKind
-from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
+from tidemill.table.composite_types import (
+    ArrayType,
+    MapType,
+    MultisetType,
+    RowField,
+    RowType,
+    StructuredType,
+)
 from tidemill.table.data_types import DataTypes, Resolution
 from tidemill.table.logical_types import (
     AtomicType,
     BigIntType,
     BinaryType,
+    BitmapType,
     BooleanType,
     CharType,
     DataType,
@@ -29,6 +37,7 @@ from tidemill.table.logical_types import (
     TinyIntType,
     VarBinaryType,
     VarCharType,
+    VariantType,
     YearMonthIntervalType,
 )
 
@@ -37,6 +46,7 @@ __all__ = [
     "AtomicType",
     "BigIntType",
     "BinaryType",
+    "BitmapType",
     "BooleanType",
     "CharType",
     "DataType",
@@ -60,10 +70,12 @@ __all__ = [
     "RowKind",
     "RowType",
     "SmallIntType",
+    "StructuredType",
     "TimeType",
     "TimestampType",
     "TinyIntType",
     "VarBinaryType",
     "VarCharType",
+    "VariantType",
     "YearMonthIntervalType",
 ]
