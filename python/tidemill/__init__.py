@@ -2,19 +2,19 @@
 
 A program written for PyFlink is ported by replacing ``pyflink`` with ``tidemill`` in its import
 lines: ``tidemill.table`` repeats ``pyflink.table``, ``tidemill.common`` repeats
-``pyflink.common``, and so on. This page imports nothing, so that the kernel starts quickly.
+``pyflink.common``, and so on. This page imports next to nothing, so that the kernel starts quickly.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidemill.version import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidemill.kernel.jobs import JobList
-
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "jobs"]
 

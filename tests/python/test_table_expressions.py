@@ -91,7 +91,7 @@ def test_texts(expression: Expression, text: str, sql: str) -> None:
         (lit(b"\x01\xff"), "X'01ff'"),
         (lit(dt.date(2020, 1, 2)), "DATE '2020-01-02'"),
         (lit(dt.datetime(2020, 1, 2, 3, 4, 5)), "TIMESTAMP '2020-01-02 03:04:05'"),  # noqa: DTZ001
-        (lit(1).hours, "INTERVAL '0 01:00:00.000' DAY(2) TO SECOND(3)"),
+        (lit(1).hours, "INTERVAL '1' HOUR"),
         (lit(2).years, "(INTERVAL '2' YEAR(2))"),
         (lit(1, DataTypes.BIGINT()), "CAST(1 AS BIGINT)"),
         (null_of(DataTypes.INT()), "CAST(NULL AS INT)"),

@@ -6,8 +6,6 @@ pub mod udf;
 
 pub mod aggregates;
 
-pub mod rules;
-
 pub mod arithmetic;
 
 pub mod cast;
@@ -30,15 +28,7 @@ pub mod regexp;
 
 pub mod encoding;
 
-pub mod nested;
-
-pub mod json;
-
-pub mod variant;
-
-pub mod session_values;
-
-pub mod bitmap;
+pub mod collection;
 
 pub mod window;
 

@@ -8,8 +8,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::make_comparator;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::SortOptions;
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::SchemaRef;
@@ -361,6 +363,11 @@ fn same_rows(before: &[ArrayRef], after: &[ArrayRef], n_rows: usize) -> Result<B
 }
 
 fn same_values(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanBuffer> {
+    if before.data_type().is_nested() {
+        let compare = make_comparator(before, after, SortOptions::default())?;
+        let is_same = |row_idx| compare(row_idx, row_idx).is_eq();
+        return Ok(BooleanBuffer::collect_bool(before.len(), is_same));
+    }
     Ok(not_distinct(before, after)?.values().clone())
 }
 

@@ -23,7 +23,6 @@ use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
 use crate::functions::registry::builtin_scalar;
-use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
@@ -146,8 +145,7 @@ impl<'a> BindContext<'a> {
         functions: &'a FunctionRegistry,
         options: &Arc<ConfigOptions>,
     ) -> Self {
-        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> =
-            vec![Arc::new(NestedExpressions), Arc::new(FlinkExpressions)];
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(FlinkExpressions)];
         // Theirs come after ours: field access, arrays, maps.
         expr_planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
         Self {

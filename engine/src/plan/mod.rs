@@ -11,8 +11,6 @@ pub mod interval;
 
 pub mod normalize;
 
-mod nested;
-
 pub mod context;
 
 pub mod time;

@@ -170,6 +170,23 @@ impl Session {
         self.shared.tables.register_source(name, source)
     }
 
+    /// Lets an existing temporary table read `source`, which gives its physical columns.
+    ///
+    /// # Errors
+    /// If there is no such table.
+    pub fn attach_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
+        self.shared.tables.attach_source(name, source)
+    }
+
+    /// Names of temporary tables and views of the current database.
+    #[must_use]
+    pub fn list_temporary_tables(&self) -> Vec<String> {
+        let (catalog, database) = (self.current_catalog(), self.current_database());
+        self.shared
+            .tables
+            .read(|tables| tables.list_temporary(&catalog, &database))
+    }
+
     /// Names a query. An older temporary view of this name is replaced.
     ///
     /// # Errors
@@ -378,12 +395,7 @@ impl Session {
     }
 
     fn planner_config(&self) -> Arc<ConfigOptions> {
-        let mut config = config_options(&self.shared.config.time_zone());
-        // What CURRENT_DATABASE() gives; names are resolved by the catalog itself.
-        Arc::make_mut(&mut config).catalog.default_schema = self
-            .tables()
-            .read(|manager| manager.current_database().to_owned());
-        config
+        config_options(&self.shared.config.time_zone())
     }
 
     fn functions(&self) -> &FunctionRegistry {

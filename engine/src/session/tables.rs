@@ -78,6 +78,25 @@ impl Tables {
         Ok(())
     }
 
+    pub(super) fn attach_source(&self, name: &str, source: Arc<dyn Source>) -> Result<()> {
+        let identifier = self.qualify(name);
+        let table = self.read(|catalog| {
+            catalog
+                .find(&identifier)
+                .and_then(|found| found.object.as_table().map(|table| (**table).clone()))
+        });
+        let Some(mut table) = table else {
+            return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+                format!("there is no table '{identifier}'"),
+            ))));
+        };
+        table.attachment = Some(Attachment(Arc::new(RegisteredSource(source))));
+        self.write(|catalog| {
+            catalog.create_temporary(&identifier, table.into(), IfExists::Replace)
+        })?;
+        Ok(())
+    }
+
     pub(super) fn create_temporary_view(
         &self,
         name: &str,

@@ -1,6 +1,7 @@
 //! Planned queries in Python.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
@@ -82,8 +83,10 @@ impl PyQuery {
         Ok(PyTableResult::new(result, self.time_zone.clone(), shape))
     }
 
-    /// Runs the query to its end and gives the table that results, through the Arrow interface.
-    fn to_arrow(&self, py: Python<'_>) -> PyResult<PyTable> {
+    /// Runs the query and gives the table that results, through the Arrow interface, and whether
+    /// the query ended. With `within_ms` it is stopped after that time.
+    #[pyo3(signature = (within_ms = None))]
+    fn to_arrow(&self, py: Python<'_>, within_ms: Option<u64>) -> PyResult<(PyTable, bool)> {
         let options = ViewOptions {
             max_rows: None,
             upsert_key: None,
@@ -91,23 +94,28 @@ impl PyQuery {
         let (job, view) = py
             .detach(|| answered(|| self.query.materialize(options)))
             .map_err(|error| errors::to_exception(&error))?;
-        loop {
+        let deadline = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        let ended = loop {
             match py.detach(|| job.wait(Some(POLL))) {
                 JobStatus::Running => {}
                 JobStatus::Failed(error) => return Err(errors::to_exception(&error)),
-                JobStatus::Finished | JobStatus::Stopped => break,
+                JobStatus::Finished | JobStatus::Stopped => break true,
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                py.detach(|| job.stop());
+                break false;
             }
             if let Err(interrupt) = py.check_signals() {
                 py.detach(|| job.stop());
                 return Err(interrupt);
             }
-        }
+        };
         let ordering = self.query.ordering();
         let rows = py
             .detach(|| sorted(view.snapshot(usize::MAX)?.rows, &ordering))
             .map_err(|error| errors::to_exception(&error))?;
         let schema = rows.schema();
-        PyTable::try_new(vec![rows], Arc::clone(&schema))
+        Ok((PyTable::try_new(vec![rows], Arc::clone(&schema))?, ended))
     }
 }
 

@@ -83,13 +83,16 @@ impl PySession {
 
     // ---- tables and functions ----
 
-    /// Registers rows of Python values as a temporary table.
+    /// Registers rows of Python values as a temporary table; with `attach`, as the rows of an
+    /// existing one.
+    #[pyo3(signature = (name, fields, rows, attach = false))]
     fn register_rows(
         &self,
         py: Python<'_>,
         name: &str,
         fields: Vec<(String, String)>,
         rows: &Bound<'_, PyList>,
+        attach: bool,
     ) -> PyResult<()> {
         let schema = schema_of(&fields)?;
         let time_zone = self.time_zone();
@@ -99,7 +102,7 @@ impl PySession {
             let end = n_rows.min(start + BATCH_ROWS);
             batches.push(batch_of(py, &schema, rows, start..end, &time_zone)?);
         }
-        self.register_batches(py, name, schema, batches)
+        self.register_batches(py, name, schema, batches, attach)
     }
 
     /// Registers anything that speaks the Arrow interface as a temporary table.
@@ -122,7 +125,7 @@ impl PySession {
             .map(|batch| cast_batch(batch, &schema))
             .collect::<Result<Vec<_>>>()
             .map_err(|error| errors::to_exception(&error))?;
-        self.register_batches(py, name, schema, batches)
+        self.register_batches(py, name, schema, batches, false)
     }
 
     fn create_temporary_view(&self, py: Python<'_>, name: &str, sql: &str) -> PyResult<()> {
@@ -159,6 +162,10 @@ impl PySession {
 
     fn list_tables(&self) -> Vec<String> {
         self.session.list_tables()
+    }
+
+    fn list_temporary_tables(&self) -> Vec<String> {
+        self.session.list_temporary_tables()
     }
 
     fn list_views(&self) -> Vec<String> {
@@ -227,11 +234,16 @@ impl PySession {
         name: &str,
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
+        attach: bool,
     ) -> PyResult<()> {
         let deltas = batches.into_iter().map(Delta::insert_only).collect();
         self.run(py, |session| {
-            let source = ValuesSource::try_new(schema, deltas)?;
-            session.register_source(name, Arc::new(source))
+            let source = Arc::new(ValuesSource::try_new(schema, deltas)?);
+            if attach {
+                session.attach_source(name, source)
+            } else {
+                session.register_source(name, source)
+            }
         })
     }
 }

@@ -326,15 +326,21 @@ impl<'py> Calls<'py> {
         if readers.is_empty() {
             return Ok(Self::NoArguments(callable.clone()));
         }
-        let mut parameters = vec![callable.clone()];
+        let mut columns = Vec::with_capacity(readers.len() + 1);
         for reader in readers {
             let values = (0..n_rows)
                 .map(|row_idx| reader.value(py, row_idx))
                 .collect::<PyResult<Vec<_>>>()?;
-            parameters.push(PyList::new(py, values)?.into_any());
+            columns.push(PyList::new(py, values)?.into_any());
         }
-        let map = py.import("builtins")?.getattr("map")?;
-        let mapped = map.call1(PyTuple::new(py, parameters)?)?;
+        // Asynchronous functions take the rows of a batch together.
+        let mapped = if let Some(map_batch) = callable.getattr_opt("map_batch")? {
+            map_batch.call1(PyTuple::new(py, columns)?)?
+        } else {
+            columns.insert(0, callable.clone());
+            let map = py.import("builtins")?.getattr("map")?;
+            map.call1(PyTuple::new(py, columns)?)?
+        };
         Ok(Self::Mapped(mapped.cast_into()?))
     }
 

@@ -19,8 +19,9 @@ class Configuration:
     {'parallelism.default': '2'}
     """
 
-    def __init__(self, other: Configuration | None = None) -> None:
-        """Copy the options of `other`."""
+    def __init__(self, other: Configuration | None = None, j_configuration: object = None) -> None:
+        """Copy the options of `other`; PyFlink's second way is of a Java object and not used."""
+        del j_configuration
         self._options: dict[str, str] = {}
         self._bytes: dict[str, bytes] = {}
         if other is not None:

@@ -11,7 +11,7 @@ make one:
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,12 @@ class RowKind(Enum):
     def __str__(self) -> str:
         """Give Flink's two letters: ``+I``, ``-U``, ``+U``, ``-D``."""
         return ("+I", "-U", "+U", "-D")[self.value]
+
+    def to_j_row_kind(self) -> NoReturn:
+        """Refuse: there is no JVM."""
+        from tidemill.util.exceptions import refuse  # noqa: PLC0415 - only to refuse
+
+        refuse("a Java object (there is no JVM)")
 
 
 class Row:

@@ -6,11 +6,15 @@ programs of the Table API use it for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidemill.common.configuration import Configuration
+from tidemill.datastream.data_stream import DataStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidemill.common.typeinfo import TypeInformation
     from tidemill.datastream.execution_mode import RuntimeExecutionMode
 
 __all__ = ["StreamExecutionEnvironment"]
@@ -53,6 +57,12 @@ class StreamExecutionEnvironment:
         """Choose between streaming and batch."""
         self._configuration.set_string("execution.runtime-mode", execution_mode.value.lower())
         return self
+
+    def from_collection(
+        self, collection: Iterable[Any], type_info: TypeInformation | None = None
+    ) -> DataStream:
+        """Make a stream of the elements of a collection."""
+        return DataStream(list(collection), type_info)
 
     def get_configuration(self) -> Configuration:
         """Give the options."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tidemill.common.types import new_row
 from tidemill.table.udf_runtime import FunctionRunner, describe_failure
+from tidemill.table.udf_wrappers import values_of
 from tidemill.util.exceptions import UserDefinedFunctionException
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ class AggregateRunner(FunctionRunner):
         """Open the function if it is not open, and give the accumulators of a worker."""
         function = self.open_function()
         if self.wrapper.func_type == "pandas":
-            return GroupStates(_Columns(function))
-        return GroupStates(function)
+            call = self.wrapper.row_callable(_of_columns(function))
+            return GroupStates(_Columns(call))
+        names = self.wrapper.row_names
+        return GroupStates(function if names is None else _OfRows(function, list(names)))
 
 
 class GroupStates:
@@ -167,13 +171,47 @@ class _Columns:
             rows.extend(other)
 
     def get_value(self, rows: list[tuple[Any, ...]]) -> Any:
+        if not rows:
+            return None
         value = self._function(*map(self._series, zip(*rows, strict=True)))
         return value.item() if hasattr(value, "item") else value
 
 
+class _OfRows:
+    """A function that takes rows as one that takes their values."""
+
+    def __init__(self, function: Any, names: list[str]) -> None:
+        self._accumulate = function.accumulate
+        self._retract = function.retract
+        self._names = names
+        self.create_accumulator = function.create_accumulator
+        self.merge = function.merge
+        self.get_value = getattr(function, "get_value", None)
+        self.emit_value = getattr(function, "emit_value", None)
+
+    def accumulate(self, state: Any, *args: Any) -> None:
+        self._accumulate(state, new_row(list(args), self._names))
+
+    def retract(self, state: Any, *args: Any) -> None:
+        self._retract(state, new_row(list(args), self._names))
+
+
+def _of_columns(function: Any) -> Callable[..., Any]:
+    """Give a function of columns; an `AggregateFunction` takes them all at once."""
+    if not hasattr(function, "accumulate"):
+        return function  # type: ignore[no-any-return]
+
+    def call(*columns: Any) -> Any:
+        state = function.create_accumulator()
+        function.accumulate(state, *columns)
+        return function.get_value(state)
+
+    return call
+
+
 def _listed(emit: Callable[[Any], Iterable[Any]]) -> Callable[[Any], list[Any]]:
     """Adapt a function that yields the rows of a group to one that gives them as a list."""
-    return lambda state: list(emit(state))
+    return lambda state: [values_of(item) for item in emit(state)]
 
 
 def _fail(error: Exception, arguments: Sequence[Any] | None) -> NoReturn:

@@ -9,7 +9,7 @@ from tidemill.table.logical_types import DataType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ArrayType", "MapType", "MultisetType", "RowField", "RowType", "StructuredType"]
+__all__ = ["ArrayType", "MapType", "MultisetType", "RowField", "RowType"]
 
 
 class ArrayType(DataType):
@@ -21,6 +21,18 @@ class ArrayType(DataType):
         """Keep the type of the elements."""
         super().__init__(nullable)
         self.element_type = element_type
+
+    def need_conversion(self) -> bool:
+        """Tell whether elements have an internal form of their own."""
+        return self.element_type.need_conversion()
+
+    def to_sql_type(self, obj: Any) -> Any:
+        """Give the internal forms of the elements."""
+        return None if obj is None else [self.element_type.to_sql_type(item) for item in obj]
+
+    def from_sql_type(self, obj: Any) -> Any:
+        """Give the elements of internal forms."""
+        return None if obj is None else [self.element_type.from_sql_type(item) for item in obj]
 
     def _text(self) -> str:
         return f"{self._NAME}<{self.element_type.as_serializable_string()}>"
@@ -46,6 +58,22 @@ class MapType(DataType):
         super().__init__(nullable)
         self.key_type = key_type
         self.value_type = value_type
+
+    def need_conversion(self) -> bool:
+        """Tell whether keys or values have an internal form of their own."""
+        return self.key_type.need_conversion() or self.value_type.need_conversion()
+
+    def to_sql_type(self, obj: Any) -> Any:
+        """Give the internal forms of keys and values."""
+        key, value = self.key_type, self.value_type
+        return None if obj is None else {key.to_sql_type(k): value.to_sql_type(obj[k]) for k in obj}
+
+    def from_sql_type(self, obj: Any) -> Any:
+        """Give the keys and values of internal forms."""
+        key, value = self.key_type, self.value_type
+        if obj is None:
+            return None
+        return {key.from_sql_type(k): value.from_sql_type(obj[k]) for k in obj}
 
     def _text(self) -> str:
         key, value = self.key_type, self.value_type
@@ -88,6 +116,18 @@ class RowField:
     def __repr__(self) -> str:
         """Show name and type."""
         return f"RowField({self.name}, {self.data_type!r})"
+
+    def need_conversion(self) -> bool:
+        """Tell whether values have an internal form of their own."""
+        return self.data_type.need_conversion()
+
+    def to_sql_type(self, obj: Any) -> Any:
+        """Give the internal form of a value."""
+        return self.data_type.to_sql_type(obj)
+
+    def from_sql_type(self, obj: Any) -> Any:
+        """Give the value of an internal form."""
+        return self.data_type.from_sql_type(obj)
 
     def _text(self, type_text: str) -> str:
         name = self.name.replace("`", "``")
@@ -135,6 +175,33 @@ class RowType(DataType):
         """Give the types of the fields."""
         return [field.data_type for field in self.fields]
 
+    def need_conversion(self) -> bool:
+        """Tell that rows are kept as tuples."""
+        return True
+
+    def to_sql_type(self, obj: Any) -> Any:
+        """Give the internal forms of a row's values, of a row, tuple, list or dictionary."""
+        if obj is None:
+            return None
+        if isinstance(obj, dict):
+            values = [obj.get(name) for name in self.names]
+        elif isinstance(obj, tuple | list) or hasattr(obj, "_values"):
+            values = list(obj)
+        else:
+            values = [getattr(obj, name, None) for name in self.names]
+        return tuple(f.to_sql_type(v) for f, v in zip(self.fields, values, strict=True))
+
+    def from_sql_type(self, obj: Any) -> Any:
+        """Give the row of internal forms."""
+        from tidemill.common.types import Row  # noqa: PLC0415 - only conversions need rows
+
+        if obj is None or isinstance(obj, Row):
+            return obj
+        pairs = zip(self.fields, obj, strict=True)
+        row = Row(*(field.from_sql_type(value) for field, value in pairs))
+        row.set_field_names(self.names)
+        return row
+
     def _text(self) -> str:
         fields = (field._text(field.data_type.as_serializable_string()) for field in self.fields)  # noqa: SLF001 - the same family
         return f"ROW<{', '.join(fields)}>"
@@ -165,39 +232,3 @@ class RowType(DataType):
         if isinstance(key, slice):
             return RowType(self.fields[key])
         return self.fields[key]
-
-
-class StructuredType(RowType):
-    """Objects of a class, as OBJECT_OF makes them.
-
-    Parameters
-    ----------
-    class_name
-        The name of the class.
-    fields
-        Its attributes, in order.
-    """
-
-    def __init__(
-        self,
-        class_name: str,
-        fields: Sequence[RowField] | None = None,
-        nullable: bool = True,  # noqa: FBT001, FBT002 - as in the other types
-    ) -> None:
-        """Keep the name and the attributes."""
-        super().__init__(fields, nullable)
-        self.class_name = class_name
-
-    def _text(self) -> str:
-        return self._structured(super()._text())
-
-    def _summary(self) -> str:
-        return self._structured(super()._summary())
-
-    def _structured(self, row_text: str) -> str:
-        name = self.class_name.replace("'", "''")
-        return f"STRUCTURED<'{name}', {row_text.removeprefix('ROW<')}"
-
-    def __str__(self) -> str:
-        """Give Flink's SQL text."""
-        return self.as_serializable_string()

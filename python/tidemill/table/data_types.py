@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
@@ -28,6 +29,7 @@ from tidemill.table.logical_types import (
     VarCharType,
     YearMonthIntervalType,
 )
+from tidemill.table.special_types import ListViewType, MapViewType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +40,24 @@ __all__ = ["DataTypes", "Resolution"]
 class Resolution:
     """A unit of an interval with its precision, made by ``DataTypes.DAY()`` and its like."""
 
-    def __init__(self, unit: str, precision: int = -1) -> None:
+    class IntervalUnit(Enum):
+        """The units."""
+
+        SECOND = 0
+        MINUTE = 1
+        HOUR = 2
+        DAY = 3
+        MONTH = 4
+        YEAR = 5
+
+    def __init__(self, unit: IntervalUnit | str, precision: int = -1) -> None:
         """Keep unit and precision; -1 means the default."""
-        self._unit = unit
+        self._unit = unit if isinstance(unit, str) else unit.name
         self._precision = precision
 
     @property
     def unit(self) -> str:
-        """The unit."""
+        """The unit's name."""
         return self._unit
 
     @property
@@ -183,6 +195,16 @@ class DataTypes:
     def MAP(key_type: DataType, value_type: DataType, nullable: bool = True) -> MapType:
         """Make maps."""
         return MapType(key_type, value_type, nullable)
+
+    @staticmethod
+    def LIST_VIEW(element_type: DataType) -> ListViewType:
+        """Make the type of a `ListView` in an accumulator."""
+        return ListViewType(element_type)
+
+    @staticmethod
+    def MAP_VIEW(key_type: DataType, value_type: DataType) -> MapViewType:
+        """Make the type of a `MapView` in an accumulator."""
+        return MapViewType(key_type, value_type)
 
     @staticmethod
     def ROW(

@@ -47,6 +47,18 @@ class EnvironmentSettings:
             self._configuration.set_string(_MODE, "streaming")
             return self
 
+        def use_old_planner(self) -> EnvironmentSettings.Builder:
+            """Change nothing: there is one planner."""
+            return self
+
+        def use_blink_planner(self) -> EnvironmentSettings.Builder:
+            """Change nothing: there is one planner."""
+            return self
+
+        def use_any_planner(self) -> EnvironmentSettings.Builder:
+            """Change nothing: there is one planner."""
+            return self
+
         def with_built_in_catalog_name(
             self, built_in_catalog_name: str
         ) -> EnvironmentSettings.Builder:

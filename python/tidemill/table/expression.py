@@ -19,15 +19,42 @@ from tidemill.table.expression_functions import (
     StringFunctions,
     TimeFunctions,
 )
-from tidemill.table.expression_nodes import Alias, Call, Field, Literal, Node, TypeLiteral
-from tidemill.table.expression_units import TimeIntervalUnit, TimePointUnit
+from tidemill.table.expression_json import BitmapFunctions, JsonFunctions
+from tidemill.table.expression_nodes import (
+    Alias,
+    Call,
+    Field,
+    Literal,
+    Node,
+    SubQuery,
+    TypeLiteral,
+)
+from tidemill.table.expression_units import (
+    JsonExistsOnError,
+    JsonOnNull,
+    JsonQueryOnEmptyOrError,
+    JsonQueryWrapper,
+    JsonType,
+    JsonValueOnEmptyOrError,
+    TimeIntervalUnit,
+    TimePointUnit,
+)
 from tidemill.table.type_parser import parse_data_type
-from tidemill.util.exceptions import refuse
 
 if TYPE_CHECKING:
     from tidemill.table.logical_types import DataType
 
-__all__ = ["Expression", "TimeIntervalUnit", "TimePointUnit"]
+__all__ = [
+    "Expression",
+    "JsonExistsOnError",
+    "JsonOnNull",
+    "JsonQueryOnEmptyOrError",
+    "JsonQueryWrapper",
+    "JsonType",
+    "JsonValueOnEmptyOrError",
+    "TimeIntervalUnit",
+    "TimePointUnit",
+]
 
 
 class Expression(
@@ -37,6 +64,8 @@ class Expression(
     CollectionFunctions,
     CodeFunctions,
     MoreStringFunctions,
+    JsonFunctions,
+    BitmapFunctions,
 ):
     """A value that is computed for each row or group.
 
@@ -163,8 +192,9 @@ class Expression(
         """Raise to a power."""
         return self._reversed("POWER", other)
 
-    def __neg__(self) -> Expression:
+    def __neg__(self, *args: Any) -> Expression:
         """Negate."""
+        del args  # PyFlink's signature
         return self._call("minusPrefix")
 
     def __getitem__(self, index: Any) -> Expression:
@@ -260,16 +290,15 @@ class Expression(
         return self._call("IFNULL", null_replacement)
 
     def get(self, name_or_index: str | int) -> Expression:
-        """Give a field of a row by its name.
-
-        Raises
-        ------
-        UnsupportedOperationException
-            For a position: SQL knows fields by their names only.
-        """
+        """Give a field of a row by its name, or by its position, counting from 0."""
         if isinstance(name_or_index, int):
-            refuse("a field of a row by its position")
+            return self._call("getAt", name_or_index)
         return self._call("get", Expression(Field(name_or_index)))
+
+    @property
+    def flatten(self) -> Expression:
+        """Give the fields of a row as columns; what is no row stays as it is."""
+        return self._call("flatten")
 
     def at(self, index: Any) -> Expression:
         """Give an element of an array (from 1) or of a map."""
@@ -289,6 +318,42 @@ class Expression(
     def desc(self) -> Expression:
         """Order descending."""
         return self._call("desc")
+
+    # ---- windows ----
+
+    def over(self, alias: Any) -> Expression:
+        """Compute the aggregate function over the window of `Table.over_window` with the alias."""
+        return self._call("over", alias)
+
+    @property
+    def start(self) -> Expression:
+        """Give the inclusive lower bound of a window."""
+        return self._call("windowStart")
+
+    @property
+    def end(self) -> Expression:
+        """Give the exclusive upper bound of a window."""
+        return self._call("windowEnd")
+
+    @property
+    def rowtime(self) -> Expression:
+        """Give the window's time as a time attribute: one millisecond before its end."""
+        return self._call("rowtime")
+
+    @property
+    def proctime(self) -> Expression:
+        """Give a processing-time attribute of a window."""
+        return self._call("proctime")
+
+    # ---- arguments of table functions ----
+
+    def as_argument(self, name: str) -> Expression:
+        """Pass the value as the named argument of a process table function."""
+        return self._call("asArgument", Expression(Field(name)))
+
+    def object_update(self, *kv: Any) -> Expression:
+        """OBJECT_UPDATE: the structured object with some attributes replaced."""
+        return self._call("OBJECT_UPDATE", *kv)
 
     # ---- aggregate functions ----
 
@@ -366,6 +431,10 @@ class Expression(
         """Join the texts, by a comma if nothing else is given."""
         return self._call("listAgg", *(() if separator is None else (separator,)))
 
+    def percentile(self, percentage: Any, frequency: Any = None) -> Expression:
+        """Give the exact percentile of the values, each counted as often as `frequency` says."""
+        return self._call("percentile", percentage, *(() if frequency is None else (frequency,)))
+
     @property
     def distinct(self) -> Expression:
         """Let the aggregate function see each value once."""
@@ -373,8 +442,11 @@ class Expression(
 
 
 def to_node(value: Any) -> Node:
-    """Give the node of an expression; anything else becomes a literal."""
-    return value.node if isinstance(value, Expression) else Literal(value)
+    """Give the node of an expression; a table becomes a subquery, anything else a literal."""
+    if isinstance(value, Expression):
+        return value.node
+    relation = getattr(value, "relation", None)
+    return Literal(value) if relation is None else SubQuery(relation)
 
 
 def _type_literal(data_type: DataType | str) -> TypeLiteral:

@@ -28,13 +28,13 @@ class CallableNode:
 class StringFunctions(CallableNode):
     """Functions of text."""
 
-    def like(self, pattern: str, escape: str | None = None) -> Expression:
+    def like(self, pattern: Any = None, escape: Any = None) -> Expression:
         """LIKE."""
         if escape is None:
             return self._call("like", pattern)
         return self._call("likeEscape", pattern, escape)
 
-    def similar(self, pattern: str) -> Expression:
+    def similar(self, pattern: Any = None) -> Expression:
         """SIMILAR TO."""
         return self._call("similar", pattern)
 
@@ -120,11 +120,11 @@ class StringFunctions(CallableNode):
         """RTRIM."""
         return self._call("RTRIM", *(() if trim_str is None else (trim_str,)))
 
-    def replace(self, search: Any, replacement: Any) -> Expression:
+    def replace(self, search: Any = None, replacement: Any = None) -> Expression:
         """REPLACE."""
         return self._call("REPLACE", search, replacement)
 
-    def position(self, haystack: Any) -> Expression:
+    def position(self, haystack: Any = None) -> Expression:
         """POSITION of this text in another, counting from 1; 0 if it is not in."""
         return self._call("position", haystack)
 
@@ -185,10 +185,6 @@ class StringFunctions(CallableNode):
     def decode(self, charset: Any) -> Expression:
         """DECODE."""
         return self._call("DECODE", charset)
-
-    def json_value(self, path: str) -> Expression:
-        """JSON_VALUE."""
-        return self._call("JSON_VALUE", path)
 
 
 class MathFunctions(CallableNode):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tidemill.table.logical_types import DataType
-    from tidemill.table.udf import UserDefinedScalarFunctionWrapper
+    from tidemill.table.operations import Relation
+    from tidemill.table.udf import UserDefinedFunctionWrapper
 
 __all__ = [
     "Alias",
@@ -25,8 +26,11 @@ __all__ = [
     "Keyword",
     "Literal",
     "Node",
+    "OverCall",
     "SqlText",
+    "SubQuery",
     "TypeLiteral",
+    "transform",
     "walk",
 ]
 
@@ -84,7 +88,7 @@ class Call:
 class FunctionCall:
     """A call of a Python function that has no name in the session yet."""
 
-    function: UserDefinedScalarFunctionWrapper
+    function: UserDefinedFunctionWrapper
     arguments: tuple[Node, ...]
 
     def __str__(self) -> str:
@@ -133,16 +137,87 @@ class Alias:
         return f"as({self.expression}, {names})"
 
 
+@dataclass(frozen=True, eq=False)
+class SubQuery:
+    """A table inside of an expression, as in ``x IN (SELECT …)``."""
+
+    relation: Relation
+
+    def __str__(self) -> str:
+        return "(subquery)"
+
+
+@dataclass(frozen=True)
+class OverCall:
+    """An aggregate function over the rows around each row.
+
+    Bounds are what `Over` was given: a number of rows, an interval, or one of the calls
+    ``unboundedRange``, ``unboundedRow``, ``currentRange`` and ``currentRow``.
+    """
+
+    aggregate: Node
+    partition_by: tuple[Node, ...]
+    order_by: Node | None
+    preceding: Node
+    following: Node | None
+
+    def __str__(self) -> str:
+        return f"over({self.aggregate})"
+
+
 Node: TypeAlias = (
-    Column | Literal | TypeLiteral | Call | FunctionCall | SqlText | Keyword | Field | Alias
+    Column
+    | Literal
+    | TypeLiteral
+    | Call
+    | FunctionCall
+    | SqlText
+    | Keyword
+    | Field
+    | Alias
+    | SubQuery
+    | OverCall
 )
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Give the nodes right below."""
+    if isinstance(node, Call | FunctionCall):
+        return node.arguments
+    if isinstance(node, Alias):
+        return (node.expression,)
+    if isinstance(node, OverCall):
+        order = () if node.order_by is None else (node.order_by,)
+        return (node.aggregate, *node.partition_by, *order)
+    return ()
 
 
 def walk(node: Node) -> Iterator[Node]:
     """Give the node and everything below it, from the top."""
     yield node
-    if isinstance(node, Call | FunctionCall):
-        for argument in node.arguments:
-            yield from walk(argument)
-    elif isinstance(node, Alias):
-        yield from walk(node.expression)
+    for child in children(node):
+        yield from walk(child)
+
+
+def transform(node: Node, replace: Callable[[Node], Node | None]) -> Node:
+    """Rebuild a node from the top; where `replace` gives a node, that one stands as it is."""
+    replaced = replace(node)
+    if replaced is not None:
+        return replaced
+    if isinstance(node, Call):
+        arguments = tuple(transform(argument, replace) for argument in node.arguments)
+        return Call(node.name, arguments, node.registered)
+    if isinstance(node, FunctionCall):
+        arguments = tuple(transform(argument, replace) for argument in node.arguments)
+        return FunctionCall(node.function, arguments)
+    if isinstance(node, Alias):
+        return Alias(transform(node.expression, replace), node.names)
+    if isinstance(node, OverCall):
+        return OverCall(
+            transform(node.aggregate, replace),
+            tuple(transform(key, replace) for key in node.partition_by),
+            None if node.order_by is None else transform(node.order_by, replace),
+            node.preceding,
+            node.following,
+        )
+    return node

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.table.expression import Expression, to_node
 from tidemill.table.expression_nodes import Call, Column, Keyword, Literal, SqlText
+from tidemill.table.expression_units import JsonOnNull
+from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
     from tidemill.table.expression_units import TimePointUnit
     from tidemill.table.logical_types import DataType
-    from tidemill.table.udf import UserDefinedScalarFunctionWrapper
+    from tidemill.table.udf import UserDefinedFunctionWrapper
 
 __all__ = [
+    "CURRENT_RANGE",
+    "CURRENT_ROW",
+    "UNBOUNDED_RANGE",
+    "UNBOUNDED_ROW",
     "and_",
     "array",
     "atan2",
@@ -29,10 +35,18 @@ __all__ = [
     "current_timestamp",
     "current_watermark",
     "date_format",
+    "descriptor",
     "e",
     "from_unixtime",
     "if_then_else",
+    "json",
+    "json_array",
+    "json_array_agg",
+    "json_object",
+    "json_object_agg",
     "json_string",
+    "lag",
+    "lead",
     "lit",
     "local_time",
     "local_timestamp",
@@ -42,18 +56,25 @@ __all__ = [
     "negative",
     "not_",
     "null_of",
+    "object_of",
     "or_",
     "pi",
     "rand",
     "rand_integer",
+    "range_",
     "row",
+    "row_interval",
     "source_watermark",
+    "temporal_overlaps",
     "timestamp_diff",
     "to_date",
     "to_timestamp",
     "to_timestamp_ltz",
     "unix_timestamp",
     "uuid",
+    "with_all_columns",
+    "with_columns",
+    "without_columns",
 ]
 
 
@@ -87,7 +108,7 @@ def null_of(data_type: DataType) -> Expression:
     return Expression(Literal(None, data_type))
 
 
-def call(f: str | UserDefinedScalarFunctionWrapper, *args: Any) -> Expression:
+def call(f: str | UserDefinedFunctionWrapper, *args: Any) -> Expression:
     """Call a function: a registered or built-in one by name, or a Python function made by `udf`."""
     if isinstance(f, str):
         return Expression(Call(f, tuple(map(to_node, args)), registered=True))
@@ -282,6 +303,92 @@ def uuid() -> Expression:
     return _builtin("UUID")
 
 
+def json(value: Any) -> Expression:
+    """JSON: take the text as it is inside of a JSON constructor."""
+    return _builtin("JSON", value)
+
+
+def json_object(on_null: JsonOnNull = JsonOnNull.NULL, *args: Any) -> Expression:
+    """JSON_OBJECT of keys and values in turn."""
+    if len(args) % 2:
+        msg = "json_object takes keys and values in turn: the last key has no value"
+        raise ValidationException(msg)
+    return _builtin("jsonObject", _on_null(on_null), *args)
+
+
+def json_array(on_null: JsonOnNull = JsonOnNull.ABSENT, *args: Any) -> Expression:
+    """JSON_ARRAY."""
+    return _builtin("jsonArray", _on_null(on_null), *args)
+
+
+def json_object_agg(on_null: JsonOnNull, key_expr: Any, value_expr: Any) -> Expression:
+    """JSON_OBJECTAGG: a JSON object of the keys and values of a group."""
+    return _builtin("jsonObjectAgg", _on_null(on_null), key_expr, value_expr)
+
+
+def json_array_agg(on_null: JsonOnNull, item_expr: Any) -> Expression:
+    """JSON_ARRAYAGG: a JSON array of the values of a group."""
+    return _builtin("jsonArrayAgg", _on_null(on_null), item_expr)
+
+
+def lag(expr: Any, offset: Any = 1, default: Any = None) -> Expression:
+    """LAG: the value some rows before, in an over window."""
+    return _builtin("lag", expr, offset, *_optional(default))
+
+
+def lead(expr: Any, offset: Any = 1, default: Any = None) -> Expression:
+    """LEAD: the value some rows after, in an over window."""
+    return _builtin("lead", expr, offset, *_optional(default))
+
+
+def temporal_overlaps(
+    left_time_point: Any, left_temporal: Any, right_time_point: Any, right_temporal: Any
+) -> Expression:
+    """OVERLAPS: whether two spans, each a start with an end or a length, meet."""
+    return _builtin(
+        "temporalOverlaps", left_time_point, left_temporal, right_time_point, right_temporal
+    )
+
+
+def object_of(class_name: str, *args: Any) -> Expression:
+    """OBJECT_OF: a structured object of attribute names and values in turn."""
+    return _builtin("OBJECT_OF", class_name, *args)
+
+
+def descriptor(*column_names: str) -> Expression:
+    """DESCRIPTOR: columns as the argument of a process table function."""
+    return _builtin("DESCRIPTOR", *(Expression(Column(name)) for name in column_names))
+
+
+def range_(start: str | int, end: str | int) -> Expression:
+    """Name a range of columns, by names or by positions from 1, for `with_columns`."""
+    return _builtin("rangeTo", start, end)
+
+
+def with_all_columns() -> Expression:
+    """Name all columns."""
+    return col("*")
+
+
+def with_columns(head: Any, *tails: Any) -> Expression:
+    """Name columns: columns, positions from 1, and ranges."""
+    return _builtin("withColumns", head, *tails)
+
+
+def without_columns(head: Any, *tails: Any) -> Expression:
+    """Name all columns but these; see `with_columns`."""
+    return _builtin("withoutColumns", head, *tails)
+
+
+def row_interval(rows: int) -> Expression:
+    """Make a number of rows, as the size of a window."""
+    return _builtin("rowInterval", rows)
+
+
+def _on_null(on_null: JsonOnNull) -> Expression:
+    return Expression(Keyword(f"{on_null.name} ON NULL"))
+
+
 def _builtin(name: str, *arguments: Any) -> Expression:
     return Expression(Call(name, tuple(map(to_node, arguments))))
 
@@ -292,3 +399,13 @@ def _bracketed(name: str, *arguments: Any) -> Expression:
 
 def _optional(value: Any) -> tuple[Any, ...]:
     return () if value is None else (value,)
+
+
+CURRENT_ROW = _builtin("currentRow")
+"""Bound of an over window: the row itself."""
+CURRENT_RANGE = _builtin("currentRange")
+"""Bound of an over window: all rows of the same time or order key."""
+UNBOUNDED_ROW = _builtin("unboundedRow")
+"""Bound of an over window of rows: the first row."""
+UNBOUNDED_RANGE = _builtin("unboundedRange")
+"""Bound of an over window of times: the first time."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AtomicType",
     "BigIntType",
     "BinaryType",
-    "BitmapType",
     "BooleanType",
     "CharType",
     "DataType",
@@ -36,11 +35,11 @@ __all__ = [
     "TinyIntType",
     "VarBinaryType",
     "VarCharType",
-    "VariantType",
     "YearMonthIntervalType",
 ]
 
 MAX_LENGTH = 0x7FFF_FFFF
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - without a zone
 
 
 class DataType:
@@ -72,6 +71,23 @@ class DataType:
     def type_name(cls) -> str:
         """Give the lower-case name of the type without ``Type``."""
         return cls.__name__.removesuffix("Type").lower()
+
+    def need_conversion(self) -> bool:
+        """Tell whether values have an internal form of their own."""
+        return False
+
+    def to_sql_type(self, obj: Any) -> Any:
+        """Give the internal form of a Python value."""
+        return obj
+
+    def from_sql_type(self, obj: Any) -> Any:
+        """Give the Python value of an internal form."""
+        return obj
+
+    def bridged_to(self, conversion_cls: str) -> DataType:
+        """Give the type itself: values are never of a Java class."""
+        del conversion_cls
+        return self
 
     def as_serializable_string(self) -> str:
         """Give Flink's complete SQL text, e.g. ``VARCHAR(2147483647) NOT NULL``."""
@@ -139,18 +155,6 @@ class NullType(AtomicType):
     def __init__(self) -> None:
         """Make the type."""
         super().__init__(nullable=True)
-
-
-class VariantType(AtomicType):
-    """Values like those of JSON."""
-
-    _NAME = "VARIANT"
-
-
-class BitmapType(AtomicType):
-    """Sets of 32-bit integers."""
-
-    _NAME = "BITMAP"
 
 
 class BooleanType(AtomicType):
@@ -281,6 +285,18 @@ class DateType(AtomicType):
     _NAME = "DATE"
     EPOCH_ORDINAL: ClassVar[int] = dt.date(1970, 1, 1).toordinal()
 
+    def need_conversion(self) -> bool:
+        """Tell that days are kept as numbers."""
+        return True
+
+    def to_sql_type(self, d: dt.date | None) -> int | None:
+        """Give the days since 1970."""
+        return None if d is None else d.toordinal() - self.EPOCH_ORDINAL
+
+    def from_sql_type(self, v: int | None) -> dt.date | None:
+        """Give the day of a number of days since 1970."""
+        return None if v is None else dt.date.fromordinal(v + self.EPOCH_ORDINAL)
+
 
 class _PrecisionType(AtomicType):
     """A time with some digits of a second's fraction."""
@@ -300,10 +316,25 @@ class TimeType(_PrecisionType):
     """Times of day."""
 
     _NAME = "TIME"
+    EPOCH_ORDINAL: ClassVar[int] = 0
 
     def __init__(self, precision: int = 0, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Keep the precision."""
         super().__init__(precision, nullable)
+
+    def need_conversion(self) -> bool:
+        """Tell that times are kept as numbers."""
+        return True
+
+    def to_sql_type(self, t: dt.time | None) -> int | None:
+        """Give the microseconds since midnight."""
+        if t is None:
+            return None
+        return ((t.hour * 60 + t.minute) * 60 + t.second) * 1_000_000 + t.microsecond
+
+    def from_sql_type(self, t: int | None) -> dt.time | None:
+        """Give the time of microseconds since midnight."""
+        return None if t is None else (_EPOCH + dt.timedelta(microseconds=t)).time()
 
 
 class TimestampType(_PrecisionType):
@@ -315,11 +346,24 @@ class TimestampType(_PrecisionType):
         """Keep the precision."""
         super().__init__(precision, nullable)
 
+    def need_conversion(self) -> bool:
+        """Tell that times are kept as numbers."""
+        return True
+
+    def to_sql_type(self, dt: dt.datetime | None) -> int | None:
+        """Give the microseconds since 1970."""
+        return None if dt is None else _micros(dt)
+
+    def from_sql_type(self, ts: int | None) -> dt.datetime | None:
+        """Give the date and time of microseconds since 1970."""
+        return None if ts is None else _EPOCH + dt.timedelta(microseconds=ts)
+
 
 class LocalZonedTimestampType(_PrecisionType):
     """Points of time, shown in the session's time zone."""
 
     _NAME = "TIMESTAMP_LTZ"
+    EPOCH_ORDINAL: ClassVar[int] = 0
 
     def __init__(self, precision: int = 6, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Keep the precision."""
@@ -330,6 +374,18 @@ class LocalZonedTimestampType(_PrecisionType):
 
     def _summary(self) -> str:
         return f"TIMESTAMP_LTZ({self.precision})"
+
+    def need_conversion(self) -> bool:
+        """Tell that times are kept as numbers."""
+        return True
+
+    def to_sql_type(self, dt: dt.datetime | None) -> int | None:
+        """Give the microseconds since 1970; a time without a zone is UTC."""
+        return None if dt is None else _micros(dt)
+
+    def from_sql_type(self, ts: int | None) -> dt.datetime | None:
+        """Give the date and time in UTC of microseconds since 1970."""
+        return None if ts is None else _EPOCH + dt.timedelta(microseconds=ts)
 
 
 class YearMonthIntervalType(DataType):
@@ -431,3 +487,21 @@ class DayTimeIntervalType(DataType):
             for unit in units
         ]
         return f"INTERVAL {' TO '.join(texts)}"
+
+    def need_conversion(self) -> bool:
+        """Tell that spans are kept as numbers."""
+        return True
+
+    def to_sql_type(self, timedelta: dt.timedelta | None) -> int | None:
+        """Give the microseconds."""
+        return None if timedelta is None else timedelta // dt.timedelta(microseconds=1)
+
+    def from_sql_type(self, ts: int | None) -> dt.timedelta | None:
+        """Give the span of microseconds."""
+        return None if ts is None else dt.timedelta(microseconds=ts)
+
+
+def _micros(value: dt.datetime) -> int:
+    if value.tzinfo is not None:
+        value = value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+    return (value - _EPOCH) // dt.timedelta(microseconds=1)

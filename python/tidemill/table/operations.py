@@ -16,6 +16,7 @@ __all__ = [
     "Distinct",
     "Filter",
     "Join",
+    "Lateral",
     "Limit",
     "OrderBy",
     "Project",
@@ -63,7 +64,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One row for each group, or one in all without keys."""
+    """One row for each group, or one in all without keys.
+
+    A window is one of the keys: a call of TUMBLE, HOP or SESSION.
+    """
 
     input: Relation
     keys: tuple[Node, ...]
@@ -97,6 +101,21 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Lateral:
+    """Each row with the rows that a table function gives for it.
+
+    `names` are the names of the function's columns. A left join keeps rows without any; without a
+    predicate all pairs stay.
+    """
+
+    input: Relation
+    call: Node
+    names: tuple[str, ...]
+    kind: Literal["INNER", "LEFT"]
+    predicate: Node | None
+
+
+@dataclass(frozen=True)
 class OrderBy:
     """The rows in an order."""
 
@@ -114,5 +133,15 @@ class Limit:
 
 
 Relation: TypeAlias = (
-    Scan | Query | Project | Filter | Aggregate | Distinct | SetOperation | Join | OrderBy | Limit
+    Scan
+    | Query
+    | Project
+    | Filter
+    | Aggregate
+    | Distinct
+    | SetOperation
+    | Join
+    | Lateral
+    | OrderBy
+    | Limit
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidemill.table.composite_types import RowType
-from tidemill.table.sql_compiler import compile_expression, quote_identifier, quote_string
+from tidemill.table.sql_compiler import compile_expression
+from tidemill.table.sql_text import quote_identifier, quote_string
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidemill.table.catalog import ResolvedSchema
+    from tidemill.table.catalog_schema import ResolvedSchema
     from tidemill.table.expression import Expression
     from tidemill.table.logical_types import DataType
 
@@ -125,6 +126,16 @@ class Schema:
         """Copy the lines."""
         self.lines = tuple(lines)
 
+    def with_physical_columns(self, row_type: RowType) -> Schema:
+        """Put columns of a row type that are not declared before those that are."""
+        declared = {_declared_name(line) for line in self.lines}
+        lines = [
+            f"{quote_identifier(field.name)} {field.data_type.as_serializable_string()}"
+            for field in row_type
+            if field.name not in declared
+        ]
+        return Schema((*lines, *self.lines))
+
     @staticmethod
     def new_builder() -> Schema.Builder:
         """Start a builder."""
@@ -143,3 +154,10 @@ class Schema:
         return "(\n" + ",\n".join(f"  {line}" for line in self.lines) + "\n)"
 
     __repr__ = __str__
+
+
+def _declared_name(line: str) -> str:
+    """Give the name of the column that a line declares; nothing for watermarks and keys."""
+    if not line.startswith("`"):
+        return ""
+    return line[1 : line.replace("``", "  ").index("`", 1)].replace("``", "`")

@@ -14,10 +14,7 @@ have no name yet get one from the `functions` argument.
 from __future__ import annotations
 
 # ruff: noqa: S608 - making SQL text is the purpose; names and literals are quoted
-import datetime as dt
-import decimal
-import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tidemill.table.expression_nodes import (
     Alias,
@@ -28,15 +25,18 @@ from tidemill.table.expression_nodes import (
     Keyword,
     Literal,
     Node,
+    OverCall,
     SqlText,
+    SubQuery,
     TypeLiteral,
-    walk,
+    children,
 )
 from tidemill.table.operations import (
     Aggregate,
     Distinct,
     Filter,
     Join,
+    Lateral,
     Limit,
     OrderBy,
     Project,
@@ -45,15 +45,16 @@ from tidemill.table.operations import (
     Scan,
     SetOperation,
 )
+from tidemill.table.sql_text import constant, quote_identifier, quote_path
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidemill.table.expression import Expression
-    from tidemill.table.udf import UserDefinedScalarFunctionWrapper
+    from tidemill.table.udf import UserDefinedFunctionWrapper
 
-    FunctionNames: TypeAlias = Callable[[UserDefinedScalarFunctionWrapper], str]
+    FunctionNames: TypeAlias = Callable[[UserDefinedFunctionWrapper], str]
 
 __all__ = [
     "AGGREGATES",
@@ -61,9 +62,7 @@ __all__ = [
     "compile_node",
     "compile_relation",
     "contains_aggregate",
-    "quote_identifier",
-    "quote_path",
-    "quote_string",
+    "is_aggregate",
 ]
 
 _INFIX = {
@@ -107,6 +106,39 @@ AGGREGATES = {
     "lastValue": "LAST_VALUE",
     "listAgg": "LISTAGG",
     "arrayAgg": "ARRAY_AGG",
+    "percentile": "PERCENTILE",
+    "jsonObjectAgg": "JSON_OBJECTAGG",
+    "jsonArrayAgg": "JSON_ARRAYAGG",
+    "bitmapBuildAgg": "BITMAP_BUILD_AGG",
+    "bitmapBuildCardinalityAgg": "BITMAP_BUILD_CARDINALITY_AGG",
+    "bitmapAndAgg": "BITMAP_AND_AGG",
+    "bitmapAndCardinalityAgg": "BITMAP_AND_CARDINALITY_AGG",
+    "bitmapOrAgg": "BITMAP_OR_AGG",
+    "bitmapOrCardinalityAgg": "BITMAP_OR_CARDINALITY_AGG",
+    "bitmapXorAgg": "BITMAP_XOR_AGG",
+    "bitmapXorCardinalityAgg": "BITMAP_XOR_CARDINALITY_AGG",
+}
+# What a registered name can call that makes one row of many.
+_AGGREGATE_NAMES = frozenset(AGGREGATES.values()) | {"VARIANCE", "APPROX_COUNT_DISTINCT"}
+# Functions that only an over window gives a meaning, and that take no frame.
+_NAVIGATION = {"lag": "LAG", "lead": "LEAD"}
+# Calls that a table's operation takes apart before they get here.
+_UNRESOLVED = {
+    "over": "an over window, see Table.over_window",
+    "windowStart": "the start of a window, see Table.window",
+    "windowEnd": "the end of a window, see Table.window",
+    "rowtime": "the row time of a window, see Table.window",
+    "proctime": "the processing time of a window, see Table.window",
+    "withColumns": "a list of columns",
+    "withoutColumns": "a list of columns",
+    "rangeTo": "a range of columns",
+    "flatten": "a row taken apart",
+    "getAt": "a field by its position",
+    "rowInterval": "a number of rows",
+    "currentRow": "the bound of an over window",
+    "currentRange": "the bound of an over window",
+    "unboundedRow": "the bound of an over window",
+    "unboundedRange": "the bound of an over window",
 }
 # Shapes that are neither operators nor plain calls; `{0}` is the first argument.
 _TEMPLATES = {
@@ -135,6 +167,11 @@ _TEMPLATES = {
     "toTime": "CAST({0} AS TIME)",
     "toTimestamp": "CAST({0} AS TIMESTAMP(3))",
     "sum0": "COALESCE(SUM({0}), 0)",
+    "isJson": "({0} {1})",
+    "asArgument": "{1} => {0}",
+    "temporalOverlaps": "(({0}, {1}) OVERLAPS ({2}, {3}))",
+    "jsonObjectAgg": "JSON_OBJECTAGG(KEY {1} VALUE {2} {0})",
+    "jsonArrayAgg": "JSON_ARRAYAGG({1} {0})",
 }
 _NO_PARENTHESES = {
     "CURRENT_DATE",
@@ -143,8 +180,6 @@ _NO_PARENTHESES = {
     "LOCALTIME",
     "LOCALTIMESTAMP",
 }
-_INT_MAX = 2**31 - 1
-_BIGINT_MAX = 2**63 - 1
 
 
 def compile_expression(expression: Expression, functions: FunctionNames | None = None) -> str:
@@ -172,6 +207,10 @@ def compile_node(node: Node, functions: FunctionNames | None = None) -> str:
             msg = f"an expression with several names, {node}, needs a table function"
             raise ValidationException(msg)
         return f"{compile_node(node.expression, functions)} AS {quote_identifier(node.names[0])}"
+    if isinstance(node, OverCall):
+        return _over(node, functions)
+    if isinstance(node, SubQuery):
+        return f"({compile_relation(node.relation, functions)})"
     if not isinstance(node, Call | FunctionCall):
         return _leaf(node)
     arguments = [compile_node(argument, functions) for argument in node.arguments]
@@ -183,8 +222,8 @@ def compile_node(node: Node, functions: FunctionNames | None = None) -> str:
     return f"{quote_identifier(functions(node.function))}({', '.join(arguments)})"
 
 
-def compile_relation(  # noqa: PLR0911 - one return a relation
-    relation: Relation, functions: FunctionNames
+def compile_relation(  # noqa: C901, PLR0911 - one return a relation
+    relation: Relation, functions: FunctionNames | None
 ) -> str:
     """Write a tree of operations as one query.
 
@@ -212,6 +251,8 @@ def compile_relation(  # noqa: PLR0911 - one return a relation
         return f"SELECT DISTINCT * FROM {_from(relation.input, functions)}"
     if isinstance(relation, Join):
         return _join(relation, functions)
+    if isinstance(relation, Lateral):
+        return _lateral(relation, functions)
     if isinstance(relation, OrderBy | Limit):
         return _ordered(relation, functions)
     columns, keys = "*", ""
@@ -229,53 +270,23 @@ def compile_relation(  # noqa: PLR0911 - one return a relation
 
 
 def contains_aggregate(node: Node) -> bool:
-    """Tell whether an aggregate function is called somewhere in the node."""
-    return any(isinstance(part, Call) and part.name in AGGREGATES for part in walk(node))
+    """Tell whether an aggregate function is called in the node, outside of an over window."""
+    if isinstance(node, OverCall):
+        return False
+    return is_aggregate(node) or any(map(contains_aggregate, children(node)))
 
 
-def quote_identifier(name: str) -> str:
-    """Put a name in back-ticks."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def quote_path(path: str) -> str:
-    """Put each part of a path ``catalog.database.table`` in back-ticks.
-
-    Raises
-    ------
-    ValidationException
-        If a part is empty or back-ticks do not match.
-    """
-    return ".".join(map(quote_identifier, split_path(path)))
-
-
-def split_path(path: str) -> list[str]:
-    """Split a path at the points outside of back-ticks and remove those; see `quote_path`."""
-    parts: list[str] = []
-    part, quoted, position = "", False, 0
-    while position < len(path):
-        character = path[position]
-        if character == "`" and quoted and path[position + 1 : position + 2] == "`":
-            part += "`"
-            position += 1
-        elif character == "`":
-            quoted = not quoted
-        elif character == "." and not quoted:
-            parts.append(part.strip())
-            part = ""
-        else:
-            part += character
-        position += 1
-    parts.append(part.strip())
-    if quoted or not all(parts):
-        msg = f"'{path}' is not a path like 'table', 'database.table' or 'catalog.database.table'"
-        raise ValidationException(msg)
-    return parts
-
-
-def quote_string(text: str) -> str:
-    """Write a character literal."""
-    return "'" + text.replace("'", "''") + "'"
+def is_aggregate(node: Node) -> bool:
+    """Tell whether the node itself is a call of an aggregate function."""
+    if isinstance(node, FunctionCall):
+        return node.function.kind in ("aggregate", "table_aggregate")
+    if not isinstance(node, Call):
+        return False
+    if node.name == "distinct":
+        return is_aggregate(node.arguments[0])
+    if node.registered:
+        return node.name.upper() in _AGGREGATE_NAMES
+    return node.name in AGGREGATES
 
 
 def _leaf(node: Column | Literal | TypeLiteral | SqlText | Keyword | Field) -> str:
@@ -292,13 +303,13 @@ def _leaf(node: Column | Literal | TypeLiteral | SqlText | Keyword | Field) -> s
     return node.data_type.as_serializable_string().removesuffix(" NOT NULL")
 
 
-def _from(relation: Relation, functions: FunctionNames) -> str:
+def _from(relation: Relation, functions: FunctionNames | None) -> str:
     if isinstance(relation, Scan):
         return relation.path
     return f"({compile_relation(relation, functions)})"
 
 
-def _join(join: Join, functions: FunctionNames) -> str:
+def _join(join: Join, functions: FunctionNames | None) -> str:
     left, right = _from(join.left, functions), _from(join.right, functions)
     if join.predicate is None:
         return f"SELECT * FROM {left} CROSS JOIN {right}"
@@ -306,7 +317,25 @@ def _join(join: Join, functions: FunctionNames) -> str:
     return f"SELECT * FROM {left} {join.kind} JOIN {right} ON {condition}"
 
 
-def _ordered(relation: OrderBy | Limit, functions: FunctionNames) -> str:
+def _lateral(lateral: Lateral, functions: FunctionNames | None) -> str:
+    source = _from(lateral.input, functions)
+    call = compile_node(lateral.call, functions)
+    if isinstance(lateral.call, FunctionCall):
+        # The session knows a Python table function as one that gives an array of rows.
+        function = f"UNNEST({call})"
+    else:
+        function = f"LATERAL TABLE({call})"
+    names = ", ".join(map(quote_identifier, lateral.names))
+    table = f"{function} AS {quote_identifier('T$')}" + (f"({names})" if names else "")
+    if lateral.kind == "INNER" and lateral.predicate is None:
+        return f"SELECT * FROM {source} CROSS JOIN {table}"
+    condition = "TRUE"
+    if lateral.predicate is not None:
+        condition = compile_node(lateral.predicate, functions)
+    return f"SELECT * FROM {source} {lateral.kind} JOIN {table} ON {condition}"
+
+
+def _ordered(relation: OrderBy | Limit, functions: FunctionNames | None) -> str:
     # ORDER BY and LIMIT stand in one SELECT: an order inside of a subquery means nothing in SQL.
     limit = ""
     source: Relation = relation
@@ -323,7 +352,52 @@ def _ordered(relation: OrderBy | Limit, functions: FunctionNames) -> str:
     return f"SELECT * FROM {_from(source, functions)}{order}{limit}"
 
 
-def _call(node: Call, arguments: list[str]) -> str:  # noqa: PLR0911 - one return a shape
+def _over(over: OverCall, functions: FunctionNames | None) -> str:
+    parts: list[str] = []
+    if over.partition_by:
+        keys = ", ".join(compile_node(key, functions) for key in over.partition_by)
+        parts.append(f"PARTITION BY {keys}")
+    if over.order_by is not None:
+        parts.append(f"ORDER BY {compile_node(over.order_by, functions)}")
+    aggregate = over.aggregate
+    if not (isinstance(aggregate, Call) and aggregate.name in _NAVIGATION):
+        parts.append(_frame(over))
+    return f"{compile_node(aggregate, functions)} OVER ({' '.join(parts)})"
+
+
+def _frame(over: OverCall) -> str:
+    in_rows = _counts_rows(over.preceding)
+    start = _bound(over.preceding, "PRECEDING")
+    end = "CURRENT ROW"
+    if over.following is not None:
+        if in_rows != _counts_rows(over.following):
+            msg = "the bounds of an over window are both rows or both times"
+            raise ValidationException(msg)
+        end = _bound(over.following, "FOLLOWING")
+    return f"{'ROWS' if in_rows else 'RANGE'} BETWEEN {start} AND {end}"
+
+
+def _counts_rows(bound: Node) -> bool:
+    if isinstance(bound, Call):
+        return bound.name in ("rowInterval", "currentRow", "unboundedRow")
+    return isinstance(bound, Literal) and isinstance(bound.value, int)
+
+
+def _bound(bound: Node, side: str) -> str:
+    if isinstance(bound, Call) and bound.name in ("unboundedRow", "unboundedRange"):
+        return f"UNBOUNDED {side}"
+    if isinstance(bound, Call) and bound.name in ("currentRow", "currentRange"):
+        return "CURRENT ROW"
+    if isinstance(bound, Call) and bound.name == "rowInterval":
+        bound = bound.arguments[0]
+    if not isinstance(bound, Literal | SqlText):
+        msg = f"an over window needs literal or unbounded bounds, not {bound}"
+        raise ValidationException(msg)
+    text = str(bound.value) if isinstance(bound, Literal) and isinstance(bound.value, int) else ""
+    return f"{text or compile_node(bound)} {side}"
+
+
+def _call(node: Call, arguments: list[str]) -> str:  # noqa: C901, PLR0911 - one return a shape
     name = node.name
     if node.registered:
         return f"{quote_path(name)}({', '.join(arguments)})"
@@ -336,22 +410,44 @@ def _call(node: Call, arguments: list[str]) -> str:  # noqa: PLR0911 - one retur
     if name in _TEMPLATES:
         return _TEMPLATES[name].format(*arguments)
     if name == "in":
-        return f"({arguments[0]} IN ({', '.join(arguments[1:])}))"
+        values = ", ".join(arguments[1:])
+        is_query = isinstance(node.arguments[1], SubQuery)
+        return f"({arguments[0]} IN {values if is_query else f'({values})'})"
     if name.endswith("[]"):
         return f"{name[:-2]}[{', '.join(arguments)}]"
+    if name.endswith("()"):
+        return f"{name[:-2]}({arguments[0]}, {' '.join(arguments[1:])})"
+    if name in ("jsonObject", "jsonArray"):
+        return _json_constructor(name, arguments)
     if name == "distinct":
         return _distinct(node, arguments[0])
-    sql_name = AGGREGATES.get(name, name)
+    if name in _UNRESOLVED:
+        msg = f"{node} means nothing here: it is {_UNRESOLVED[name]}"
+        raise ValidationException(msg)
+    sql_name = AGGREGATES.get(name) or _NAVIGATION.get(name, name)
     if not arguments and sql_name in _NO_PARENTHESES:
         return sql_name
     return f"{sql_name}({', '.join(arguments)})"
 
 
+def _json_constructor(name: str, arguments: list[str]) -> str:
+    on_null, *values = arguments
+    sql_name = "JSON_ARRAY" if name == "jsonArray" else "JSON_OBJECT"
+    if not values:
+        return f"{sql_name}()"
+    if name == "jsonObject":
+        pairs = zip(values[::2], values[1::2], strict=True)
+        values = [f"KEY {key} VALUE {value}" for key, value in pairs]
+    return f"{sql_name}({', '.join(values)} {on_null})"
+
+
 def _distinct(node: Call, aggregate: str) -> str:
     inner = node.arguments[0]
-    if not (isinstance(inner, Call) and inner.name in AGGREGATES and inner.name != "sum0"):
+    if not is_aggregate(inner) or "(" not in aggregate:
         msg = f"{node}: distinct applies to an aggregate function"
         raise ValidationException(msg)
+    if isinstance(inner, Call) and inner.name == "sum0":
+        return aggregate.replace("SUM(", "SUM(DISTINCT ", 1)
     name, arguments = aggregate.split("(", 1)
     return f"{name}(DISTINCT {arguments}"
 
@@ -359,67 +455,8 @@ def _distinct(node: Call, aggregate: str) -> str:
 def _literal(node: Literal) -> str:
     if node.data_type is not None:
         target = node.data_type.as_serializable_string().removesuffix(" NOT NULL")
-        return f"CAST({_constant(node.value)} AS {target})"
+        return f"CAST({constant(node.value)} AS {target})"
     if node.value is None:
         msg = "a NULL literal needs a type: use null_of(data_type)"
         raise ValidationException(msg)
-    return _constant(node.value)
-
-
-def _constant(value: Any) -> str:  # noqa: C901, PLR0911 - one return a type
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int):
-        return _integer(value)
-    if isinstance(value, float):
-        return _double(value)
-    if isinstance(value, decimal.Decimal):
-        text = format(value, "f")
-        return text if "." in text else f"{text}."
-    if isinstance(value, str):
-        return quote_string(value)
-    if isinstance(value, bytes | bytearray):
-        return f"X'{value.hex()}'"
-    if isinstance(value, dt.datetime):
-        return f"TIMESTAMP '{value.replace(tzinfo=None).isoformat(sep=' ')}'"
-    if isinstance(value, dt.date):
-        return f"DATE '{value.isoformat()}'"
-    if isinstance(value, dt.time):
-        return f"TIME '{value.isoformat()}'"
-    if isinstance(value, dt.timedelta):
-        return _interval(value)
-    if isinstance(value, list | tuple):
-        return f"ARRAY[{', '.join(map(_constant, value))}]"
-    msg = f"{value!r} of type {type(value).__name__} cannot be a literal"
-    raise ValidationException(msg)
-
-
-def _integer(value: int) -> str:
-    if not -_BIGINT_MAX - 1 <= value <= _BIGINT_MAX:
-        msg = f"the literal {value} does not fit into BIGINT"
-        raise ValidationException(msg)
-    if -_INT_MAX - 1 <= value <= _INT_MAX:
-        return str(value)
-    return f"CAST({value} AS BIGINT)"
-
-
-def _double(value: float) -> str:
-    if not math.isfinite(value):
-        # Java's spellings are the ones that CAST reads.
-        text = "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-        return f"CAST('{text}' AS DOUBLE)"
-    text = repr(value)
-    return text if "e" in text else f"{text}E0"
-
-
-def _interval(value: dt.timedelta) -> str:
-    sign = "-" if value < dt.timedelta(0) else ""
-    value = abs(value)
-    hours, rest = divmod(value.seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    millis = value.microseconds // 1000
-    text = f"{value.days} {hours:02d}:{minutes:02d}:{seconds:02d}.{millis:03d}"
-    digits = max(2, len(str(value.days)))
-    return f"INTERVAL {sign}'{text}' DAY({digits}) TO SECOND(3)"
+    return constant(node.value)

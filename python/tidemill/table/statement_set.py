@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidemill.util.exceptions import TableException
+from tidemill.util.exceptions import TableException, refuse
 
 if TYPE_CHECKING:
+    from tidemill.table.compiled_plan import CompiledPlan
     from tidemill.table.explain_detail import ExplainDetail
     from tidemill.table.table import Table
     from tidemill.table.table_descriptor import TableDescriptor
@@ -34,6 +35,7 @@ class StatementSet:
 
     def add(self, table_pipeline: TablePipeline) -> StatementSet:
         """Add a pipeline."""
+        self._t_env.forget(table_pipeline)
         self._tables.append(table_pipeline.table)
         return self.add_insert_sql(table_pipeline.statement)
 
@@ -65,6 +67,14 @@ class StatementSet:
         self._statements.clear()
         self._tables.clear()
         return result
+
+    def attach_as_datastream(self) -> None:
+        """Refuse: programs of streams come with the DataStream API."""
+        refuse("attach_as_datastream (execute() starts the statements)")
+
+    def compile_plan(self) -> CompiledPlan:
+        """Make a plan of the job that can be kept and executed later."""
+        return self._t_env.compile_plan_sql(self._text("STATEMENT SET"))
 
     def _text(self, words: str) -> str:
         if not self._statements:

@@ -7,42 +7,67 @@ runs before `execute`, `execute_insert`, `to_pandas` or a display.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
+from tidemill.compat.string_expressions import parse_expressions, to_expressions
 from tidemill.table import display_hook
-from tidemill.table.catalog import ResolvedSchema
-from tidemill.table.expression import Expression
-from tidemill.table.expression_nodes import Alias, Call, Column, FunctionCall, Node
+from tidemill.table.catalog_schema import ResolvedSchema
+from tidemill.table.composite_types import RowType
+from tidemill.table.expression import Expression, to_node
+from tidemill.table.expression_nodes import Alias, Call, Column, Field, FunctionCall, Node
+from tidemill.table.grouped_tables import (
+    AggregatedTable,
+    FlatAggregateTable,
+    GroupedTable,
+    Grouping,
+    GroupWindowedTable,
+    OverWindowedTable,
+    WindowGroupedTable,
+)
 from tidemill.table.operations import (
-    Aggregate,
     Distinct,
     Filter,
     Join,
+    Lateral,
     Limit,
     OrderBy,
     Project,
     Relation,
     SetOperation,
 )
-from tidemill.table.sql_compiler import AGGREGATES, contains_aggregate
+from tidemill.table.resolution import name_of, named, resolve_columns
+from tidemill.table.sql_compiler import contains_aggregate
+from tidemill.table.sql_text import quote_identifier
+from tidemill.table.table_output import TableOutput
 from tidemill.table.table_pipeline import TablePipeline
 from tidemill.table.table_schema import TableSchema
 from tidemill.table.type_parser import parse_data_type
-from tidemill.util.exceptions import ValidationException, refuse
+from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
+from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tidemill._native.engine import Query
     from tidemill.table.explain_detail import ExplainDetail
+    from tidemill.table.logical_types import DataType
     from tidemill.table.table_descriptor import TableDescriptor
     from tidemill.table.table_environment import TableEnvironment
     from tidemill.table.table_result import TableResult
+    from tidemill.table.window import GroupWindow, OverWindow
 
-__all__ = ["GroupedTable", "Table"]
+__all__ = [
+    "AggregatedTable",
+    "FlatAggregateTable",
+    "GroupWindowedTable",
+    "GroupedTable",
+    "OverWindowedTable",
+    "Table",
+    "WindowGroupedTable",
+]
 
 
-class Table:
+class Table(TableOutput):
     """The result of a query that can be refined further.
 
     Parameters
@@ -77,9 +102,42 @@ class Table:
         """The operations."""
         return self._relation
 
+    def to_sql(self) -> str:
+        """Give the query as Flink SQL text."""
+        return self._sql
+
     def query(self) -> Query:
         """Plan the query anew."""
         return self._t_env.session.query(self._sql)
+
+    def with_relation(self, relation: Relation) -> Table:
+        """Make a table of other operations in the same environment."""
+        return Table(relation, self._t_env)
+
+    def column_names(self) -> list[str]:
+        """Give the names of the columns."""
+        return [name for name, _ in self._fields]
+
+    def column(self, name: str) -> Expression:
+        """Give a column as an expression, whatever its name."""
+        return Expression(Column(name))
+
+    def parse(self, fields: Iterable[Any]) -> list[Node]:
+        """Take expressions and texts of the older API."""
+        functions = self._t_env.list_user_defined_functions()
+        return [expression.node for expression in to_expressions(fields, functions)]
+
+    def resolve(self, fields: Iterable[Any]) -> tuple[Node, ...]:
+        """Take expressions and texts, and replace what stands for columns of this table."""
+        return self.resolve_nodes(self.parse(fields))
+
+    def resolve_nodes(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """Replace what stands for columns of this table."""
+        return resolve_columns(nodes, self.column_names(), self._type_of)
+
+    def _type_of(self, node: Node) -> DataType:
+        text = self._t_env.compile(Project(self._relation, (Alias(node, ("$type",)),)))
+        return parse_data_type(self._t_env.session.query(text).schema()[0][1])
 
     # ---- columns ----
 
@@ -87,29 +145,31 @@ class Table:
         """Give a column as an expression."""
         if name.startswith("_"):
             raise AttributeError(name)
-        names = self._names()
+        names = self.column_names()
         if name not in names:
             known = ", ".join(names)
             msg = f"The current table has no column named '{name}', available columns: [{known}]"
             raise AttributeError(msg)
         return Expression(Column(name))
 
-    def select(self, *fields: Expression) -> Table:
+    def select(self, *fields: Expression | str) -> Table:
         """Compute columns; aggregate functions make one row of all.
 
         Examples
         --------
-        ``table.select(col("word"), col("n") + 1)``
+        ``table.select(col("word"), col("n") + 1)``, or as text ``table.select("word, n + 1")``.
         """
-        nodes = _nodes(fields)
+        nodes = self.resolve(fields)
         if any(map(contains_aggregate, nodes)):
-            return self._with(Aggregate(self._relation, (), _named(nodes)))
-        return self._with(Project(self._relation, _named(nodes)))
+            return Grouping(self).rows(nodes)
+        return self._project(nodes)
 
     def alias(self, field: str, *fields: str) -> Table:
-        """Rename the first columns, in order."""
+        """Rename the first columns, in order; also by one text, ``"a, b"``."""
         names = (field, *fields)
-        own = self._names()
+        if not fields and "," in field:
+            names = tuple(name_of(part.node) for part in parse_expressions(field))
+        own = self.column_names()
         if len(names) > len(own):
             msg = f"{len(names)} names for a table of {len(own)} columns"
             raise ValidationException(msg)
@@ -117,64 +177,124 @@ class Table:
             Alias(Column(old), (new,)) for old, new in zip(own, names, strict=False)
         ]
         nodes.extend(Column(name) for name in own[len(names) :])
-        return self._with(Project(self._relation, tuple(nodes)))
+        return self._project(nodes)
 
-    def add_columns(self, *fields: Expression) -> Table:
+    def add_columns(self, *fields: Expression | str) -> Table:
         """Append columns."""
-        own = [Column(name) for name in self._names()]
-        added = _named(_nodes(fields))
-        existing = set(self._names())
+        own = [Column(name) for name in self.column_names()]
+        added = named(self.resolve(fields))
+        existing = set(self.column_names())
         for node in added:
-            if (name := _name_of(node)) in existing:
+            if (name := name_of(node)) in existing:
                 msg = f"column '{name}' exists already: use add_or_replace_columns"
                 raise ValidationException(msg)
-        return self._with(Project(self._relation, (*own, *added)))
+        return self._project((*own, *added))
 
-    def add_or_replace_columns(self, *fields: Expression) -> Table:
+    def add_or_replace_columns(self, *fields: Expression | str) -> Table:
         """Append columns, or put them where a column of the same name is."""
-        added = {_name_of(node): node for node in _named(_nodes(fields))}
-        nodes = [added.pop(name, Column(name)) for name in self._names()]
-        return self._with(Project(self._relation, (*nodes, *added.values())))
+        added = {name_of(node): node for node in named(self.resolve(fields))}
+        nodes = [added.pop(name, Column(name)) for name in self.column_names()]
+        return self._project((*nodes, *added.values()))
 
-    def rename_columns(self, *fields: Expression) -> Table:
-        """Rename columns, given as ``col("old").alias("new")``."""
+    def rename_columns(self, *fields: Expression | str) -> Table:
+        """Rename columns, given as ``col("old").alias("new")`` or ``"old as new"``."""
         renamed: dict[str, str] = {}
-        for node in _nodes(fields):
+        for node in self.resolve(fields):
             if not (isinstance(node, Alias) and isinstance(node.expression, Column)):
                 msg = f"rename_columns takes columns with an alias, got {node}"
                 raise ValidationException(msg)
             renamed[node.expression.name] = node.names[0]
         self._require(renamed)
-        nodes = tuple(
-            Alias(Column(name), (renamed[name],)) if name in renamed else Column(name)
-            for name in self._names()
+        return self._project(
+            [
+                Alias(Column(name), (renamed[name],)) if name in renamed else Column(name)
+                for name in self.column_names()
+            ]
         )
-        return self._with(Project(self._relation, nodes))
 
-    def drop_columns(self, *fields: Expression) -> Table:
+    def drop_columns(self, *fields: Expression | str) -> Table:
         """Leave columns out."""
-        dropped = [_name_of(node) for node in _nodes(fields)]
+        dropped = [name_of(node) for node in self.resolve(fields)]
         self._require(dropped)
-        nodes = tuple(Column(name) for name in self._names() if name not in dropped)
-        return self._with(Project(self._relation, nodes))
+        return self._project([Column(name) for name in self.column_names() if name not in dropped])
 
     # ---- rows ----
 
-    def filter(self, predicate: Expression) -> Table:
+    def filter(self, predicate: Expression | str) -> Table:
         """Keep the rows for which the predicate is true."""
-        return self._with(Filter(self._relation, _nodes([predicate])[0]))
+        return self.with_relation(Filter(self._relation, self._one(predicate)))
 
-    def where(self, predicate: Expression) -> Table:
+    def where(self, predicate: Expression | str) -> Table:
         """Keep the rows for which the predicate is true."""
         return self.filter(predicate)
 
-    def group_by(self, *fields: Expression) -> GroupedTable:
+    def group_by(self, *fields: Expression | str) -> GroupedTable:
         """Group by expressions; `GroupedTable.select` says what is computed."""
-        return GroupedTable(self, _nodes(fields))
+        keys = self.resolve(fields)
+        for key in keys:
+            if isinstance(key, Alias) and key.names[0] in self.column_names():
+                msg = f"the grouping key '{key.names[0]}' has the name of a column: use another"
+                raise ValidationException(msg)
+        return GroupedTable(Grouping(self, keys), self._t_env)
+
+    def window(self, window: GroupWindow) -> GroupWindowedTable:
+        """Group by a window of time; the alias of the window must be among the keys."""
+        return GroupWindowedTable(Grouping(self, window=window.spec), self._t_env)
+
+    def over_window(self, *over_windows: OverWindow) -> OverWindowedTable:
+        """Define windows of the rows around each row, for ``aggregate.over(col("w"))``."""
+        specs = tuple(window.spec for window in over_windows)
+        return OverWindowedTable(Grouping(self, overs=specs), self._t_env)
+
+    def aggregate(self, func: Expression | UserDefinedFunctionWrapper | str) -> AggregatedTable:
+        """Apply one aggregate function to all rows; `AggregatedTable.select` says what is kept."""
+        return GroupedTable(Grouping(self), self._t_env).aggregate(func)
+
+    def flat_aggregate(
+        self, func: Expression | UserDefinedFunctionWrapper | str
+    ) -> FlatAggregateTable:
+        """Apply one table aggregate function to all rows."""
+        return GroupedTable(Grouping(self), self._t_env).flat_aggregate(func)
+
+    def map(self, func: Expression | UserDefinedFunctionWrapper | str) -> Table:
+        """Make a row of each row by a scalar function; one that is not called takes the row.
+
+        The fields of its result become the columns.
+        """
+        call = self._row_call(func)
+        if isinstance(call, Alias):
+            call = call.expression
+        result = self._type_of(call)
+        if not isinstance(result, RowType):
+            return self._project([call])
+        inner = self.with_relation(Project(self._relation, (Alias(call, ("$row",)),)))
+        return inner.with_relation(
+            Project(
+                inner.relation,
+                tuple(
+                    Alias(Call("get", (Column("$row"), Field(name))), (name,))
+                    for name in result.field_names()
+                ),
+            )
+        )
+
+    def flat_map(self, func: Expression | UserDefinedFunctionWrapper | str) -> Table:
+        """Make any number of rows of each row by a table function; see `map`."""
+        call, names = self._table_call(self._row_call(func))
+        inner = tuple(f"$flat{index}" for index in range(len(names)))
+        joined = self._lateral(Lateral(self._relation, call, inner, "INNER", None))
+        own, final = set(self.column_names()), list[str]()
+        for name in names:
+            unique, number = name, 0
+            while unique in own:
+                unique, number = f"{name}_{number}", number + 1
+            final.append(unique)
+        nodes = [Alias(Column(old), (new,)) for old, new in zip(inner, final, strict=True)]
+        return joined.with_relation(Project(joined.relation, tuple(nodes)))
 
     def distinct(self) -> Table:
         """Give each row once."""
-        return self._with(Distinct(self._relation))
+        return self.with_relation(Distinct(self._relation))
 
     def union_all(self, right: Table) -> Table:
         """Give the rows of both."""
@@ -200,40 +320,58 @@ class Table:
         """Give the rows that are not in the other, as often as there are more."""
         return self._combine(right, "EXCEPT ALL")
 
-    def join(self, right: Table, join_predicate: Expression | None = None) -> Table:
+    def join(self, right: Table, join_predicate: Expression | str | None = None) -> Table:
         """Give pairs of rows for which the predicate is true."""
         return self._join(right, "INNER", join_predicate)
 
-    def left_outer_join(self, right: Table, join_predicate: Expression | None = None) -> Table:
+    def left_outer_join(
+        self, right: Table, join_predicate: Expression | str | None = None
+    ) -> Table:
         """Give pairs of rows, and left rows without a partner."""
         return self._join(right, "LEFT", join_predicate)
 
-    def right_outer_join(self, right: Table, join_predicate: Expression) -> Table:
+    def right_outer_join(self, right: Table, join_predicate: Expression | str) -> Table:
         """Give pairs of rows, and right rows without a partner."""
         return self._join(right, "RIGHT", join_predicate)
 
-    def full_outer_join(self, right: Table, join_predicate: Expression) -> Table:
+    def full_outer_join(self, right: Table, join_predicate: Expression | str) -> Table:
         """Give pairs of rows, and rows without a partner of both sides."""
         return self._join(right, "FULL", join_predicate)
 
-    def order_by(self, *fields: Expression) -> Table:
+    def join_lateral(
+        self,
+        table_function_call: Expression | UserDefinedFunctionWrapper | str,
+        join_predicate: Expression | str | None = None,
+    ) -> Table:
+        """Give each row with the rows that a table function gives for it."""
+        return self._join_lateral(table_function_call, "INNER", join_predicate)
+
+    def left_outer_join_lateral(
+        self,
+        table_function_call: Expression | UserDefinedFunctionWrapper | str,
+        join_predicate: Expression | str | None = None,
+    ) -> Table:
+        """Give each row with the rows of a table function; with NULLs where there are none."""
+        return self._join_lateral(table_function_call, "LEFT", join_predicate)
+
+    def order_by(self, *fields: Expression | str) -> Table:
         """Give the rows in an order."""
-        return self._with(OrderBy(self._relation, _nodes(fields)))
+        return self.with_relation(OrderBy(self._relation, self.resolve(fields)))
 
     def offset(self, offset: int) -> Table:
         """Leave out the first rows of an order."""
-        return self._with(Limit(self._relation, offset, None))
+        return self.with_relation(Limit(self._relation, offset, None))
 
     def fetch(self, fetch: int) -> Table:
         """Give the first rows; after `offset`, the first of the rest."""
         if isinstance(self._relation, Limit) and self._relation.fetch is None:
             limit = Limit(self._relation.input, self._relation.offset, fetch)
-            return self._with(limit)
-        return self._with(Limit(self._relation, 0, fetch))
+            return self.with_relation(limit)
+        return self.with_relation(Limit(self._relation, 0, fetch))
 
     def limit(self, fetch: int, offset: int = 0) -> Table:
         """Give some rows from an offset on."""
-        return self._with(Limit(self._relation, offset, fetch))
+        return self.with_relation(Limit(self._relation, offset, fetch))
 
     # ---- running ----
 
@@ -244,12 +382,22 @@ class Table:
     def insert_into(
         self,
         table_path_or_descriptor: str | TableDescriptor,
-        overwrite: bool = False,  # noqa: FBT001, FBT002 - PyFlink's signature
+        overwrite: bool | str = False,  # noqa: FBT001, FBT002 - PyFlink's signature
+        *table_path_continued: str,
     ) -> TablePipeline:
-        """Name a sink; the result does nothing until it is executed."""
-        path = self._t_env.sink_path(table_path_or_descriptor)
-        words = "INSERT OVERWRITE" if overwrite else "INSERT INTO"
-        return TablePipeline(self._t_env, f"{words} {path} {self._sql}", path, self)
+        """Name a sink; the result does nothing until it is executed.
+
+        As in the older API, a pipeline that nobody executes runs with the environment's
+        ``execute``; and the path may be given in parts.
+        """
+        target = table_path_or_descriptor
+        if isinstance(overwrite, str) and isinstance(target, str):
+            target = ".".join((target, overwrite, *table_path_continued))
+        path = self._t_env.sink_path(target)
+        words = "INSERT OVERWRITE" if overwrite is True else "INSERT INTO"
+        pipeline = TablePipeline(self._t_env, f"{words} {path} {self._sql}", path, self)
+        self._t_env.remember(pipeline)
+        return pipeline
 
     def execute_insert(
         self,
@@ -259,31 +407,30 @@ class Table:
         """Start a job that writes the rows into a table."""
         return self.insert_into(table_path_or_descriptor, overwrite).execute()
 
-    def to_arrow(self) -> Any:
-        """Run the query to its end and give the resulting table as a ``pyarrow.Table``.
+    def cache(self) -> Table:
+        """Run the query to its end and give its rows as a table that does not run it again.
 
         Raises
         ------
         ValidationException
-            If the query never ends: its input does not, and no LIMIT stops reading it.
+            If the query never ends.
         """
-        import pyarrow as pa  # noqa: PLC0415 - only who asks for Arrow needs the package
+        return self._t_env.from_arrow(self.to_arrow(), self.get_schema().to_row_data_type())
 
-        query = self.query()
-        if not query.ends():
-            msg = "this table never ends: limit it, or use execute().collect() and stop reading"
-            raise ValidationException(msg)
-        return pa.table(query.to_arrow())
+    # ---- changelogs ----
 
-    def to_pandas(self) -> Any:
-        """Run the query to its end and give the resulting table as a ``pandas.DataFrame``.
+    def to_changelog(self, *arguments: Expression) -> Table:
+        """Make insert-only rows of the changes, each with its kind as a column."""
+        return self._changelog_function("TO_CHANGELOG", arguments)
 
-        Raises
-        ------
-        ValidationException
-            If the query never ends: its input does not, and no LIMIT stops reading it.
-        """
-        return self.to_arrow().to_pandas(date_as_object=True)
+    def from_changelog(self, *arguments: Expression) -> Table:
+        """Make changes of insert-only rows that have their kind as a column."""
+        return self._changelog_function("FROM_CHANGELOG", arguments)
+
+    def _changelog_function(self, function: str, arguments: Sequence[Expression]) -> Table:
+        further = "".join(f", {self._t_env.compile_node(argument.node)}" for argument in arguments)
+        name = quote_identifier(self._t_env.name_of(self))
+        return self._t_env.sql_query(f"SELECT * FROM {function}(input => TABLE {name}{further})")  # noqa: S608 - names are quoted
 
     # ---- looking ----
 
@@ -297,12 +444,12 @@ class Table:
 
     def get_schema(self) -> TableSchema:
         """Give names and types of the columns."""
-        return TableSchema(self._names(), [parse_data_type(text) for _, text in self._fields])
+        return TableSchema(self.column_names(), [parse_data_type(text) for _, text in self._fields])
 
     def get_resolved_schema(self) -> ResolvedSchema:
         """Give names and types of the columns."""
         types = [parse_data_type(text) for _, text in self._fields]
-        return ResolvedSchema.physical(self._names(), types)
+        return ResolvedSchema.physical(self.column_names(), types)
 
     def print_schema(self) -> None:
         """Print names and types of the columns."""
@@ -323,154 +470,93 @@ class Table:
         if not display_hook.show(self):
             print(repr(self))  # noqa: T201 - the plain form of a display
 
-    def _with(self, relation: Relation) -> Table:
-        return Table(relation, self._t_env)
+    # ---- parts ----
 
-    def _combine(self, right: Table, operator: Any) -> Table:
-        self._require_same_environment(right)
-        return self._with(SetOperation(self._relation, right.relation, operator))
+    def _project(self, nodes: Sequence[Node]) -> Table:
+        return self.with_relation(Project(self._relation, named(nodes)))
 
-    def _join(self, right: Table, kind: Any, predicate: Expression | None) -> Table:
-        self._require_same_environment(right)
-        common = set(self._names()) & set(right.get_schema().get_field_names())
-        if common:
-            msg = f"join relations with ambiguous names: [{', '.join(sorted(common))}]"
+    def _one(self, expression: Any) -> Node:
+        nodes = self.resolve([expression])
+        if len(nodes) != 1:
+            msg = f"one expression is needed, not {len(nodes)}"
             raise ValidationException(msg)
-        node = None if predicate is None else predicate.node
-        return self._with(Join(self._relation, right.relation, kind, node))
+        return nodes[0]
 
-    def _require_same_environment(self, other: Table) -> None:
-        if other._t_env is not self._t_env:
-            msg = "both tables must belong to the same TableEnvironment"
+    def _combine(self, right: Table, operator: _SetOperator) -> Table:
+        self._require_same_environment(right)
+        return self.with_relation(SetOperation(self._relation, right.relation, operator))
+
+    def _join(self, right: Table, kind: _JoinKind, predicate: Any) -> Table:
+        self._require_same_environment(right)
+        both = [name for name in self.column_names() if name in right.column_names()]
+        if both:
+            msg = f"join relations with ambiguous names: [{', '.join(both)}]"
             raise ValidationException(msg)
+        condition = None
+        if predicate is not None:
+            (condition,) = self.parse([predicate])
+        elif kind != "INNER":
+            condition = to_node(True)  # noqa: FBT003 - a literal
+        return self.with_relation(Join(self._relation, right.relation, kind, condition))
 
-    def _require(self, names: Any) -> None:
-        own = self._names()
+    def _join_lateral(self, function: Any, kind: Literal["INNER", "LEFT"], predicate: Any) -> Table:
+        if isinstance(function, UserDefinedFunctionWrapper) and not function.alias_names:
+            msg = "a table function that is not called needs an alias, e.g. f.alias('a', 'b')"
+            raise ValidationException(msg)
+        call, names = self._table_call(self._row_call(function))
+        both = [name for name in names if name in self.column_names()]
+        if both:
+            msg = f"join relations with ambiguous names: [{', '.join(both)}]"
+            raise ValidationException(msg)
+        condition = None
+        if predicate is not None:
+            (condition,) = self.parse([predicate])
+        return self._lateral(Lateral(self._relation, call, names, kind, condition))
+
+    def _lateral(self, lateral: Lateral) -> Table:
+        return self.with_relation(lateral)
+
+    def _row_call(self, func: Any) -> Node:
+        """Give the call of a function; one that is not called yet takes the whole row."""
+        if not isinstance(func, UserDefinedFunctionWrapper):
+            return self._one(func)
+        names = self.column_names()
+        call: Node = func.for_row(names)(*map(self.column, names)).node
+        return Alias(call, func.alias_names) if func.alias_names else call
+
+    def _table_call(self, node: Node) -> tuple[Node, tuple[str, ...]]:
+        """Give the call of a table function and the names of its columns."""
+        alias: tuple[str, ...] = ()
+        if isinstance(node, Alias):
+            alias, node = node.names, node.expression
+        if isinstance(node, Call) and node.registered:
+            function = self._t_env.table_function(node.name)
+            if function is not None:
+                node = FunctionCall(function, node.arguments)
+        if not isinstance(node, FunctionCall):
+            return node, alias
+        if node.function.kind != "table":
+            msg = f"'{node.function.name}' is no table function: make it by udtf"
+            raise ValidationException(msg)
+        result = node.function.result_type
+        names = tuple(result.field_names()) if isinstance(result, RowType) else ()
+        if alias and len(alias) != len(names):
+            msg = f"{len(alias)} names for the {len(names)} columns of '{node.function.name}'"
+            raise ValidationException(msg)
+        return node, alias or names
+
+    def _require(self, names: Iterable[str]) -> None:
+        known = self.column_names()
         for name in names:
-            if name not in own:
-                msg = f"Cannot resolve field [{name}], input field list:[{', '.join(own)}]."
+            if name not in known:
+                msg = f"Cannot resolve field [{name}], input field list:[{', '.join(known)}]."
                 raise ValidationException(msg)
 
-    def _names(self) -> list[str]:
-        return [name for name, _ in self._fields]
-
-    # ---- not there yet ----
-
-    def window(self, window: Any) -> NoReturn:
-        """Refuse: windows are not there yet."""
-        del window
-        refuse("Table.window")
-
-    def over_window(self, *over_windows: Any) -> NoReturn:
-        """Refuse: OVER windows are not there yet."""
-        del over_windows
-        refuse("Table.over_window")
-
-    def map(self, func: Any) -> NoReturn:
-        """Refuse: row-based operations are not there yet."""
-        del func
-        refuse("Table.map")
-
-    def flat_map(self, func: Any) -> NoReturn:
-        """Refuse: table functions are not there yet."""
-        del func
-        refuse("Table.flat_map")
-
-    def aggregate(self, func: Any) -> NoReturn:
-        """Refuse: aggregate functions in Python are not there yet."""
-        del func
-        refuse("Table.aggregate")
-
-    def join_lateral(self, table_function_call: Any, join_predicate: Any = None) -> NoReturn:
-        """Refuse: table functions are not there yet."""
-        del table_function_call, join_predicate
-        refuse("Table.join_lateral")
+    def _require_same_environment(self, right: Table) -> None:
+        if right._t_env is not self._t_env:
+            msg = "only tables of one environment can be combined"
+            raise ValidationException(msg)
 
 
-class GroupedTable:
-    """A table with grouping keys.
-
-    Parameters
-    ----------
-    table
-        The table.
-    keys
-        What to group by.
-    """
-
-    def __init__(self, table: Table, keys: Sequence[Node]) -> None:
-        """Keep both; keys that are not plain columns are computed first, under a name."""
-        self._table = table
-        names = table.get_schema().get_field_names()
-        added: list[Node] = []
-        columns: list[Node] = []
-        for key in keys:
-            if isinstance(key, Column):
-                columns.append(key)
-                continue
-            name = key.names[0] if isinstance(key, Alias) else f"_key{len(added)}"
-            if name in names:
-                msg = f"the grouping key '{name}' has the name of a column: use another alias"
-                raise ValidationException(msg)
-            added.append(key if isinstance(key, Alias) else Alias(key, (name,)))
-            columns.append(Column(name))
-        self._keys = tuple(columns)
-        self._input = table.relation
-        if added:
-            own = [Column(name) for name in names]
-            self._input = Project(self._input, (*own, *added))
-
-    def select(self, *fields: Expression) -> Table:
-        """Compute columns of the groups: keys and aggregate functions."""
-        expressions = _named(_nodes(fields))
-        return self._table._with(Aggregate(self._input, self._keys, expressions))  # noqa: SLF001 - the same module
-
-
-def _nodes(fields: Sequence[Expression]) -> tuple[Node, ...]:
-    for field in fields:
-        if not isinstance(field, Expression):
-            msg = f"an expression is needed, not {field!r}: use col('name') or call_sql('text')"
-            raise TypeError(msg)
-    return tuple(field.node for field in fields)
-
-
-def _named(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Name what has no name: ``EXPR$0`` for bare aggregates, ``_c0`` for the rest."""
-    named: list[Node] = []
-    n_aggregates = 0
-    for index, node in enumerate(nodes):
-        if not isinstance(node, Call | FunctionCall):
-            named.append(_alias_literal(node, index))
-        elif isinstance(node, Call) and _is_aggregate(node):
-            named.append(Alias(node, (f"EXPR${n_aggregates}",)))
-            n_aggregates += 1
-        else:
-            named.append(Alias(node, (_default_name(node, index),)))
-    return tuple(named)
-
-
-def _alias_literal(node: Node, index: int) -> Node:
-    return node if isinstance(node, Column | Alias) else Alias(node, (f"_c{index}",))
-
-
-def _default_name(node: Node, index: int) -> str:
-    # Flink names a bare cast of a column after both.
-    if isinstance(node, Call) and node.name == "cast" and isinstance(node.arguments[0], Column):
-        return f"{node.arguments[0]}-{node.arguments[1]}"
-    return f"_c{index}"
-
-
-def _is_aggregate(node: Call) -> bool:
-    if node.name == "distinct":
-        inner = node.arguments[0]
-        return isinstance(inner, Call) and inner.name in AGGREGATES
-    return node.name in AGGREGATES
-
-
-def _name_of(node: Node) -> str:
-    if isinstance(node, Alias):
-        return node.names[0]
-    if isinstance(node, Column):
-        return node.name
-    msg = f"{node} has no name: give it an alias"
-    raise ValidationException(msg)
+_SetOperator = Literal["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]
+_JoinKind = Literal["INNER", "LEFT", "RIGHT", "FULL"]

@@ -10,6 +10,8 @@ from tidemill.table.sql_dialect import SqlDialect
 from tidemill.util.exceptions import refuse
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from tidemill._native.engine import Session
 
 __all__ = ["TableConfig"]
@@ -124,6 +126,35 @@ class TableConfig:
     def set_python_executable(self, python_exec: str) -> None:
         """Set the interpreter for worker processes."""
         self.set(_PYTHON, python_exec)
+
+    # ---- the older API ----
+
+    def get_null_check(self) -> bool:
+        """Tell that NULL is a value of every type."""
+        return True
+
+    def set_null_check(self, null_check: bool) -> None:  # noqa: FBT001 - PyFlink's signature
+        """Change nothing: NULL is a value of every type that is not NOT NULL."""
+
+    def get_decimal_context(self) -> tuple[int, str]:
+        """Give precision and rounding of decimal fractions."""
+        return (34, "HALF_EVEN")
+
+    def set_decimal_context(self, precision: int, rounding_mode: str) -> None:
+        """Change nothing: the types say how decimal fractions are computed."""
+
+    def set_idle_state_retention_time(self, min: timedelta, max: timedelta) -> None:  # noqa: A002 - PyFlink's signature
+        """Set how long idle state is kept, by the shorter of the two times."""
+        del max
+        self.set_idle_state_retention(Duration.of_millis(int(min.total_seconds() * 1000)))
+
+    def get_min_idle_state_retention_time(self) -> int:
+        """Give how long idle state is kept, in milliseconds."""
+        return self.get_idle_state_retention().to_millis()
+
+    def get_max_idle_state_retention_time(self) -> int:
+        """Give the longer of the two times, in milliseconds: half more than the shorter one."""
+        return self.get_idle_state_retention().to_millis() * 3 // 2
 
 
 class _LiveConfiguration(Configuration):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidemill.table.sql_compiler import quote_identifier, quote_string
+from tidemill.table.sql_text import quote_identifier, quote_string
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:

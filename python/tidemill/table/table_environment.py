@@ -1,450 +1,86 @@
-"""`TableEnvironment`: the door to a session of the engine.
-
-Everything a program does goes through an environment: statements as text, tables as trees of
-operations that become text, functions by registration. The catalog and the options live in the
-session; an environment only adds names for things that have none.
-"""
+"""Environments that a `StreamExecutionEnvironment` or an `ExecutionEnvironment` is the base of."""
 
 from __future__ import annotations
 
-import atexit
-import weakref
 from typing import TYPE_CHECKING, Any
 
-from tidemill._native import engine
 from tidemill.common.configuration import Configuration
-from tidemill.common.types import Row
-from tidemill.table.composite_types import RowType
-from tidemill.table.environment import set_current_environment
-from tidemill.table.logical_types import DataType
-from tidemill.table.operations import Query, Relation, Scan
-from tidemill.table.sql_compiler import compile_relation, quote_identifier, quote_path
-from tidemill.table.statement_set import StatementSet
-from tidemill.table.table import Table
-from tidemill.table.table_config import TableConfig
-from tidemill.table.table_result import TableResult
-from tidemill.table.type_inference import infer_row_type
-from tidemill.table.type_parser import parse_data_type
-from tidemill.table.udf import as_wrapper
-from tidemill.table.udf_runtime import define
-from tidemill.util.exceptions import TableException, ValidationException
+from tidemill.table.base_environment import TableEnvironment
+from tidemill.table.stream_tables import StreamTables
+from tidemill.util.exceptions import TableException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tidemill._native.engine import Result, Session
     from tidemill.datastream import StreamExecutionEnvironment
     from tidemill.table.environment_settings import EnvironmentSettings
-    from tidemill.table.explain_detail import ExplainDetail
-    from tidemill.table.table_descriptor import TableDescriptor
-    from tidemill.table.udf import UserDefinedScalarFunctionWrapper
+    from tidemill.table.table_config import TableConfig
 
-__all__ = ["StreamTableEnvironment", "TableEnvironment"]
+__all__ = ["BatchTableEnvironment", "StreamTableEnvironment", "TableEnvironment"]
 
-_MAX_WIDTH = "table.display.max-column-width"
 
-# Job threads call into the interpreter: they must be gone before it is.
-atexit.register(engine.shutdown)
-
-
-class TableEnvironment:
-    """A session with a catalog, options and functions.
-
-    Parameters
-    ----------
-    configuration
-        The options to start with. Programs call `create`.
-    """
-
-    def __init__(self, configuration: Configuration) -> None:
-        """Open a session and make this the current environment."""
-        self._session = engine.Session(configuration.to_dict())
-        self._n_names = 0
-        # Views are text: the tables of Python values that they read must stay.
-        self._viewed: dict[str, Table] = {}
-        # Functions that expressions call without registration; kept so that ids stay unique.
-        self._inline_functions: dict[int, tuple[UserDefinedScalarFunctionWrapper, str]] = {}
-        set_current_environment(self)
-
-    @staticmethod
-    def create(environment_settings: EnvironmentSettings | Configuration) -> TableEnvironment:
-        """Make an environment of settings."""
-        if isinstance(environment_settings, Configuration):
-            return TableEnvironment(environment_settings)
-        return TableEnvironment(environment_settings.get_configuration())
-
-    @property
-    def session(self) -> Session:
-        """The engine's session."""
-        return self._session
-
-    # ---- statements ----
-
-    def execute_sql(self, stmt: str) -> TableResult:
-        """Execute one statement of any kind.
-
-        Parameters
-        ----------
-        stmt
-            The statement; a semicolon at its end is allowed.
-
-        Returns
-        -------
-        TableResult
-            The rows of a query or of SHOW and its like, the job of an INSERT.
-
-        Raises
-        ------
-        SqlParserException
-            If the text is not a statement.
-        ValidationException
-            If the statement makes no sense here.
-        TableException
-            If the statement cannot be planned.
-        """
-        return self.result_of(self._session.execute(stmt))
-
-    def sql_query(self, query: str) -> Table:
-        """Make a table of a SELECT or VALUES."""
-        return Table(Query(query.strip().rstrip(";")), self)
-
-    def explain_sql(self, stmt: str, *extra_details: ExplainDetail) -> str:
-        """Give the plan of a statement."""
-        text = stmt.strip().rstrip(";")
-        if extra_details:
-            details = ", ".join(detail.name for detail in extra_details)
-            return self._session.explain(f"EXPLAIN {details} {text}")
-        return self._session.explain(text)
-
-    def create_statement_set(self) -> StatementSet:
-        """Collect INSERTs for one job."""
-        return StatementSet(self)
-
-    # ---- tables ----
-
-    def from_path(self, path: str) -> Table:
-        """Take a registered table or view."""
-        return Table(Scan(quote_path(path)), self)
-
-    def scan(self, *path: str) -> Table:
-        """Take a registered table or view by the parts of its path."""
-        return self.from_path(".".join(path))
-
-    def from_elements(
-        self,
-        elements: Iterable[Any],
-        schema: DataType | Sequence[str] | Sequence[DataType] | str | None = None,
-        verify_schema: bool = True,  # noqa: FBT001, FBT002 - PyFlink's signature
-    ) -> Table:
-        """Make a table of Python values.
-
-        Parameters
-        ----------
-        elements
-            Tuples, lists, rows, dictionaries, or single values for a table of one column.
-        schema
-            A ``DataTypes.ROW``, its text, one type for a single column, a list of types, or a
-            list of names. Types that are not given are inferred.
-        verify_schema
-            Has no effect: values are always checked.
-
-        Raises
-        ------
-        TypeError
-            If a value does not fit its type, or types cannot be inferred.
-        """
-        del verify_schema
-        rows = list(elements)
-        row_type = _row_type_of(rows, schema)
-        fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
-        names = row_type.field_names()
-        scan = self._anonymous("python-input-format")
-        self._session.register_rows(scan.path, fields, [_values(row, names) for row in rows])
-        return Table(scan, self)
-
-    def from_pandas(
-        self,
-        pdf: Any,
-        schema: DataType | Sequence[str] | Sequence[DataType] | None = None,
-        splits_num: int = 1,
-    ) -> Table:
-        """Make a table of a ``pandas.DataFrame``; see `from_elements` for `schema`."""
-        import pyarrow as pa  # noqa: PLC0415 - only who comes with pandas needs the package
-
-        del splits_num
-        return self.from_arrow(pa.Table.from_pandas(pdf, preserve_index=False), schema)
-
-    def from_arrow(
-        self,
-        data: Any,
-        schema: DataType | Sequence[str] | Sequence[DataType] | None = None,
-    ) -> Table:
-        """Make a table of anything that speaks the Arrow interface, e.g. ``pyarrow.Table``."""
-        scan = self._anonymous("python-arrow-source")
-        if schema is None:
-            self._session.register_arrow(scan.path, data)
-            return Table(scan, self)
-        if not isinstance(schema, DataType) and all(isinstance(part, str) for part in schema):
-            self._session.register_arrow(scan.path, data)
-            return Table(scan, self).alias(*map(str, schema))
-        row_type = _row_type_of([], schema)
-        fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
-        self._session.register_arrow(scan.path, data, fields)
-        return Table(scan, self)
-
-    def from_descriptor(self, descriptor: TableDescriptor) -> Table:
-        """Take a table that is described in place."""
-        return self.from_path(self.sink_path(descriptor))
-
-    def create_temporary_view(
-        self, view_path: str, table_or_data_stream: Table, *fields_or_schema: Any
-    ) -> None:
-        """Register a table under a name."""
-        del fields_or_schema
-        self._session.create_temporary_view(view_path, table_or_data_stream.sql)
-        self._viewed[view_path] = table_or_data_stream
-
-    def create_view(
-        self,
-        view_path: str,
-        table: Table,
-        ignore_if_exists: bool = False,  # noqa: FBT001, FBT002 - PyFlink's signature
-    ) -> bool:
-        """Register a table as a view in the catalog; tell whether it is new."""
-        exists = " IF NOT EXISTS" if ignore_if_exists else ""
-        before = view_path in self.list_views()
-        self._session.execute(f"CREATE VIEW{exists} {quote_path(view_path)} AS {table.sql}")
-        self._viewed[view_path] = table
-        return not before
-
-    def create_temporary_table(
-        self,
-        path: str,
-        descriptor: TableDescriptor,
-        ignoreIfExists: bool = False,  # noqa: FBT001, FBT002, N803 - PyFlink's signature
-    ) -> None:
-        """Create a table that lives as long as the session."""
-        statement = descriptor.to_sql(
-            quote_path(path), temporary=True, if_not_exists=bool(ignoreIfExists)
-        )
-        self._session.execute(statement)
-
-    def create_table(
-        self,
-        path: str,
-        descriptor: TableDescriptor,
-        ignoreIfExists: bool = False,  # noqa: FBT001, FBT002, N803 - PyFlink's signature
-    ) -> None:
-        """Create a table in the catalog."""
-        statement = descriptor.to_sql(
-            quote_path(path), temporary=False, if_not_exists=bool(ignoreIfExists)
-        )
-        self._session.execute(statement)
-
-    def drop_temporary_table(self, table_path: str) -> bool:
-        """Drop a temporary table; tell whether there was one."""
-        return self._session.drop_temporary_table(table_path)
-
-    def drop_temporary_view(self, view_path: str) -> bool:
-        """Drop a temporary view; tell whether there was one."""
-        self._viewed.pop(view_path, None)
-        return self._session.drop_temporary_view(view_path)
-
-    def drop_table(self, table_path: str, ignore_if_not_exists: bool = True) -> bool:  # noqa: FBT001, FBT002 - PyFlink's signature
-        """Drop a table of the catalog."""
-        return self._drop("TABLE", table_path, ignore_if_not_exists)
-
-    def drop_view(self, view_path: str, ignore_if_not_exists: bool = True) -> bool:  # noqa: FBT001, FBT002 - PyFlink's signature
-        """Drop a view of the catalog."""
-        dropped = self._drop("VIEW", view_path, ignore_if_not_exists)
-        self._viewed.pop(view_path, None)
-        return dropped
-
-    # ---- functions ----
-
-    def create_temporary_function(self, path: str, function: Any) -> None:
-        """Register a Python function in the current database for this session."""
-        self._register(path, as_wrapper(function))
-
-    def create_temporary_system_function(self, name: str, function: Any) -> None:
-        """Register a Python function that is found from every database."""
-        self._register(name, as_wrapper(function))
-
-    def drop_temporary_function(self, path: str) -> bool:
-        """Drop a function; tell whether there was one."""
-        return self._session.drop_function(path)
-
-    def drop_temporary_system_function(self, name: str) -> bool:
-        """Drop a function; tell whether there was one."""
-        return self._session.drop_function(name)
-
-    # ---- catalog and options ----
-
-    def get_config(self) -> TableConfig:
-        """Give the options."""
-        return TableConfig(self._session)
-
-    def use_catalog(self, catalog_name: str) -> None:
-        """Make a catalog the current one."""
-        self._session.use_catalog(catalog_name)
-
-    def use_database(self, database_name: str) -> None:
-        """Make a database the current one."""
-        self._session.use_database(database_name)
-
-    def get_current_catalog(self) -> str:
-        """Give the current catalog."""
-        return self._session.current_catalog()
-
-    def get_current_database(self) -> str:
-        """Give the current database."""
-        return self._session.current_database()
-
-    def list_catalogs(self) -> list[str]:
-        """Give the names of the catalogs."""
-        return self._session.list_catalogs()
-
-    def list_databases(self) -> list[str]:
-        """Give the names of the current catalog's databases."""
-        return self._session.list_databases()
-
-    def list_tables(self) -> list[str]:
-        """Give the names of tables and views of the current database."""
-        return self._session.list_tables()
-
-    def list_views(self) -> list[str]:
-        """Give the names of views of the current database."""
-        return self._session.list_views()
-
-    def list_functions(self) -> list[str]:
-        """Give the names of all functions."""
-        return self._session.list_functions()
-
-    def list_user_defined_functions(self) -> list[str]:
-        """Give the names of the functions that were registered."""
-        return self._session.list_user_functions()
-
-    # ---- what tables need from their environment ----
-
-    def compile(self, relation: Relation) -> str:
-        """Write operations as SQL; functions without a name are registered under one."""
-        return compile_relation(relation, self._name_of_function)
-
-    def result_of(self, result: Result) -> TableResult:
-        """Wrap a result of the engine."""
-        width = self._session.config(_MAX_WIDTH)
-        return TableResult(result, int(width) if width and width.isdigit() else 30)
-
-    def name_of(self, table: Table) -> str:
-        """Register a table under a new name and give the name."""
-        name = self._new_name("UnnamedTable")
-        self._session.create_temporary_view(quote_path(name), table.sql)
-        self._viewed[name] = table
-        return name
-
-    def sink_path(self, target: str | TableDescriptor) -> str:
-        """Give the quoted path of a table, creating one for a descriptor."""
-        if isinstance(target, str):
-            return quote_path(target)
-        name = quote_path(self._new_name("UnnamedSink"))
-        self._session.execute(target.to_sql(name, temporary=True))
-        return name
-
-    def _name_of_function(self, function: UserDefinedScalarFunctionWrapper) -> str:
-        if id(function) not in self._inline_functions:
-            name = f"{function.name}$inline{len(self._inline_functions)}"
-            self._register(quote_path(name), function)
-            self._inline_functions[id(function)] = (function, name)
-        return self._inline_functions[id(function)][1]
-
-    def _register(self, path: str, function: UserDefinedScalarFunctionWrapper) -> None:
-        definition = define(function, self._session.all_config())
-        # A cell that is run again redefines its function.
-        self._session.register_function(path, definition, replace=True)
-
-    def _drop(self, kind: str, path: str, ignore_if_not_exists: bool) -> bool:  # noqa: FBT001 - internal
-        exists = " IF EXISTS" if ignore_if_not_exists else ""
-        before = set(self.list_tables())
-        self._session.execute(f"DROP {kind}{exists} {quote_path(path)}")
-        return set(self.list_tables()) != before
-
-    def _anonymous(self, kind: str) -> Scan:
-        """Give the place of a table that no list shows and that goes when nobody reads it."""
-        path = quote_identifier(f"*anonymous_{self._new_name(kind)}*")
-        owner = _Owner()
-        forget = weakref.finalize(owner, self._session.drop_temporary_table, path)
-        forget.atexit = False
-        return Scan(path, owner)
-
-    def _new_name(self, prefix: str) -> str:
-        name = f"{prefix}${self._n_names}"
-        self._n_names += 1
-        return name
-
-
-class StreamTableEnvironment(TableEnvironment):
+class StreamTableEnvironment(StreamTables):
     """An environment that takes parallelism and options from a `StreamExecutionEnvironment`."""
 
     @staticmethod
     def create(  # type: ignore[override]
         stream_execution_environment: StreamExecutionEnvironment | None = None,
-        environment_settings: EnvironmentSettings | None = None,
+        environment_settings: EnvironmentSettings | TableConfig | None = None,
+        table_config: TableConfig | EnvironmentSettings | None = None,
     ) -> StreamTableEnvironment:
         """Make an environment; options of the settings win over those of the other.
+
+        The second and third argument are told apart by what they are: the older API has them the
+        other way around.
 
         Raises
         ------
         TableException
             If the settings ask for batch mode.
+        ValueError
+            If both a config and settings are given.
         """
+        settings, config = _sorted(environment_settings, table_config)
         configuration = Configuration()
         if stream_execution_environment is not None:
             configuration.add_all(stream_execution_environment.get_configuration())
-        if environment_settings is not None:
-            if not environment_settings.is_streaming_mode():
+        if settings is not None:
+            if not settings.is_streaming_mode():
                 msg = (
                     "StreamTableEnvironment runs in streaming mode: use TableEnvironment for batch"
                 )
                 raise TableException(msg)
-            configuration.add_all(environment_settings.get_configuration())
+            configuration.add_all(settings.get_configuration())
+        if config is not None:
+            configuration.add_all(config.get_configuration())
         return StreamTableEnvironment(configuration)
 
 
-class _Owner:
-    """Something to hold on to."""
+class BatchTableEnvironment(TableEnvironment):
+    """The older name of an environment for bounded inputs."""
+
+    @staticmethod
+    def create(  # type: ignore[override]
+        execution_environment: Any = None,
+        table_config: TableConfig | EnvironmentSettings | None = None,
+        environment_settings: EnvironmentSettings | TableConfig | None = None,
+    ) -> BatchTableEnvironment:
+        """Make an environment in batch mode; see `StreamTableEnvironment.create`."""
+        settings, config = _sorted(environment_settings, table_config)
+        configuration = Configuration()
+        if execution_environment is not None:
+            configuration.add_all(execution_environment.get_configuration())
+        for given in (settings, config):
+            if given is not None:
+                configuration.add_all(given.get_configuration())
+        configuration.set_string("execution.runtime-mode", "batch")
+        return BatchTableEnvironment(configuration)
 
 
-def _row_type_of(rows: list[Any], schema: Any) -> RowType:
-    if isinstance(schema, str):
-        schema = parse_data_type(schema)
-    if isinstance(schema, RowType):
-        return schema
-    if isinstance(schema, DataType):
-        return RowType().add("f0", schema)
-    if schema is None:
-        return infer_row_type(rows)
-    parts = list(schema)
-    if all(isinstance(part, str) for part in parts):
-        return infer_row_type(rows, parts)
-    if all(isinstance(part, DataType) for part in parts):
-        row_type = RowType()
-        for index, part in enumerate(parts):
-            row_type.add(f"f{index}", part)
-        return row_type
-    msg = "a schema is a DataTypes.ROW, a list of DataTypes, or a list of names"
-    raise ValidationException(msg)
-
-
-def _values(row: Any, names: Sequence[str]) -> Sequence[Any]:
-    if isinstance(row, Row):
-        values: Sequence[Any] = row.get_fields_by_names(list(names))
-    elif isinstance(row, dict):
-        values = [row.get(name) for name in names]
-    elif isinstance(row, tuple | list):
-        values = row
-    else:
-        values = (row,)
-    if len(values) != len(names):
-        msg = f"the element {row!r} has {len(values)} values, the schema has {len(names)} columns"
-        raise TypeError(msg)
-    return values
+def _sorted(first: Any, second: Any) -> tuple[EnvironmentSettings | None, TableConfig | None]:
+    """Tell settings and config apart."""
+    if first is not None and second is not None:
+        msg = "The param 'table_config' and 'environment_settings' cannot be used at the same time"
+        raise ValueError(msg)
+    given = second if first is None else first
+    if given is not None and not hasattr(given, "is_streaming_mode"):
+        return None, given
+    return given, None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidemill.util.exceptions import refuse
-
 if TYPE_CHECKING:
+    from tidemill.table.compiled_plan import CompiledPlan
     from tidemill.table.explain_detail import ExplainDetail
     from tidemill.table.table import Table
     from tidemill.table.table_environment import TableEnvironment
@@ -39,10 +38,12 @@ class TablePipeline:
 
     def execute(self) -> TableResult:
         """Start the job."""
+        self._t_env.forget(self)
         return self._t_env.execute_sql(self.statement)
 
     def explain(self, *extra_details: ExplainDetail) -> str:
         """Give the plan."""
+        self._t_env.forget(self)
         return self._t_env.explain_sql(self.statement, *extra_details)
 
     def print_explain(self, *extra_details: ExplainDetail) -> None:
@@ -53,6 +54,7 @@ class TablePipeline:
         """Give the path of the sink."""
         return self._sink
 
-    def compile_plan(self) -> None:
-        """Refuse: compiled plans are not there yet."""
-        refuse("compile_plan")
+    def compile_plan(self) -> CompiledPlan:
+        """Make a plan that can be kept and executed later."""
+        self._t_env.forget(self)
+        return self._t_env.compile_plan_sql(self.statement)

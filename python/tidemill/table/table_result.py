@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.common.job_client import JobClient
 from tidemill.common.types import Row, RowKind, new_row
-from tidemill.table.catalog import ResolvedSchema
+from tidemill.table.catalog_schema import ResolvedSchema
 from tidemill.table.print_table import print_result
 from tidemill.table.result_kind import ResultKind
 from tidemill.table.table_schema import TableSchema

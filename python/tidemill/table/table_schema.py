@@ -43,10 +43,16 @@ class TableSchema:
             """Make the schema."""
             return TableSchema(self._names, self._types)
 
-    def __init__(self, field_names: Sequence[str], data_types: Sequence[DataType]) -> None:
-        """Copy names and types."""
-        self._names = list(field_names)
-        self._types = list(data_types)
+    def __init__(
+        self,
+        field_names: Sequence[str] | None = None,
+        data_types: Sequence[DataType] | None = None,
+        j_table_schema: object = None,
+    ) -> None:
+        """Copy names and types; PyFlink's third way is of a Java object and not used."""
+        del j_table_schema
+        self._names = list(field_names or ())
+        self._types = list(data_types or ())
 
     @staticmethod
     def builder() -> TableSchema.Builder:

@@ -9,19 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from tidemill.table.composite_types import (
-    ArrayType,
-    MapType,
-    MultisetType,
-    RowField,
-    RowType,
-    StructuredType,
-)
+from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
 from tidemill.table.logical_types import (
     MAX_LENGTH,
     BigIntType,
     BinaryType,
-    BitmapType,
     BooleanType,
     CharType,
     DataType,
@@ -39,7 +31,6 @@ from tidemill.table.logical_types import (
     TinyIntType,
     VarBinaryType,
     VarCharType,
-    VariantType,
     YearMonthIntervalType,
 )
 from tidemill.util.exceptions import ValidationException
@@ -64,8 +55,6 @@ _SIMPLE: dict[str, Callable[[], DataType]] = {
     "NULL": NullType,
     "STRING": VarCharType,
     "BYTES": VarBinaryType,
-    "VARIANT": VariantType,
-    "BITMAP": BitmapType,
 }
 _LENGTHS: dict[str, tuple[Callable[[int], DataType], int]] = {
     "CHAR": (CharType, 1),
@@ -164,8 +153,6 @@ class _Parser:
             value = self._type()
             self._expect(">")
             return MapType(key, value)
-        if name == "STRUCTURED":
-            return self._structured()
         if name in ("ARRAY", "MULTISET"):
             self._expect("<")
             element = self._type()
@@ -207,25 +194,13 @@ class _Parser:
         closing = ">" if self._accept("<") else ")"
         if closing == ")":
             self._expect("(")
-        return RowType(self._fields(closing))
-
-    def _structured(self) -> DataType:
-        self._expect("<")
-        name = self._take()
-        if not name.startswith("'"):
-            self._fail()
-        self._accept(",")
-        fields = self._fields(">")
-        return StructuredType(name[1:-1].replace("''", "'"), fields)
-
-    def _fields(self, closing: str) -> list[RowField]:
         fields: list[RowField] = []
         while self._peek() != closing:
             if fields:
                 self._expect(",")
             fields.append(self._field(len(fields)))
         self._expect(closing)
-        return fields
+        return RowType(fields)
 
     def _field(self, index: int) -> RowField:
         # A field without a name is a type right away: `ROW<INT, STRING>`.

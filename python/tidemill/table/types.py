@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from tidemill.common.types import Row, RowKind
-from tidemill.table.composite_types import (
-    ArrayType,
-    MapType,
-    MultisetType,
-    RowField,
-    RowType,
-    StructuredType,
-)
+from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
 from tidemill.table.data_types import DataTypes, Resolution
 from tidemill.table.logical_types import (
     AtomicType,
     BigIntType,
     BinaryType,
-    BitmapType,
     BooleanType,
     CharType,
     DataType,
@@ -37,8 +29,14 @@ from tidemill.table.logical_types import (
     TinyIntType,
     VarBinaryType,
     VarCharType,
-    VariantType,
     YearMonthIntervalType,
+)
+from tidemill.table.special_types import (
+    ListViewType,
+    MapViewType,
+    RawType,
+    UserDefinedType,
+    ZonedTimestampType,
 )
 
 __all__ = [
@@ -46,7 +44,6 @@ __all__ = [
     "AtomicType",
     "BigIntType",
     "BinaryType",
-    "BitmapType",
     "BooleanType",
     "CharType",
     "DataType",
@@ -59,23 +56,26 @@ __all__ = [
     "FractionalType",
     "IntType",
     "IntegralType",
+    "ListViewType",
     "LocalZonedTimestampType",
     "MapType",
+    "MapViewType",
     "MultisetType",
     "NullType",
     "NumericType",
+    "RawType",
     "Resolution",
     "Row",
     "RowField",
     "RowKind",
     "RowType",
     "SmallIntType",
-    "StructuredType",
     "TimeType",
     "TimestampType",
     "TinyIntType",
+    "UserDefinedType",
     "VarBinaryType",
     "VarCharType",
-    "VariantType",
     "YearMonthIntervalType",
+    "ZonedTimestampType",
 ]

@@ -1,40 +1,56 @@
-"""User-defined scalar functions: `udf`, `ScalarFunction` and `FunctionContext`.
+"""User-defined functions: the classes that programs derive from, and `udf` and its like.
 
 A function becomes callable in expressions and, after ``create_temporary_function``, in SQL. The
 engine calls it batch by batch; see `udf_runtime` for what happens then.
+
+| made by | derives from | gives |
+| --- | --- | --- |
+| `udf` | `ScalarFunction`, `AsyncScalarFunction` | a value a row |
+| `udtf` | `TableFunction` | any number of rows a row |
+| `udaf` | `AggregateFunction` | a value a group |
+| `udtaf` | `TableAggregateFunction` | any number of rows a group |
 """
 
 from __future__ import annotations
 
 import abc
-import functools
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from tidemill.table.composite_types import RowField, RowType
-from tidemill.table.expression import Expression, to_node
-from tidemill.table.expression_nodes import FunctionCall
-from tidemill.table.logical_types import DataType
-from tidemill.table.type_inference import type_of_hint
-from tidemill.table.type_parser import parse_data_type
-from tidemill.util.exceptions import refuse
+from tidemill.metrics.metricbase import MetricGroup
+from tidemill.table.udf_wrappers import (
+    UserDefinedAggregateFunctionWrapper,
+    UserDefinedFunctionWrapper,
+    UserDefinedScalarFunctionWrapper,
+    UserDefinedTableFunctionWrapper,
+    wrap_aggregate,
+    wrap_scalar,
+    wrap_table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
-    FuncType = Literal["general", "pandas", "arrow"]
-    InputTypes = DataType | str | RowField | Sequence[DataType | str | RowField]
+    from tidemill.table.logical_types import DataType
+    from tidemill.table.udf_wrappers import FuncType, InputTypes, ResultTypes
 
 __all__ = [
+    "AggregateFunction",
+    "AsyncScalarFunction",
     "FunctionContext",
+    "ImperativeAggregateFunction",
     "ScalarFunction",
+    "TableAggregateFunction",
+    "TableFunction",
+    "UserDefinedAggregateFunctionWrapper",
     "UserDefinedFunction",
+    "UserDefinedFunctionWrapper",
+    "UserDefinedScalarFunctionWrapper",
+    "UserDefinedTableFunctionWrapper",
     "udaf",
     "udf",
     "udtaf",
     "udtf",
 ]
-
-_FUNC_TYPES = ("general", "pandas", "arrow")
 
 
 class FunctionContext:
@@ -43,14 +59,14 @@ class FunctionContext:
     Parameters
     ----------
     base_metric_group
-        Metrics; None here.
+        Where the function's metrics hang.
     job_parameters
         The session's options.
     """
 
     def __init__(
         self,
-        base_metric_group: Any,
+        base_metric_group: MetricGroup | None,
         job_parameters: Mapping[str, str],
         task_name: str | None = None,
         task_name_with_subtasks: str | None = None,
@@ -60,7 +76,7 @@ class FunctionContext:
         attempt_number: int | None = None,
     ) -> None:
         """Keep the parameters."""
-        self._metric_group = base_metric_group
+        self._metric_group = MetricGroup() if base_metric_group is None else base_metric_group
         self._job_parameters = dict(job_parameters)
         self._task_name = task_name or ""
         self._task_name_with_subtasks = task_name_with_subtasks or self._task_name
@@ -69,10 +85,8 @@ class FunctionContext:
         self._subtask_idx = index_of_this_subtask or 0
         self._attempt_number = attempt_number or 0
 
-    def get_metric_group(self) -> Any:
-        """Refuse: metrics of functions are not there yet."""
-        if self._metric_group is None:
-            refuse("a metric group of a function")
+    def get_metric_group(self) -> MetricGroup:
+        """Give the group to register counters, gauges, meters and distributions with."""
         return self._metric_group
 
     def get_job_parameter(self, key: str, default_value: str) -> str:
@@ -104,13 +118,13 @@ class FunctionContext:
         return self._attempt_number
 
 
-class UserDefinedFunction:
+class UserDefinedFunction(abc.ABC):  # noqa: B024 - the derived classes have the abstract methods
     """Base of functions that are classes."""
 
-    def open(self, function_context: FunctionContext) -> None:
+    def open(self, function_context: FunctionContext) -> None:  # noqa: B027 - overriding is optional
         """Prepare; called once before the first row."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - overriding is optional
         """Clean up; called once when the process or the registration ends."""
 
     def is_deterministic(self) -> bool:
@@ -118,7 +132,7 @@ class UserDefinedFunction:
         return True
 
 
-class ScalarFunction(UserDefinedFunction, abc.ABC):
+class ScalarFunction(UserDefinedFunction):
     """A function that gives one value a row."""
 
     @abc.abstractmethod
@@ -126,79 +140,85 @@ class ScalarFunction(UserDefinedFunction, abc.ABC):
         """Compute the value."""
 
 
-class UserDefinedScalarFunctionWrapper:
-    """A function with its types, made by `udf`.
+class AsyncScalarFunction(UserDefinedFunction):
+    """A function that gives one value a row and waits for others meanwhile.
 
-    Parameters
-    ----------
-    function
-        The callable or the instance of `ScalarFunction`.
-    input_types
-        Types that arguments are converted to; None takes them as they come.
-    result_type
-        Type of the results.
-    deterministic
-        What the user said; None if nothing.
-    name
-        The name in plans and messages.
-    func_type
-        ``general``: called with the values of a row. ``pandas``, ``arrow``: called with one
-        series or array a column, giving one of the same length.
+    The calls of a batch run at the same time, up to
+    ``table.exec.async-scalar.max-concurrent-operations``; results stay with their rows.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any] | ScalarFunction,
-        input_types: Sequence[DataType] | None,
-        result_type: DataType,
-        deterministic: bool | None,  # noqa: FBT001 - internal
-        name: str,
-        func_type: FuncType,
-    ) -> None:
-        """Keep the properties."""
-        self.function = function
-        self.input_types = input_types
-        self.result_type = result_type
-        self.name = name
-        self.func_type = func_type
-        self._deterministic = deterministic
-        self.__doc__ = getattr(function, "__doc__", None)
+    @abc.abstractmethod
+    async def eval(self, *args: Any) -> Any:
+        """Compute the value."""
 
-    @property
-    def is_deterministic(self) -> bool:
-        """Whether equal arguments give equal results; true if the user said nothing."""
-        if self._deterministic is not None:
-            return self._deterministic
-        if isinstance(self.function, ScalarFunction):
-            return self.function.is_deterministic()
-        return True
 
-    @property
-    def reuses_results(self) -> bool:
-        """Whether one result may serve all equal rows of a batch.
+class TableFunction(UserDefinedFunction):
+    """A function that gives any number of rows a row."""
 
-        Only if the user declared ``deterministic=True``: whoever says nothing can count on one
-        call a row, so that counters and prints inside of a function behave as expected.
-        """
-        return self._deterministic is True
+    @abc.abstractmethod
+    def eval(self, *args: Any) -> Any:
+        """Yield, or return a list of, values, tuples or rows; or return a single one."""
 
-    def __call__(self, *args: Any) -> Expression:
-        """Call the function in an expression."""
-        return Expression(FunctionCall(self, tuple(map(to_node, args))))
 
-    def __repr__(self) -> str:
-        """Show name and result type."""
-        return f"<udf {self.name} -> {self.result_type.as_summary_string()}>"
+class ImperativeAggregateFunction(UserDefinedFunction):
+    """Base of functions that make one accumulator of many rows."""
+
+    @abc.abstractmethod
+    def create_accumulator(self) -> Any:
+        """Make the accumulator of no rows."""
+
+    @abc.abstractmethod
+    def accumulate(self, accumulator: Any, *args: Any) -> None:
+        """Take a row into the accumulator."""
+
+    def retract(self, accumulator: Any, *args: Any) -> None:
+        """Take a row out of the accumulator again; needed where inputs change."""
+        del accumulator, args
+        msg = "Method retract is not implemented"
+        raise RuntimeError(msg)
+
+    def merge(self, accumulator: Any, accumulators: Any) -> None:
+        """Take other accumulators into this one; needed for sessions and two-phase aggregation."""
+        del accumulator, accumulators
+        msg = "Method merge is not implemented"
+        raise RuntimeError(msg)
+
+    def get_result_type(self) -> DataType | str:
+        """Give the type of the results."""
+        msg = "Method get_result_type is not implemented"
+        raise RuntimeError(msg)
+
+    def get_accumulator_type(self) -> DataType | str:
+        """Give the type of the accumulator."""
+        msg = "Method get_accumulator_type is not implemented"
+        raise RuntimeError(msg)
+
+
+class AggregateFunction(ImperativeAggregateFunction):
+    """A function that gives one value a group."""
+
+    @abc.abstractmethod
+    def get_value(self, accumulator: Any) -> Any:
+        """Compute the result of an accumulator."""
+
+
+class TableAggregateFunction(ImperativeAggregateFunction):
+    """A function that gives any number of rows a group."""
+
+    @abc.abstractmethod
+    def emit_value(self, accumulator: Any) -> Iterable[Any]:
+        """Yield the rows of an accumulator."""
 
 
 @overload
 def udf(
-    f: Callable[..., Any] | ScalarFunction | type[ScalarFunction],
+    f: Callable[..., Any] | ScalarFunction | AsyncScalarFunction | type,
     input_types: InputTypes | None = None,
     result_type: DataType | str | None = None,
     deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
     name: str | None = None,
     func_type: FuncType = "general",
+    udf_type: FuncType | None = None,
 ) -> UserDefinedScalarFunctionWrapper: ...
 
 
@@ -210,23 +230,25 @@ def udf(
     deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
     name: str | None = None,
     func_type: FuncType = "general",
+    udf_type: FuncType | None = None,
 ) -> Callable[[Any], UserDefinedScalarFunctionWrapper]: ...
 
 
 def udf(
-    f: Callable[..., Any] | ScalarFunction | type[ScalarFunction] | None = None,
+    f: Callable[..., Any] | ScalarFunction | AsyncScalarFunction | type | None = None,
     input_types: InputTypes | None = None,
     result_type: DataType | str | None = None,
     deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
     name: str | None = None,
     func_type: FuncType = "general",
+    udf_type: FuncType | None = None,
 ) -> UserDefinedScalarFunctionWrapper | Callable[[Any], UserDefinedScalarFunctionWrapper]:
     """Make a scalar function of a Python callable; also a decorator.
 
     Parameters
     ----------
     f
-        A function, lambda, partial, callable object, or a `ScalarFunction`.
+        A function (``async`` too), lambda, partial, callable object, or a `ScalarFunction`.
     input_types
         Types that arguments are converted to, as `DataType` or as text such as ``'BIGINT'``.
         Without them arguments are passed as they come.
@@ -238,7 +260,10 @@ def udf(
     name
         Name in plans and messages; the callable's own name if not given.
     func_type
-        ``general``, ``pandas`` or ``arrow``.
+        ``general``: called with the values of a row. ``pandas``, ``arrow``, ``polars``: called
+        with a series or an array a column.
+    udf_type
+        The name of `func_type` up to release 1.12.
 
     Raises
     ------
@@ -253,84 +278,120 @@ def udf(
     >>> add_one
     <udf add_one -> BIGINT>
     """
-    if func_type not in _FUNC_TYPES:
-        msg = f"the func_type must be one of 'general', 'pandas', 'arrow', got '{func_type}'"
-        raise ValueError(msg)
 
     def wrap(function: Any) -> UserDefinedScalarFunctionWrapper:
-        return _wrap(function, input_types, result_type, deterministic, name, func_type)
+        kind = udf_type or func_type
+        return wrap_scalar(function, input_types, result_type, deterministic, name, kind)
 
     return wrap if f is None else wrap(f)
 
 
-def udtf(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuse: table functions are not there yet."""
-    del args, kwargs
-    feature = "udtf, a user-defined table function,"
-    refuse(feature)
+def udtf(
+    f: Callable[..., Any] | TableFunction | type | None = None,
+    input_types: InputTypes | None = None,
+    result_types: ResultTypes | None = None,
+    deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
+    name: str | None = None,
+) -> Any:
+    """Make a table function of a Python callable; also a decorator.
+
+    Parameters
+    ----------
+    f
+        A function that yields or returns rows, or a `TableFunction`.
+    input_types
+        As for `udf`.
+    result_types
+        The types of the columns: a list, a ``DataTypes.ROW``, one type, or text. Columns are
+        named ``f0``, ``f1`` … where the call has no alias; a text such as ``'ROW<a INT>'`` gives
+        names of its own.
+    deterministic
+        As for `udf`.
+    name
+        As for `udf`.
+
+    Examples
+    --------
+    >>> @udtf(result_types=["STRING", "INT"])
+    ... def words(line):
+    ...     for word in line.split():
+    ...         yield word, len(word)
+    >>> words
+    <udtf words -> ROW<`f0` STRING, `f1` INT>>
+    """
+
+    def wrap(function: Any) -> UserDefinedTableFunctionWrapper:
+        return wrap_table(function, input_types, result_types, deterministic, name)
+
+    return wrap if f is None else wrap(f)
 
 
-def udaf(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuse: aggregate functions in Python are not there yet."""
-    del args, kwargs
-    feature = "udaf, a user-defined aggregate function,"
-    refuse(feature)
+def udaf(
+    f: Callable[..., Any] | AggregateFunction | type | None = None,
+    input_types: InputTypes | None = None,
+    result_type: DataType | str | None = None,
+    accumulator_type: DataType | str | None = None,
+    deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
+    name: str | None = None,
+    func_type: FuncType = "general",
+) -> Any:
+    """Make an aggregate function of an `AggregateFunction` or a vectorized callable.
+
+    Parameters
+    ----------
+    f
+        An `AggregateFunction`; with ``func_type="pandas"`` also a function of series.
+    input_types
+        As for `udf`.
+    result_type
+        Type of the result; that of ``get_result_type`` if not given.
+    accumulator_type
+        Type of the accumulator; that of ``get_accumulator_type`` if not given.
+    deterministic
+        As for `udf`.
+    name
+        As for `udf`.
+    func_type
+        ``general`` or ``pandas``.
+    """
+
+    def wrap(function: Any) -> UserDefinedAggregateFunctionWrapper:
+        return wrap_aggregate(
+            function,
+            input_types,
+            (result_type, accumulator_type),
+            deterministic,
+            name,
+            func_type,
+            "aggregate",
+        )
+
+    return wrap if f is None else wrap(f)
 
 
-def udtaf(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuse: table aggregate functions are not there yet."""
-    del args, kwargs
-    feature = "udtaf, a user-defined table aggregate function,"
-    refuse(feature)
+def udtaf(
+    f: Callable[..., Any] | TableAggregateFunction | type | None = None,
+    input_types: InputTypes | None = None,
+    result_type: DataType | str | None = None,
+    accumulator_type: DataType | str | None = None,
+    deterministic: bool | None = None,  # noqa: FBT001 - PyFlink's signature
+    name: str | None = None,
+    func_type: FuncType = "general",
+) -> Any:
+    """Make a table aggregate function of a `TableAggregateFunction`; see `udaf`."""
 
+    def wrap(function: Any) -> UserDefinedAggregateFunctionWrapper:
+        if func_type != "general":
+            msg = f"func_type of a table aggregate function must be 'general', got '{func_type}'"
+            raise ValueError(msg)
+        return wrap_aggregate(
+            function,
+            input_types,
+            (result_type, accumulator_type),
+            deterministic,
+            name,
+            func_type,
+            "table_aggregate",
+        )
 
-def as_wrapper(function: Any) -> UserDefinedScalarFunctionWrapper:
-    """Take what programs register: a wrapper, a `ScalarFunction`, or an annotated callable."""
-    if isinstance(function, UserDefinedScalarFunctionWrapper):
-        return function
-    return _wrap(function, None, None, None, None, "general")
-
-
-def _wrap(
-    function: Any,
-    input_types: InputTypes | None,
-    result_type: DataType | str | None,
-    deterministic: bool | None,  # noqa: FBT001 - internal
-    name: str | None,
-    func_type: FuncType,
-) -> UserDefinedScalarFunctionWrapper:
-    if isinstance(function, type) and issubclass(function, ScalarFunction):
-        function = function()
-    if not callable(function) and not isinstance(function, ScalarFunction):
-        msg = f"a function must be callable or a ScalarFunction, got {type(function).__name__}"
-        raise TypeError(msg)
-    name = name or _name_of(function)
-    if result_type is None:
-        target = function.eval if isinstance(function, ScalarFunction) else function
-        result = type_of_hint(target, name)
-    else:
-        result = _to_type(result_type)
-    types = None if input_types is None else _to_types(input_types)
-    return UserDefinedScalarFunctionWrapper(function, types, result, deterministic, name, func_type)
-
-
-def _name_of(function: Any) -> str:
-    if isinstance(function, functools.partial):
-        return _name_of(function.func)
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _to_types(types: Any) -> list[DataType]:
-    if isinstance(types, DataType | str | RowField):
-        if isinstance(types, RowType):
-            return types.field_types()
-        return [_to_type(types)]
-    return [_to_type(data_type) for data_type in types]
-
-
-def _to_type(data_type: DataType | str | RowField) -> DataType:
-    if isinstance(data_type, RowField):
-        return data_type.data_type
-    if isinstance(data_type, DataType):
-        return data_type
-    return parse_data_type(data_type)
+    return wrap if f is None else wrap(f)

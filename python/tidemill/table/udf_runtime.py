@@ -19,15 +19,19 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidemill.metrics.metricbase import MetricGroup
 from tidemill.table import worker_functions
-from tidemill.table.udf import FunctionContext, UserDefinedFunction, as_wrapper
+from tidemill.table.composite_types import ArrayType, RowType
+from tidemill.table.udf import FunctionContext, UserDefinedFunction
+from tidemill.table.udf_async import ConcurrentCalls
+from tidemill.table.udf_wrappers import UserDefinedTableFunctionWrapper, as_wrapper
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from tidemill.table.udf import UserDefinedScalarFunctionWrapper
+    from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
 
 __all__ = ["Definition", "FunctionRunner", "define", "load_definition"]
 
@@ -58,14 +62,18 @@ class FunctionRunner:
         The session's options, which the function can read when it is opened.
     """
 
-    def __init__(
-        self, wrapper: UserDefinedScalarFunctionWrapper, parameters: Mapping[str, str]
-    ) -> None:
+    def __init__(self, wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> None:
         """Keep both; nothing is called yet."""
         self.wrapper = wrapper
         self.parameters = parameters
         self._lock = threading.Lock()  # several workers may come first
         self._is_open = False
+        self.metrics = MetricGroup()
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.wrapper.name
 
     def open_function(self) -> Any:
         """Open the function if it is not open, and give it."""
@@ -73,7 +81,7 @@ class FunctionRunner:
         if isinstance(function, UserDefinedFunction):
             with self._lock:
                 if not self._is_open:
-                    context = FunctionContext(None, self.parameters, self.wrapper.name)
+                    context = FunctionContext(self.metrics, self.parameters, self.wrapper.name)
                     function.open(context)
                     self._is_open = True
                     _open_runners.add(self)
@@ -87,11 +95,16 @@ class FunctionRunner:
         UnsupportedOperationException
             If a vectorized function needs a package that is not installed.
         """
-        function = self.open_function()
-        call: Callable[..., Any] = function.eval if hasattr(function, "eval") else function
-        if self.wrapper.func_type == "general":
+        wrapper = self.wrapper
+        self.open_function()
+        call = wrapper.row_callable(wrapper.callable)
+        if isinstance(wrapper, UserDefinedTableFunctionWrapper):
+            return lambda *values: wrapper.rows_of(call(*values))
+        if wrapper.is_async:
+            return ConcurrentCalls(call, self.parameters)
+        if wrapper.func_type == "general":
             return call
-        return _vectorized(call, self.wrapper.func_type)
+        return _vectorized(call, wrapper.func_type)
 
     def pickled(self) -> bytes:
         """Pickle the function for a worker process."""
@@ -102,8 +115,7 @@ class FunctionRunner:
         with self._lock:
             if self._is_open:
                 self._is_open = False
-                function: Any = self.wrapper.function
-                function.close()
+                self.wrapper.function.close()
 
 
 def describe_failure(
@@ -135,14 +147,27 @@ def _place(file: str) -> str:
     return f'File "{file}"' if described is None else " ".join(described)
 
 
-def define(wrapper: UserDefinedScalarFunctionWrapper, parameters: Mapping[str, str]) -> Definition:
-    """Describe a function for the engine; see `FunctionRunner` for `parameters`."""
+def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> Definition:
+    """Describe a function for the engine; see `FunctionRunner` for `parameters`.
+
+    A function that gives rows is to the engine one that gives an array of rows.
+    """
+    from tidemill.table.aggregate_runtime import AggregateRunner  # noqa: PLC0415 - imports this module
+
     types = wrapper.input_types
+    result_type = wrapper.result_type
+    if wrapper.kind in ("table", "table_aggregate"):
+        row_type = (
+            result_type if isinstance(result_type, RowType) else RowType().add("f0", result_type)
+        )
+        result_type = ArrayType(row_type.not_null())
+    aggregates = wrapper.kind in ("aggregate", "table_aggregate")
+    make = AggregateRunner if aggregates else FunctionRunner
     return Definition(
-        runner=FunctionRunner(wrapper, parameters),
-        kind=wrapper.func_type,
+        runner=make(wrapper, parameters),
+        kind="aggregate" if aggregates else wrapper.func_type,
         argument_types=None if types is None else [t.as_serializable_string() for t in types],
-        result_type=wrapper.result_type.as_serializable_string(),
+        result_type=result_type.as_serializable_string(),
         deterministic=wrapper.is_deterministic,
         reuse_results=wrapper.reuses_results,
     )
@@ -175,34 +200,50 @@ def _shorten(value: Any) -> str:
 
 def _vectorized(function: Callable[..., Any], func_type: str) -> Callable[..., Any]:
     """Adapt a function of series or arrays to columns that come as pyarrow arrays."""
-    package = "pyarrow" if func_type == "arrow" else "pandas"
     try:
         pyarrow = importlib.import_module("pyarrow")
-        pandas = importlib.import_module("pandas") if func_type == "pandas" else None
+        package = None if func_type == "arrow" else importlib.import_module(func_type)
     except ImportError as error:
-        msg = f"a function with func_type='{func_type}' needs the package {package}: {error}"
+        needed = "pyarrow" if func_type == "arrow" else f"{func_type} and pyarrow"
+        msg = f"a function with func_type='{func_type}' needs the package {needed}: {error}"
         raise UnsupportedOperationException(msg) from error
 
     def call_with_arrays(result_type: Any, n_rows: int, *columns: Any) -> Any:
         arrays = [pyarrow.array(column) for column in columns]
-        if pandas is None:
-            result = function(*arrays)
-        else:
+        if func_type == "pandas":
             result = function(*(array.to_pandas() for array in arrays))
-        if not hasattr(result, "__len__"):
-            msg = f"a vectorized function must return a column, not {type(result).__name__}"
-            raise TypeError(msg)
-        if len(result) != n_rows:
-            msg = f"the function returned {len(result)} values for {n_rows} rows"
-            raise ValueError(msg)
-        target = pyarrow.field(result_type).type
-        if isinstance(result, pyarrow.ChunkedArray):
-            result = result.combine_chunks()
-        if isinstance(result, pyarrow.Array):
-            return result if result.type == target else result.cast(target)
-        return pyarrow.Array.from_pandas(result, type=target)
+        elif func_type == "polars":
+            result = function(*(package.from_arrow(array) for array in arrays))  # type: ignore[union-attr]
+        else:
+            result = function(*arrays)
+        return _column(pyarrow, result, pyarrow.field(result_type).type, n_rows)
 
     return call_with_arrays
+
+
+def _column(pyarrow: Any, result: Any, target: Any, n_rows: int) -> Any:
+    """Give what a vectorized function returned as an array of the declared type."""
+    if not hasattr(result, "__len__"):
+        msg = f"a vectorized function must return a column, not {type(result).__name__}"
+        raise TypeError(msg)
+    if len(result) != n_rows:
+        msg = f"the function returned {len(result)} values for {n_rows} rows"
+        raise ValueError(msg)
+    if hasattr(result, "to_dict") and hasattr(result, "columns"):
+        # A data frame is a column of rows, by position.
+        fields = [target.field(index) for index in range(target.num_fields)]
+        parts = [
+            pyarrow.Array.from_pandas(result.iloc[:, index], type=field.type)
+            for index, field in enumerate(fields)
+        ]
+        return pyarrow.StructArray.from_arrays(parts, fields=fields)
+    if hasattr(result, "to_arrow"):
+        result = result.to_arrow()
+    if isinstance(result, pyarrow.ChunkedArray):
+        result = result.combine_chunks()
+    if isinstance(result, pyarrow.Array):
+        return result if result.type == target else result.cast(target)
+    return pyarrow.Array.from_pandas(result, type=target)
 
 
 def _close_all() -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "DatabaseAlreadyExistException",
     "DatabaseNotEmptyException",
     "DatabaseNotExistException",
+    "ExpressionParserException",
     "FunctionAlreadyExistException",
     "FunctionNotExistException",
     "SqlParserException",
@@ -90,6 +91,10 @@ class ValidationException(TableException):
 
 class SqlParserException(ValidationException):
     """A text is not a statement."""
+
+
+class ExpressionParserException(ValidationException):
+    """A text is not an expression."""
 
 
 class UnsupportedOperationException(TableException):

@@ -14,11 +14,7 @@
 //!   SELECT a + 1, a, a     SELECT a + 1 AS `EXPR$0`, a, a AS a0
 //! ```
 
-mod json;
-
 mod literals;
-
-mod nested;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -284,15 +280,11 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
         Expr::Function(function) => {
             restore_plain_numbers(function);
-            if let Some(replacement) = special_call(function)? {
+            if let Some(replacement) = special_call(function) {
                 *expr = replacement;
             }
         }
-        _ => {
-            if let Some(replacement) = nested::rewritten(expr)? {
-                *expr = replacement;
-            }
-        }
+        _ => {}
     }
     Ok(())
 }
@@ -312,16 +304,10 @@ fn rounding(name: &str, inner: &mut Expr, field: &CeilFloorKind) -> Expr {
 
 /// Functions that are other syntax: IF is CASE, IFNULL is COALESCE, MOD is %; the unit of
 /// TIMESTAMPADD and TIMESTAMPDIFF is a word, not a column.
-fn special_call(function: &mut Function) -> Result<Option<Expr>> {
+fn special_call(function: &mut Function) -> Option<Expr> {
     let name = function.name.to_string().to_lowercase();
-    if let Some(replacement) = json::rewritten(&name, function)? {
-        return Ok(Some(replacement));
-    }
-    if let Some(replacement) = nested::adapt_call(&name, function) {
-        return Ok(Some(replacement));
-    }
     let FunctionArguments::List(list) = &mut function.args else {
-        return Ok(None);
+        return None;
     };
     let mut arguments: Vec<&mut Expr> = list
         .args
@@ -331,7 +317,7 @@ fn special_call(function: &mut Function) -> Result<Option<Expr>> {
             _ => None,
         })
         .collect();
-    Ok(match (name.as_str(), arguments.as_mut_slice()) {
+    match (name.as_str(), arguments.as_mut_slice()) {
         ("if", [condition, yes, no]) => Some(Expr::Case {
             case_token: AttachedToken::empty(),
             end_token: AttachedToken::empty(),
@@ -357,7 +343,7 @@ fn special_call(function: &mut Function) -> Result<Option<Expr>> {
             None
         }
         _ => None,
-    })
+    }
 }
 
 /// Functions whose result type hangs on the value of an integer argument need it as a plain
@@ -391,7 +377,7 @@ fn restore_plain_numbers(function: &mut Function) {
 /// A call of `name`; also used by whoever else builds syntax.
 pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     Expr::Function(Function {
-        name: object_name(name),
+        name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
@@ -407,10 +393,6 @@ pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: vec![],
     })
-}
-
-fn object_name(name: &str) -> ObjectName {
-    ObjectName::from(vec![Ident::new(name)])
 }
 
 /// A string literal.
