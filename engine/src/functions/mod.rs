@@ -38,6 +38,8 @@ pub mod foreign_aggregate;
 
 pub mod user;
 
+pub mod table;
+
 pub mod registry;
 
 pub use registry::{FunctionKind, FunctionRegistry};

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use parking_lot::RwLock;
 
 use crate::error::Result;
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
+use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
     aggregates, collection, conditional, datetime, define, encoding, math, regexp, string, window,
@@ -36,6 +38,8 @@ pub enum FunctionKind {
 #[derive(Debug, Default)]
 pub struct FunctionRegistry {
     user: UserFunctions,
+    /// Table functions, by lower-case name.
+    tables: RwLock<BTreeMap<String, Arc<dyn TableFunction>>>,
 }
 
 impl FunctionRegistry {
@@ -49,7 +53,8 @@ impl FunctionRegistry {
 
     /// Forgets a function of the user; whether there was one.
     pub fn drop(&self, name: &str) -> bool {
-        self.user.drop(name)
+        let was_table = self.tables.write().remove(&name.to_lowercase()).is_some();
+        self.user.drop(name) || was_table
     }
 
     /// The user's function of this name.
@@ -58,11 +63,27 @@ impl FunctionRegistry {
         self.user.get(name)
     }
 
+    /// Makes a table function callable in FROM by its name, in any case; one that had the name is
+    /// replaced.
+    pub fn register_table(&self, name: &str, function: Arc<dyn TableFunction>) {
+        self.tables.write().insert(name.to_lowercase(), function);
+    }
+
+    /// The user's table functions, by lower-case name.
+    #[must_use]
+    pub fn table_functions(&self) -> Vec<(String, Arc<dyn TableFunction>)> {
+        let tables = self.tables.read();
+        tables
+            .iter()
+            .map(|(name, function)| (name.clone(), Arc::clone(function)))
+            .collect()
+    }
+
     /// What `name` stands for.
     #[must_use]
     pub fn kind(&self, name: &str) -> FunctionKind {
         let key = name.to_lowercase();
-        if self.user.get(&key).is_some() {
+        if self.user.get(&key).is_some() || self.tables.read().contains_key(&key) {
             FunctionKind::User
         } else if builtin_scalar(&key).is_some()
             || aggregates::find(&key).is_some()

@@ -23,6 +23,8 @@ pub mod current_watermark;
 
 pub mod final_rows;
 
+pub mod correlate;
+
 pub mod group_aggregate;
 
 mod group_changes;
@@ -44,6 +46,7 @@ use std::fmt::Debug;
 
 pub use aggregates::{AggregateCall, AggregateFunction, Callee};
 pub use calc::CalcSpec;
+pub use correlate::CorrelateSpec;
 pub use current_watermark::CurrentWatermarkSpec;
 pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};

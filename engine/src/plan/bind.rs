@@ -18,6 +18,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::context::{BindContext, TableResolver};
+use crate::plan::correlate::correlated;
 use crate::plan::errors::from_planner;
 use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
@@ -53,6 +54,7 @@ fn bind_unplaced(
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
+    let plan = correlated(plan)?;
     check_set_operations(&plan)?;
     analyze(same_unions(named_values(plan)?)?, config)
 }

@@ -23,6 +23,8 @@ use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
 use crate::functions::registry::builtin_scalar;
+use crate::plan::correlate::TableFunctions;
+use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
@@ -153,7 +155,10 @@ impl<'a> BindContext<'a> {
             functions,
             options: Arc::clone(options),
             expr_planners,
-            relation_planners: vec![Arc::new(WindowRelations::new(options))],
+            relation_planners: vec![
+                Arc::new(WindowRelations::new(options)),
+                Arc::new(TableFunctions::new(options, functions.table_functions())),
+            ],
         }
     }
 }

@@ -23,6 +23,8 @@ pub mod locate;
 
 pub mod grouping;
 
+pub mod correlate;
+
 pub mod bind;
 
 pub mod rules;

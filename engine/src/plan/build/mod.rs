@@ -17,6 +17,8 @@ mod arguments;
 
 mod expressions;
 
+mod extension;
+
 mod join;
 
 mod leaves;
@@ -565,7 +567,6 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
         LogicalPlan::Window(_) => "OVER in streaming mode".to_owned(),
-        LogicalPlan::Unnest(_) => "UNNEST".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
         LogicalPlan::Subquery(_) => "this subquery".to_owned(),
         LogicalPlan::Distinct(_) => "DISTINCT ON".to_owned(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::logical_expr::Extension;
 use datafusion::logical_expr::logical_plan::Aggregate;
 
 use super::{Built, GraphBuilder};
@@ -23,19 +22,7 @@ use crate::plan::window::properties::{WindowProperties, column_of};
 use crate::runtime::{Exchange, NodeKind};
 
 impl GraphBuilder {
-    /// Relations of ours that DataFusion does not know.
-    pub(super) fn extension(&mut self, extension: &Extension) -> Result<Built> {
-        let node = extension.node.as_any();
-        if let Some(window) = node.downcast_ref::<WindowTvf>() {
-            return self.window_tvf(window);
-        }
-        Err(EngineError::unsupported(format!(
-            "the relation {}",
-            extension.node.name()
-        )))
-    }
-
-    fn window_tvf(&mut self, node: &WindowTvf) -> Result<Built> {
+    pub(super) fn window_tvf(&mut self, node: &WindowTvf) -> Result<Built> {
         let field = node.time_field().map_err(from_planner)?;
         let is_proctime = time::is_proctime(&field);
         if self.options.is_batch {

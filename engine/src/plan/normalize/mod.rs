@@ -500,13 +500,8 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
             ..
         } if is_window(&function.name.to_string()) => return None,
         TableFactor::TableFunction { expr, .. } => relation_function(&expr.to_string()),
-        TableFactor::Function { name, lateral, .. } => {
-            if *lateral {
-                "LATERAL TABLE(…)".to_owned()
-            } else {
-                relation_function(&name.to_string())
-            }
-        }
+        TableFactor::Function { name, .. } if is_table_call(&name.to_string()) => return None,
+        TableFactor::Function { name, .. } => relation_function(&name.to_string()),
         TableFactor::Table {
             name,
             args: Some(_),
@@ -523,7 +518,6 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
         TableFactor::Table {
             sample: Some(_), ..
         } => "TABLESAMPLE".to_owned(),
-        TableFactor::UNNEST { .. } => "UNNEST".to_owned(),
         _ => return None,
     };
     Some(feature)
@@ -575,6 +569,11 @@ fn carry_hint(table: &mut TableFactor) {
 #[must_use]
 pub fn table_hint(name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
     serde_json::from_str(name.strip_prefix(HINT_MARK)?).ok()
+}
+
+/// `TABLE(f(…))`: the call of a table function.
+fn is_table_call(name: &str) -> bool {
+    name.eq_ignore_ascii_case("TABLE")
 }
 
 fn relation_function(text: &str) -> String {

@@ -140,20 +140,6 @@ fn what_does_not_run_yet_says_so() {
     );
 }
 
-/// The construct is named as the user wrote it, not as the join that the optimizer made of it.
-#[test]
-fn relations_that_do_not_run_are_named() {
-    let mut named = String::new();
-    for sql in ["SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM orders"] {
-        named.push_str(&run(&session(), sql));
-        named.push('\n');
-    }
-    expect![[r#"
-        OVER in streaming mode is not supported yet
-    "#]]
-    .assert_eq(&named);
-}
-
 #[test]
 fn grouping_sees_columns_and_no_aliases() {
     check(
