@@ -225,7 +225,10 @@ impl Parser<'_> {
             }
             "ROW" => self.parse_row(depth),
             "NULL" => Ok(TypeRoot::Null),
-            "RAW" | "STRUCTURED" | "VARIANT" | "BITMAP" | "DESCRIPTOR" => Err(TypeParseError {
+            "VARIANT" => Ok(TypeRoot::Variant),
+            "BITMAP" => Ok(TypeRoot::Bitmap),
+            "STRUCTURED" => self.parse_structured(depth),
+            "RAW" | "DESCRIPTOR" => Err(TypeParseError {
                 message: format!("the data type {name}"),
                 token_idx: self.idx - 1,
                 unsupported: true,
@@ -323,9 +326,31 @@ impl Parser<'_> {
             self.expect('<')?;
             '>'
         };
+        Ok(TypeRoot::Row(self.parse_fields(close, depth)?))
+    }
+
+    /// `STRUCTURED<'class', name type, …>`.
+    fn parse_structured(&mut self, depth: usize) -> Result<TypeRoot, TypeParseError> {
+        self.expect('<')?;
+        let class = match self.tokens.get(self.idx) {
+            Some(TypeToken::Text(class)) => class.clone(),
+            _ => return self.error(&format!("expected a class name, found {}", self.found())),
+        };
+        self.idx += 1;
+        let fields = if self.eat(',') {
+            self.parse_fields('>', depth)?
+        } else {
+            self.expect('>')?;
+            Vec::new()
+        };
+        Ok(TypeRoot::Structured { class, fields })
+    }
+
+    /// `name type ['comment'], …` and the closing bracket.
+    fn parse_fields(&mut self, close: char, depth: usize) -> Result<Vec<RowField>, TypeParseError> {
         let mut fields = Vec::new();
         if self.eat(close) {
-            return Ok(TypeRoot::Row(fields));
+            return Ok(fields);
         }
         loop {
             let name = match self.tokens.get(self.idx) {
@@ -353,7 +378,7 @@ impl Parser<'_> {
             }
         }
         self.expect(close)?;
-        Ok(TypeRoot::Row(fields))
+        Ok(fields)
     }
 
     fn parse_length(&mut self, default: u32) -> Result<u32, TypeParseError> {

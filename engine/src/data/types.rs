@@ -20,6 +20,9 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit
 
 /// Metadata key of a field with Flink's text of its type, where Arrow does not say it all.
 pub const TYPE_KEY: &str = "flink.type";
+/// Metadata key of a MAP's or MULTISET's key field whose Flink type takes NULL; Arrow's own
+/// nullability of keys is always off.
+pub const NULLABLE_MAP_KEY: &str = "flink.nullable-key";
 /// Metadata key of a field of a ROW with the field's comment.
 pub const COMMENT_KEY: &str = "flink.comment";
 /// Metadata key of a field that is a time attribute: `ROWTIME` or `PROCTIME`.
@@ -100,6 +103,17 @@ pub enum TypeRoot {
     Map(Box<FlinkType>, Box<FlinkType>),
     /// `ROW<…>`.
     Row(Vec<RowField>),
+    /// `STRUCTURED<'class', …>`: a ROW that is an object of a class.
+    Structured {
+        /// Name of the class.
+        class: String,
+        /// Its attributes.
+        fields: Vec<RowField>,
+    },
+    /// `VARIANT`: a JSON-like value, kept as its canonical JSON text.
+    Variant,
+    /// `BITMAP`: a set of 32-bit integers, kept in the portable Roaring format.
+    Bitmap,
     /// `NULL`: the type of an untyped NULL.
     Null,
     /// An Arrow type that no Flink type stands for; shown as `RAW`.
@@ -224,9 +238,12 @@ impl FlinkType {
             TypeRoot::Array(element) => DataType::List(element.to_arrow_field("item").into()),
             TypeRoot::Multiset(element) => map_type(element, &Self::not_null(TypeRoot::Int)),
             TypeRoot::Map(key, value) => map_type(key, value),
-            TypeRoot::Row(fields) => {
+            TypeRoot::Row(fields) | TypeRoot::Structured { fields, .. } => {
                 DataType::Struct(fields.iter().map(RowField::to_arrow_field).collect())
             }
+            // Large, so that no function takes them for texts or bytes.
+            TypeRoot::Variant => DataType::LargeUtf8,
+            TypeRoot::Bitmap => DataType::LargeBinary,
             TypeRoot::Null => DataType::Null,
             TypeRoot::Foreign(data_type) => data_type.clone(),
         }
@@ -261,7 +278,7 @@ impl FlinkType {
                 |declared| match (declared.root, field.data_type()) {
                     (TypeRoot::Multiset(_), DataType::Map(entries, _)) => match map_fields(entries)
                     {
-                        Some((key, _)) => TypeRoot::Multiset(Box::new(Self::from_field(key))),
+                        Some((key, _)) => TypeRoot::Multiset(Box::new(Self::from_key_field(key))),
                         None => TypeRoot::Foreign(field.data_type().clone()),
                     },
                     // Metadata that travelled along with other values says nothing about them.
@@ -276,6 +293,14 @@ impl FlinkType {
         Self {
             root,
             nullable: field.is_nullable(),
+        }
+    }
+
+    /// The type of a map's keys.
+    fn from_key_field(field: &Field) -> Self {
+        Self {
+            nullable: field.metadata().contains_key(NULLABLE_MAP_KEY),
+            ..Self::from_field(field)
         }
     }
 
@@ -336,7 +361,7 @@ impl FlinkType {
             }
             DataType::Map(entries, _) => match map_fields(entries) {
                 Some((key, value)) => TypeRoot::Map(
-                    Box::new(Self::from_field(key)),
+                    Box::new(Self::from_key_field(key)),
                     Box::new(Self::from_field(value)),
                 ),
                 None => TypeRoot::Foreign(data_type.clone()),
@@ -392,10 +417,13 @@ const fn precision_of(unit: TimeUnit) -> u8 {
     }
 }
 
-/// Arrow's keys are never NULL; Flink's can be declared nullable, which its text keeps in the
-/// key field's absence of NOT NULL only by convention: a key is read back as NOT NULL.
-fn map_type(key: &FlinkType, value: &FlinkType) -> DataType {
-    let key = key.to_arrow_field("key").with_nullable(false);
+/// Arrow's keys are never NULL; that Flink's type takes NULL stands in the key field's metadata.
+fn map_type(key_type: &FlinkType, value: &FlinkType) -> DataType {
+    let mut key = key_type.to_arrow_field("key").with_nullable(false);
+    if key_type.nullable {
+        key.metadata_mut()
+            .insert(NULLABLE_MAP_KEY.to_owned(), "true".to_owned());
+    }
     let entries = Fields::from(vec![key, value.to_arrow_field("value")]);
     DataType::Map(
         Arc::new(Field::new("entries", DataType::Struct(entries), false)),
@@ -478,7 +506,16 @@ fn write_root(root: &TypeRoot, names: Names, f: &mut dyn fmt::Write) -> fmt::Res
         TypeRoot::Array(element) => write_generic("ARRAY", &[element], names, f),
         TypeRoot::Multiset(element) => write_generic("MULTISET", &[element], names, f),
         TypeRoot::Map(key, value) => write_generic("MAP", &[key, value], names, f),
-        TypeRoot::Row(fields) => write_row(fields, names, f),
+        TypeRoot::Row(fields) => {
+            f.write_str("ROW<")?;
+            write_fields(fields, names, f)
+        }
+        TypeRoot::Structured { class, fields } => {
+            write!(f, "STRUCTURED<'{}', ", class.replace('\'', "''"))?;
+            write_fields(fields, names, f)
+        }
+        TypeRoot::Variant => f.write_str("VARIANT"),
+        TypeRoot::Bitmap => f.write_str("BITMAP"),
         TypeRoot::Null => f.write_str("NULL"),
         TypeRoot::Foreign(data_type) => write!(f, "RAW('{data_type}', ?)"),
     }
@@ -524,8 +561,8 @@ fn write_generic(
     f.write_str(">")
 }
 
-fn write_row(fields: &[RowField], names: Names, f: &mut dyn fmt::Write) -> fmt::Result {
-    f.write_str("ROW<")?;
+/// The fields and the closing bracket.
+fn write_fields(fields: &[RowField], names: Names, f: &mut dyn fmt::Write) -> fmt::Result {
     for (idx, field) in fields.iter().enumerate() {
         if idx > 0 {
             f.write_str(", ")?;

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{
@@ -297,6 +297,11 @@ impl ScalarUDFImpl for BuiltIn {
                 .iter()
                 .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let n_rows = if is_constant { 1 } else { args.number_rows };
+        if n_rows == 0 {
+            return Ok(ColumnarValue::Array(new_empty_array(
+                args.return_field.data_type(),
+            )));
+        }
         let call = Call {
             arguments: args
                 .args
@@ -314,9 +319,7 @@ impl ScalarUDFImpl for BuiltIn {
         };
         let result = (self.definition.evaluate)(&call)?;
         if is_constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
+            return Ok(ColumnarValue::Scalar(scalar_of(&result)?));
         }
         Ok(ColumnarValue::Array(result))
     }
@@ -345,6 +348,15 @@ fn time_attribute(name: &str) -> Option<&'static str> {
         "proctime" => Some("PROCTIME"),
         "__rowtime" => Some("ROWTIME"),
         _ => None,
+    }
+}
+
+/// The first value of a column. DataFusion's own conversion loses what the field of a list's items
+/// says about their type.
+pub(crate) fn scalar_of(array: &ArrayRef) -> DfResult<ScalarValue> {
+    match array.as_list_opt::<i32>() {
+        Some(lists) if !lists.is_empty() => Ok(ScalarValue::List(Arc::new(lists.slice(0, 1)))),
+        _ => ScalarValue::try_from_array(array, 0),
     }
 }
 

@@ -6,6 +6,8 @@ pub mod udf;
 
 pub mod aggregates;
 
+pub mod rules;
+
 pub mod arithmetic;
 
 pub mod cast;
@@ -28,7 +30,15 @@ pub mod regexp;
 
 pub mod encoding;
 
-pub mod collection;
+pub mod nested;
+
+pub mod json;
+
+pub mod variant;
+
+pub mod session_values;
+
+pub mod bitmap;
 
 pub mod window;
 

@@ -16,7 +16,8 @@ use crate::functions::cast::{self, OnFailure};
 use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
-    aggregates, collection, conditional, datetime, define, encoding, math, regexp, string, window,
+    aggregates, bitmap, conditional, datetime, define, encoding, json, math, nested, regexp,
+    session_values, string, variant, window,
 };
 
 /// What a name stands for.
@@ -150,22 +151,7 @@ pub(crate) fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
 }
 
 /// Functions that mean the same in DataFusion: Flink's name, DataFusion's name.
-const SHARED: &[(&str, &str)] = &[
-    ("array", "make_array"),
-    ("array_concat", "array_concat"),
-    ("array_distinct", "array_distinct"),
-    ("array_except", "array_except"),
-    ("array_intersect", "array_intersect"),
-    ("array_max", "array_max"),
-    ("array_min", "array_min"),
-    ("array_reverse", "array_reverse"),
-    ("array_union", "array_union"),
-    ("map_entries", "map_entries"),
-    ("map_keys", "map_keys"),
-    ("map_values", "map_values"),
-    ("coalesce", "coalesce"),
-    ("nullif", "nullif"),
-];
+const SHARED: &[(&str, &str)] = &[("coalesce", "coalesce"), ("nullif", "nullif")];
 
 static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let datafusion: HashMap<String, Arc<ScalarUDF>> =
@@ -198,13 +184,25 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         conditional::FUNCTIONS,
         regexp::FUNCTIONS,
         encoding::FUNCTIONS,
-        collection::FUNCTIONS,
+        nested::construct::FUNCTIONS,
+        nested::access::FUNCTIONS,
+        nested::arrays::FUNCTIONS,
+        nested::sets::FUNCTIONS,
+        nested::maps::FUNCTIONS,
+        nested::compare::FUNCTIONS,
+        nested::structured::FUNCTIONS,
+        json::FUNCTIONS,
+        json::construct::FUNCTIONS,
+        json::quote::FUNCTIONS,
+        variant::FUNCTIONS,
+        bitmap::FUNCTIONS,
     ];
     for definition in families.into_iter().flatten() {
         functions.insert(definition.name, define::scalar(definition));
     }
     functions.insert("greatest", conditional::extreme(true));
     functions.insert("least", conditional::extreme(false));
+    functions.insert("current_database", session_values::current_database());
     functions.insert("__cast", cast::function(OnFailure::Fail));
     functions.insert("__try_cast", cast::function(OnFailure::Null));
     functions
@@ -212,6 +210,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
 
 /// Functions that are special syntax to the parser, or to the normalizer.
 const SYNTAX: &[&str] = &[
+    "array",
     "case",
     "cast",
     "cumulate",
@@ -219,8 +218,16 @@ const SYNTAX: &[&str] = &[
     "hop",
     "if",
     "ifnull",
+    "is_json",
+    "json_array",
+    "json_exists",
+    "json_object",
+    "json_query",
+    "json_value",
+    "map",
     "mod",
     "options",
+    "row",
     "session",
     "try_cast",
     "tumble",
@@ -230,17 +237,9 @@ const SYNTAX: &[&str] = &[
 const NOT_YET: &[&str] = &[
     "approx_count_distinct",
     "array_agg",
-    "array_append",
-    "array_position",
-    "array_prepend",
-    "array_remove",
-    "array_slice",
-    "array_sort",
     "assignment",
     "collect",
-    "current_database",
     "default",
-    "element",
     "from_changelog",
     "group_id",
     "grouping",
@@ -249,32 +248,15 @@ const NOT_YET: &[&str] = &[
     "hop_proctime",
     "hop_rowtime",
     "hop_start",
-    "is_json",
-    "json",
-    "json_array",
     "json_arrayagg",
-    "json_exists",
-    "json_object",
     "json_objectagg",
-    "json_query",
-    "json_quote",
-    "json_string",
-    "json_unquote",
-    "json_value",
     "listagg",
-    "map",
-    "map_from_arrays",
-    "map_union",
     "ml_evaluate",
     "ml_predict",
-    "object_of",
-    "object_update",
     "overlaps",
-    "parse_json",
     "parse_url",
     "percentile",
     "printf",
-    "row",
     "session_end",
     "session_proctime",
     "session_rowtime",
@@ -285,10 +267,8 @@ const NOT_YET: &[&str] = &[
     "stddev",
     "stddev_pop",
     "stddev_samp",
-    "str_to_map",
     "sum0",
     "to_changelog",
-    "try_parse_json",
     "tumble_end",
     "tumble_proctime",
     "tumble_rowtime",

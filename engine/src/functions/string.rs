@@ -392,7 +392,7 @@ pub(super) fn texts(call: &Call, compute: impl FnMut(usize) -> Option<String>) -
     Ok(Arc::new(call.strict::<String, StringArray>(compute)))
 }
 
-fn map(call: &Call, compute: impl Fn(&str) -> Option<String>) -> Result<ArrayRef> {
+pub(super) fn map(call: &Call, compute: impl Fn(&str) -> Option<String>) -> Result<ArrayRef> {
     texts(call, |row| compute(call.text(0, row)?))
 }
 

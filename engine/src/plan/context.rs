@@ -147,7 +147,8 @@ impl<'a> BindContext<'a> {
         functions: &'a FunctionRegistry,
         options: &Arc<ConfigOptions>,
     ) -> Self {
-        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(FlinkExpressions)];
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> =
+            vec![Arc::new(NestedExpressions), Arc::new(FlinkExpressions)];
         // Theirs come after ours: field access, arrays, maps.
         expr_planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
         Self {

@@ -11,6 +11,8 @@ pub mod interval;
 
 pub mod normalize;
 
+mod nested;
+
 pub mod context;
 
 pub mod time;

@@ -395,7 +395,12 @@ impl Session {
     }
 
     fn planner_config(&self) -> Arc<ConfigOptions> {
-        config_options(&self.shared.config.time_zone())
+        let mut config = config_options(&self.shared.config.time_zone());
+        // What CURRENT_DATABASE() gives; names are resolved by the catalog itself.
+        Arc::make_mut(&mut config).catalog.default_schema = self
+            .tables()
+            .read(|manager| manager.current_database().to_owned());
+        config
     }
 
     fn functions(&self) -> &FunctionRegistry {

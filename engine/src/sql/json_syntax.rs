@@ -178,7 +178,7 @@ pub(super) fn parse_is_json(parser: &mut Parser, expr: &Expr) -> Option<Result<E
         unnamed(expr.clone()),
         unnamed(text(kind.unwrap_or("VALUE"))),
     ];
-    let call = function(made_up("IS_JSON"), args);
+    let call = function(Ident::new("IS_JSON"), args);
     Some(Ok(if negated {
         Expr::UnaryOp {
             op: UnaryOperator::Not,

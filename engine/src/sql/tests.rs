@@ -330,7 +330,7 @@ fn json_functions_become_calls() {
             "JSON_EXISTS(x, '$.a' TRUE ON ERROR)",
             "JSON_EXISTS(x, '$.a', `on_error` => 'TRUE')",
         ),
-        ("x IS NOT JSON ARRAY", "NOT `IS_JSON`(x, 'ARRAY')"),
+        ("x IS NOT JSON ARRAY", "NOT IS_JSON(x, 'ARRAY')"),
         ("x IS JSON AND y", "`IS_JSON`(x, 'VALUE') AND y"),
     ] {
         assert_eq!(parse_expression(text).unwrap().expr.to_string(), call);
@@ -396,11 +396,11 @@ fn types_and_keys_are_checked_where_they_stand() {
                 |                                       ^"]],
     );
     check_error(
-        "SELECT CAST(a AS VARIANT) FROM t",
+        "SELECT CAST(a AS DESCRIPTOR) FROM t",
         &expect![[r"
-            the data type VARIANT is not supported yet at line 1, column 18
-              1 | SELECT CAST(a AS VARIANT) FROM t
-                |                  ^^^^^^^"]],
+            the data type DESCRIPTOR is not supported yet at line 1, column 18
+              1 | SELECT CAST(a AS DESCRIPTOR) FROM t
+                |                  ^^^^^^^^^^"]],
     );
 }
 

@@ -7,13 +7,14 @@
 //!   DATE date · TIME time · TIMESTAMP datetime · TIMESTAMP_LTZ datetime with the session's zone
 //!   INTERVAL MONTH int (months) · INTERVAL SECOND timedelta
 //!   ARRAY list · MAP, MULTISET dict · ROW tidemill.common.Row · NULL None
+//!   VARIANT, BITMAP str: their text
 //! ```
 //!
 //! Python's times end at microseconds: what is finer is cut off.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, GenericListArray,
-    MapArray, PrimitiveArray, StringArray, StructArray,
+    LargeBinaryArray, LargeStringArray, MapArray, PrimitiveArray, StringArray, StructArray,
 };
 use arrow::datatypes::{
     DataType, Date32Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type,
@@ -29,8 +30,10 @@ use pyo3::types::{
 };
 use pyo3::{IntoPyObjectExt, intern};
 
+use tidemill_engine::functions::bitmap;
+
 use super::calendar;
-use super::errors::{data_error, unsupported};
+use super::errors::{data_error, to_exception, unsupported};
 
 /// A column that can be read row by row.
 pub(super) enum ColumnReader {
@@ -44,6 +47,8 @@ pub(super) enum ColumnReader {
     Float64(PrimitiveArray<Float64Type>),
     Utf8(StringArray),
     Binary(BinaryArray),
+    Variant(LargeStringArray),
+    Bitmap(LargeBinaryArray),
     Decimal(Decimal128Array, Py<PyAny>),
     Date(PrimitiveArray<Date32Type>),
     Time(PrimitiveArray<Time32MillisecondType>),
@@ -80,6 +85,8 @@ impl ColumnReader {
             DataType::Float64 => Self::Float64(array.as_primitive().clone()),
             DataType::Utf8 => Self::Utf8(array.as_string().clone()),
             DataType::Binary => Self::Binary(array.as_binary().clone()),
+            DataType::LargeUtf8 => Self::Variant(array.as_string().clone()),
+            DataType::LargeBinary => Self::Bitmap(array.as_binary().clone()),
             DataType::Decimal128(_, _) => {
                 let class = py.import(intern!(py, "decimal"))?.getattr("Decimal")?;
                 Self::Decimal(array.as_primitive().clone(), class.unbind())
@@ -155,6 +162,12 @@ impl ColumnReader {
             Self::Float64(array) => Ok(PyFloat::new(py, array.value(row_idx)).into_any()),
             Self::Utf8(array) => Ok(PyString::new(py, array.value(row_idx)).into_any()),
             Self::Binary(array) => Ok(PyBytes::new(py, array.value(row_idx)).into_any()),
+            Self::Variant(array) => Ok(PyString::new(py, array.value(row_idx)).into_any()),
+            Self::Bitmap(array) => {
+                let bitmap =
+                    bitmap::decode(array.value(row_idx)).map_err(|error| to_exception(&error))?;
+                Ok(PyString::new(py, &bitmap::show(&bitmap)).into_any())
+            }
             Self::Decimal(array, class) => class.bind(py).call1((array.value_as_string(row_idx),)),
             Self::Date(array) => date(py, array.value(row_idx)),
             Self::Time(array) => time(py, array.value(row_idx)),
@@ -200,6 +213,8 @@ impl ColumnReader {
             Self::Float64(array) => array.is_null(row_idx),
             Self::Utf8(array) => array.is_null(row_idx),
             Self::Binary(array) => array.is_null(row_idx),
+            Self::Variant(array) => array.is_null(row_idx),
+            Self::Bitmap(array) => array.is_null(row_idx),
             Self::Decimal(array, _) => array.is_null(row_idx),
             Self::Date(array) => array.is_null(row_idx),
             Self::Time(array) => array.is_null(row_idx),

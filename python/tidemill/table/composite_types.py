@@ -9,7 +9,7 @@ from tidemill.table.logical_types import DataType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ArrayType", "MapType", "MultisetType", "RowField", "RowType"]
+__all__ = ["ArrayType", "MapType", "MultisetType", "RowField", "RowType", "StructuredType"]
 
 
 class ArrayType(DataType):
@@ -232,3 +232,39 @@ class RowType(DataType):
         if isinstance(key, slice):
             return RowType(self.fields[key])
         return self.fields[key]
+
+
+class StructuredType(RowType):
+    """Objects of a class, as OBJECT_OF makes them.
+
+    Parameters
+    ----------
+    class_name
+        The name of the class.
+    fields
+        Its attributes, in order.
+    """
+
+    def __init__(
+        self,
+        class_name: str,
+        fields: Sequence[RowField] | None = None,
+        nullable: bool = True,  # noqa: FBT001, FBT002 - as in the other types
+    ) -> None:
+        """Keep the name and the attributes."""
+        super().__init__(fields, nullable)
+        self.class_name = class_name
+
+    def _text(self) -> str:
+        return self._structured(super()._text())
+
+    def _summary(self) -> str:
+        return self._structured(super()._summary())
+
+    def _structured(self, row_text: str) -> str:
+        name = self.class_name.replace("'", "''")
+        return f"STRUCTURED<'{name}', {row_text.removeprefix('ROW<')}"
+
+    def __str__(self) -> str:
+        """Give Flink's SQL text."""
+        return self.as_serializable_string()

@@ -15,6 +15,7 @@ __all__ = [
     "AtomicType",
     "BigIntType",
     "BinaryType",
+    "BitmapType",
     "BooleanType",
     "CharType",
     "DataType",
@@ -35,6 +36,7 @@ __all__ = [
     "TinyIntType",
     "VarBinaryType",
     "VarCharType",
+    "VariantType",
     "YearMonthIntervalType",
 ]
 
@@ -155,6 +157,18 @@ class NullType(AtomicType):
     def __init__(self) -> None:
         """Make the type."""
         super().__init__(nullable=True)
+
+
+class VariantType(AtomicType):
+    """Values like those of JSON."""
+
+    _NAME = "VARIANT"
+
+
+class BitmapType(AtomicType):
+    """Sets of 32-bit integers."""
+
+    _NAME = "BITMAP"
 
 
 class BooleanType(AtomicType):

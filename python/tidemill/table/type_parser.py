@@ -9,11 +9,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
+from tidemill.table.composite_types import (
+    ArrayType,
+    MapType,
+    MultisetType,
+    RowField,
+    RowType,
+    StructuredType,
+)
 from tidemill.table.logical_types import (
     MAX_LENGTH,
     BigIntType,
     BinaryType,
+    BitmapType,
     BooleanType,
     CharType,
     DataType,
@@ -31,6 +39,7 @@ from tidemill.table.logical_types import (
     TinyIntType,
     VarBinaryType,
     VarCharType,
+    VariantType,
     YearMonthIntervalType,
 )
 from tidemill.util.exceptions import ValidationException
@@ -55,6 +64,8 @@ _SIMPLE: dict[str, Callable[[], DataType]] = {
     "NULL": NullType,
     "STRING": VarCharType,
     "BYTES": VarBinaryType,
+    "VARIANT": VariantType,
+    "BITMAP": BitmapType,
 }
 _LENGTHS: dict[str, tuple[Callable[[int], DataType], int]] = {
     "CHAR": (CharType, 1),
@@ -153,6 +164,8 @@ class _Parser:
             value = self._type()
             self._expect(">")
             return MapType(key, value)
+        if name == "STRUCTURED":
+            return self._structured()
         if name in ("ARRAY", "MULTISET"):
             self._expect("<")
             element = self._type()
@@ -194,13 +207,25 @@ class _Parser:
         closing = ">" if self._accept("<") else ")"
         if closing == ")":
             self._expect("(")
+        return RowType(self._fields(closing))
+
+    def _structured(self) -> DataType:
+        self._expect("<")
+        name = self._take()
+        if not name.startswith("'"):
+            self._fail()
+        self._accept(",")
+        fields = self._fields(">")
+        return StructuredType(name[1:-1].replace("''", "'"), fields)
+
+    def _fields(self, closing: str) -> list[RowField]:
         fields: list[RowField] = []
         while self._peek() != closing:
             if fields:
                 self._expect(",")
             fields.append(self._field(len(fields)))
         self._expect(closing)
-        return RowType(fields)
+        return fields
 
     def _field(self, index: int) -> RowField:
         # A field without a name is a type right away: `ROW<INT, STRING>`.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from tidemill.common.types import Row, RowKind
-from tidemill.table.composite_types import ArrayType, MapType, MultisetType, RowField, RowType
+from tidemill.table.composite_types import (
+    ArrayType,
+    MapType,
+    MultisetType,
+    RowField,
+    RowType,
+    StructuredType,
+)
 from tidemill.table.data_types import DataTypes, Resolution
 from tidemill.table.logical_types import (
     AtomicType,
     BigIntType,
     BinaryType,
+    BitmapType,
     BooleanType,
     CharType,
     DataType,
@@ -29,6 +37,7 @@ from tidemill.table.logical_types import (
     TinyIntType,
     VarBinaryType,
     VarCharType,
+    VariantType,
     YearMonthIntervalType,
 )
 from tidemill.table.special_types import (
@@ -44,6 +53,7 @@ __all__ = [
     "AtomicType",
     "BigIntType",
     "BinaryType",
+    "BitmapType",
     "BooleanType",
     "CharType",
     "DataType",
@@ -70,12 +80,14 @@ __all__ = [
     "RowKind",
     "RowType",
     "SmallIntType",
+    "StructuredType",
     "TimeType",
     "TimestampType",
     "TinyIntType",
     "UserDefinedType",
     "VarBinaryType",
     "VarCharType",
+    "VariantType",
     "YearMonthIntervalType",
     "ZonedTimestampType",
 ]

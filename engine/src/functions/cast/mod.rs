@@ -31,6 +31,7 @@ use datafusion::logical_expr::{
 
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::define::scalar_of;
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// What a cast does with a value that cannot be converted.
@@ -116,9 +117,7 @@ impl ScalarUDFImpl for Cast {
         let to = FlinkType::from_field(&args.return_field);
         let result = caster.cast(&array, &from, &to)?;
         if is_scalar {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
+            return Ok(ColumnarValue::Scalar(scalar_of(&result)?));
         }
         Ok(ColumnarValue::Array(result))
     }
@@ -202,6 +201,10 @@ impl Caster {
             (T::Array(from), T::Array(to)) => self.list(array, from, to, &target),
             (T::Map(from_key, from_value), T::Map(to_key, to_value)) => {
                 self.map(array, [from_key, from_value], [to_key, to_value], &target)
+            }
+            (T::Multiset(from), T::Multiset(to)) => {
+                let count = FlinkType::not_null(T::Int);
+                self.map(array, [from, &count], [to, &count], &target)
             }
             (T::Row(from), T::Row(to)) => self.row(array, from, to, &target),
             _ => Err(EngineError::unsupported(format!(
@@ -327,6 +330,7 @@ pub fn is_supported(from: &TypeRoot, to: &TypeRoot) -> bool {
     };
     match (from, to) {
         (T::Null, _) => true,
+        (T::Variant | T::Bitmap, to) => from == to,
         (_, to) if is_text(to) => true,
         (from, to) if is_text(from) => is_number(to) || is_temporal(to) || is_bytes(to),
         (from, to) if is_number(from) && is_number(to) => true,

@@ -11,6 +11,7 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::bitmap;
 use crate::functions::cast::temporal;
 
 /// The text of one value; `None` for NULL.
@@ -127,6 +128,25 @@ fn write(
                 write(column, row_idx, &field.flink_type, zone, out)?;
             }
             out.push(')');
+        }
+        T::Structured { fields, .. } => {
+            out.push('(');
+            for (field_idx, (column, field)) in
+                array.as_struct().columns().iter().zip(fields).enumerate()
+            {
+                if field_idx > 0 {
+                    out.push_str(", ");
+                }
+                out.push_str(&field.name);
+                out.push('=');
+                write(column, row_idx, &field.flink_type, zone, out)?;
+            }
+            out.push(')');
+        }
+        T::Variant => out.push_str(array.as_string::<i64>().value(row_idx)),
+        T::Bitmap => {
+            let bitmap = bitmap::decode(array.as_binary::<i64>().value(row_idx))?;
+            out.push_str(&bitmap::show(&bitmap));
         }
         T::Null => out.push_str("NULL"),
         T::Foreign(_) => return Err(no_text(flink_type)),

@@ -14,7 +14,11 @@
 //!   SELECT a + 1, a, a     SELECT a + 1 AS `EXPR$0`, a, a AS a0
 //! ```
 
+mod json;
+
 mod literals;
+
+mod nested;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -280,11 +284,15 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
         Expr::Function(function) => {
             restore_plain_numbers(function);
-            if let Some(replacement) = special_call(function) {
+            if let Some(replacement) = special_call(function)? {
                 *expr = replacement;
             }
         }
-        _ => {}
+        _ => {
+            if let Some(replacement) = nested::rewritten(expr)? {
+                *expr = replacement;
+            }
+        }
     }
     Ok(())
 }
@@ -304,10 +312,16 @@ fn rounding(name: &str, inner: &mut Expr, field: &CeilFloorKind) -> Expr {
 
 /// Functions that are other syntax: IF is CASE, IFNULL is COALESCE, MOD is %; the unit of
 /// TIMESTAMPADD and TIMESTAMPDIFF is a word, not a column.
-fn special_call(function: &mut Function) -> Option<Expr> {
+fn special_call(function: &mut Function) -> Result<Option<Expr>> {
     let name = function.name.to_string().to_lowercase();
+    if let Some(replacement) = json::rewritten(&name, function)? {
+        return Ok(Some(replacement));
+    }
+    if let Some(replacement) = nested::adapt_call(&name, function) {
+        return Ok(Some(replacement));
+    }
     let FunctionArguments::List(list) = &mut function.args else {
-        return None;
+        return Ok(None);
     };
     let mut arguments: Vec<&mut Expr> = list
         .args
@@ -317,7 +331,7 @@ fn special_call(function: &mut Function) -> Option<Expr> {
             _ => None,
         })
         .collect();
-    match (name.as_str(), arguments.as_mut_slice()) {
+    Ok(match (name.as_str(), arguments.as_mut_slice()) {
         ("if", [condition, yes, no]) => Some(Expr::Case {
             case_token: AttachedToken::empty(),
             end_token: AttachedToken::empty(),
@@ -343,7 +357,7 @@ fn special_call(function: &mut Function) -> Option<Expr> {
             None
         }
         _ => None,
-    }
+    })
 }
 
 /// Functions whose result type hangs on the value of an integer argument need it as a plain
@@ -377,7 +391,7 @@ fn restore_plain_numbers(function: &mut Function) {
 /// A call of `name`; also used by whoever else builds syntax.
 pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
+        name: object_name(name),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
@@ -393,6 +407,10 @@ pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: vec![],
     })
+}
+
+fn object_name(name: &str) -> ObjectName {
+    ObjectName::from(vec![Ident::new(name)])
 }
 
 /// A string literal.
