@@ -144,7 +144,9 @@ impl Tracker {
         let rows = rowtimes.values().iter().zip(watermarks.values());
         for (row_idx, (&rowtime_ms, &watermark_ms)) in rows.enumerate() {
             let in_force_ms = self.sent_ms();
-            is_needed |= rowtime_ms <= in_force_ms;
+            // A row right behind the watermark is not late, but must not prolong a session that
+            // ends there.
+            is_needed |= rowtime_ms <= in_force_ms.saturating_add(1);
             before.push(in_force_ms);
             if nulls.is_none_or(|nulls| nulls.is_valid(row_idx)) {
                 self.current_ms = self.current_ms.max(watermark_ms);

@@ -21,11 +21,14 @@ pub mod tvf;
 
 pub mod aggregate;
 
+pub mod session;
+
 use std::fmt;
 
 use chrono::DateTime;
 
 pub use aggregate::{GroupRole, WindowAggregateSpec, WindowTime};
+pub use session::SessionTvfSpec;
 pub use tvf::WindowTvfSpec;
 
 use crate::functions::cast::temporal::{to_instant, to_local};

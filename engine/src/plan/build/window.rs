@@ -11,7 +11,8 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::operators::AggregateCall;
 use crate::operators::window::{
-    GroupRole, WindowAggregateSpec, WindowClock, WindowKind, WindowTime, WindowTvfSpec,
+    GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowClock, WindowKind, WindowTime,
+    WindowTvfSpec,
 };
 use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
@@ -54,13 +55,37 @@ impl GraphBuilder {
             field.data_type(),
             arrow::datatypes::DataType::Timestamp(_, Some(_))
         ))?;
-        if !node.kind.is_aligned() {
-            return Err(EngineError::unsupported("SESSION windows"));
-        }
         let mode = input.mode;
+        let time_column = node.time_column().map_err(from_planner)?;
+        if let WindowKind::Session { gap_ms } = node.kind {
+            let spec = SessionTvfSpec {
+                gap_ms,
+                time_column,
+                key_columns: node.partition_columns().map_err(from_planner)?,
+                clock,
+                time: if is_proctime {
+                    WindowTime::Processing
+                } else {
+                    WindowTime::Event
+                },
+                input_schema: Arc::clone(&input.schema),
+                schema: Arc::clone(&schema),
+            };
+            let exchange = match spec.key_columns.as_slice() {
+                [] => Exchange::Single,
+                columns => Exchange::Hash(columns.to_vec()),
+            };
+            return Ok(self.add(
+                describe(node),
+                NodeKind::Operator(Arc::new(spec)),
+                vec![(input, exchange)],
+                schema,
+                mode,
+            ));
+        }
         let spec = WindowTvfSpec {
             kind: node.kind,
-            time_column: node.time_column().map_err(from_planner)?,
+            time_column,
             clock,
             schema: Arc::clone(&schema),
         };
