@@ -345,8 +345,8 @@ fn require_rowtime(arguments: &[FieldRef]) -> Result<()> {
 /// What the result of a function is for time, if anything.
 fn time_attribute(name: &str) -> Option<&'static str> {
     match name {
-        "proctime" => Some("PROCTIME"),
-        "__rowtime" => Some("ROWTIME"),
+        "proctime" | "__group_proctime" => Some("PROCTIME"),
+        "__rowtime" | "__group_rowtime" => Some("ROWTIME"),
         _ => None,
     }
 }

@@ -42,6 +42,8 @@ pub mod bitmap;
 
 pub mod window;
 
+pub mod group_window;
+
 pub mod foreign;
 
 pub mod foreign_aggregate;

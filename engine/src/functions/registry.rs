@@ -16,8 +16,8 @@ use crate::functions::cast::{self, OnFailure};
 use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
-    aggregates, bitmap, conditional, datetime, define, encoding, json, math, nested, regexp,
-    session_values, string, variant, window,
+    aggregates, bitmap, conditional, datetime, define, encoding, group_window, json, math, nested,
+    regexp, session_values, string, variant, window,
 };
 
 /// What a name stands for.
@@ -196,6 +196,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         json::quote::FUNCTIONS,
         variant::FUNCTIONS,
         bitmap::FUNCTIONS,
+        group_window::FUNCTIONS,
     ];
     for definition in families.into_iter().flatten() {
         functions.insert(definition.name, define::scalar(definition));
@@ -215,7 +216,10 @@ const SYNTAX: &[&str] = &[
     "cast",
     "cumulate",
     "descriptor",
-    "hop",
+    "hop_end",
+    "hop_proctime",
+    "hop_rowtime",
+    "hop_start",
     "if",
     "ifnull",
     "is_json",
@@ -228,9 +232,15 @@ const SYNTAX: &[&str] = &[
     "mod",
     "options",
     "row",
-    "session",
+    "session_end",
+    "session_proctime",
+    "session_rowtime",
+    "session_start",
     "try_cast",
-    "tumble",
+    "tumble_end",
+    "tumble_proctime",
+    "tumble_rowtime",
+    "tumble_start",
 ];
 
 /// Functions of Flink that do not run yet.
@@ -244,10 +254,6 @@ const NOT_YET: &[&str] = &[
     "group_id",
     "grouping",
     "grouping_id",
-    "hop_end",
-    "hop_proctime",
-    "hop_rowtime",
-    "hop_start",
     "json_arrayagg",
     "json_objectagg",
     "listagg",
@@ -257,10 +263,6 @@ const NOT_YET: &[&str] = &[
     "parse_url",
     "percentile",
     "printf",
-    "session_end",
-    "session_proctime",
-    "session_rowtime",
-    "session_start",
     "sha1",
     "similar",
     "source_watermark",
@@ -269,10 +271,6 @@ const NOT_YET: &[&str] = &[
     "stddev_samp",
     "sum0",
     "to_changelog",
-    "tumble_end",
-    "tumble_proctime",
-    "tumble_rowtime",
-    "tumble_start",
     "var_pop",
     "var_samp",
     "variance",

@@ -24,6 +24,7 @@ use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::rules::analyze;
+use crate::plan::window::group::plan_group_windows;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
 /// Plans a query: SELECT, VALUES, WITH or set operations.
@@ -56,7 +57,8 @@ fn bind_unplaced(
         .map_err(from_planner)?;
     let plan = correlated(plan)?;
     check_set_operations(&plan)?;
-    analyze(same_unions(named_values(plan)?)?, config)
+    let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
+    analyze(plan, config)
 }
 
 /// Plans one expression over the columns of `schema`: a computed column, a watermark.

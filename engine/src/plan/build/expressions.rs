@@ -30,7 +30,10 @@ pub fn physical(
 }
 
 /// The value of an expression without columns.
-pub(super) fn constant(expr: &Expr, config: &Arc<ConfigOptions>) -> Result<ScalarValue> {
+///
+/// # Errors
+/// If it has columns, or cannot be computed.
+pub fn constant(expr: &Expr, config: &Arc<ConfigOptions>) -> Result<ScalarValue> {
     if let Expr::Literal(value, _) = expr {
         return Ok(value.clone());
     }

@@ -46,7 +46,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use arguments::{Arguments, call};
-pub use expressions::physical;
+pub use expressions::{constant, physical};
 use watermark::{asks_watermark, over_watermark};
 
 use crate::connectors::SinkFactory;

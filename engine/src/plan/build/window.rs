@@ -132,6 +132,7 @@ impl GraphBuilder {
             slide_ms, size_ms, ..
         } = windows.kind
             && size_ms % slide_ms != 0
+            && !windows.is_group
         {
             return Err(validation(format!(
                 "HOP table function based aggregate requires size must be an integral multiple of \

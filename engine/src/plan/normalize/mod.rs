@@ -284,7 +284,9 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
         Expr::Function(function) => {
             restore_plain_numbers(function);
-            if let Some(replacement) = special_call(function)? {
+            if let Some(part) = group_window_part(function) {
+                *expr = part;
+            } else if let Some(replacement) = special_call(function)? {
                 *expr = replacement;
             }
         }
@@ -308,6 +310,23 @@ fn rounding(name: &str, inner: &mut Expr, field: &CeilFloorKind) -> Expr {
         ),
         CeilFloorKind::Scale(scale) => call(name, vec![take(inner), Expr::Value(scale.clone())]),
     }
+}
+
+/// `TUMBLE_START(ts, …)` is the start of `TUMBLE(ts, …)`, by which the query groups.
+fn group_window_part(function: &Function) -> Option<Expr> {
+    let name = function.name.to_string().to_lowercase();
+    let (window, part) = name.rsplit_once('_')?;
+    let is_part = matches!(window, "tumble" | "hop" | "session")
+        && matches!(part, "start" | "end" | "rowtime" | "proctime");
+    if !is_part {
+        return None;
+    }
+    let mut of_window = function.clone();
+    of_window.name = ObjectName::from(vec![Ident::new(window)]);
+    Some(call(
+        &format!("__group_{part}"),
+        vec![Expr::Function(of_window)],
+    ))
 }
 
 /// Functions that are other syntax: IF is CASE, IFNULL is COALESCE, MOD is %; the unit of

@@ -4,7 +4,11 @@
 //!   TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND))
 //!        └─ relation ─▶ WindowTvf(input = t, + window_start, window_end, window_time)
 //! ```
+//!
+//! and their older form, which becomes the same: `GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)`.
 pub mod node;
+
+pub mod group;
 
 pub mod properties;
 

@@ -29,6 +29,8 @@ pub struct WindowTvf {
     pub partition: Vec<Expr>,
     /// The windows.
     pub kind: WindowKind,
+    /// Whether it stands for `GROUP BY TUMBLE(…)`, which takes more kinds of windows.
+    pub is_group: bool,
     schema: DFSchemaRef,
 }
 
@@ -49,8 +51,18 @@ impl WindowTvf {
             time,
             partition,
             kind,
+            is_group: false,
             schema,
         })
+    }
+
+    /// The window of `GROUP BY TUMBLE(…)`.
+    #[must_use]
+    pub fn of_group(self) -> Self {
+        Self {
+            is_group: true,
+            ..self
+        }
     }
 
     /// The index of the column of the time.
@@ -160,6 +172,7 @@ fn window_time(time_field: &Field, name: &str) -> Field {
 impl PartialEq for WindowTvf {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
+            && self.is_group == other.is_group
             && self.time == other.time
             && self.partition == other.partition
             && self.input == other.input
@@ -227,7 +240,11 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         let (Some(time), Some(input)) = (exprs.next(), inputs.into_iter().next()) else {
             return Err(missing().into());
         };
-        Self::try_new(input, time, exprs.collect(), self.kind)
+        let node = Self::try_new(input, time, exprs.collect(), self.kind)?;
+        Ok(Self {
+            is_group: self.is_group,
+            ..node
+        })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

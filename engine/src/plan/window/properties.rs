@@ -28,6 +28,8 @@ pub struct WindowProperties {
     pub is_proctime: bool,
     /// Whether the rows' time is event time.
     pub is_rowtime: bool,
+    /// Whether the window is that of `GROUP BY TUMBLE(…)`.
+    pub is_group: bool,
 }
 
 impl WindowProperties {
@@ -88,6 +90,7 @@ impl WindowProperties {
             is_instant: matches!(field.data_type(), DataType::Timestamp(_, Some(_))),
             is_proctime: time::is_proctime(&field),
             is_rowtime: time::is_rowtime(&field),
+            is_group: node.is_group,
         })
     }
 

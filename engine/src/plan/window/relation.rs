@@ -342,7 +342,7 @@ const fn with_offset(kind: WindowKind, offset_ms: i64) -> WindowKind {
 }
 
 /// Measures that no window has.
-fn check_measures(kind: WindowKind) -> Result<()> {
+pub(super) fn check_measures(kind: WindowKind) -> Result<()> {
     let name = kind.name();
     let positive = |what: &str, millis: i64| {
         if millis > 0 {

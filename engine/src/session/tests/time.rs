@@ -321,3 +321,151 @@ fn batch_mode_gives_the_windows_of_all_rows() {
         &show("SELECT * FROM TABLE(SESSION(TABLE events, DESCRIPTOR(ts), INTERVAL '5' SECOND))"),
     );
 }
+
+#[test]
+fn sessions_grow_merge_and_end() {
+    check(
+        "a,00,1\nb,01,2\na,04,3\na,09,4\nb,20,5\na,02,6\nb,03,7\nb,12,8\nb,15,9\n",
+        "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s FROM TABLE(SESSION(\
+         TABLE events PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND)) \
+         GROUP BY window_start, window_end, k",
+        expect![[r#"
+            [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, k STRING, c BIGINT NOT NULL, s INT]
+            +I 2024-01-01 00:00:01.000 | 2024-01-01 00:00:06.000 | b | 1 | 2
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:14.000 | a | 3 | 8
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | b | 2 | 14
+        "#]],
+    );
+    check(
+        EVENTS,
+        "SELECT k, v, window_start, window_time FROM TABLE(SESSION(TABLE events, \
+         DESCRIPTOR(ts), INTERVAL '3' SECOND))",
+        expect![[r#"
+            [k STRING, v INT, window_start TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL]
+            +I a | 10 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
+            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
+            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
+            +I a | 15 | 2024-01-01 00:00:07.000 | 2024-01-01 00:00:09.999
+            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999
+            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999
+            +I a | 5 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:18.999
+        "#]],
+    );
+}
+
+#[test]
+fn group_windows() {
+    check(
+        EVENTS,
+        "SELECT k, TUMBLE_START(ts, INTERVAL '5' SECOND) AS ws, \
+         TUMBLE_END(ts, INTERVAL '5' SECOND) AS we, TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, \
+         SUM(v) AS s FROM events GROUP BY k, TUMBLE(ts, INTERVAL '5' SECOND) \
+         HAVING TUMBLE_START(ts, INTERVAL '5' SECOND) > TIMESTAMP '2024-01-01 00:00:00'",
+        expect![[r#"
+            [k STRING, ws TIMESTAMP(3) NOT NULL, we TIMESTAMP(3) NOT NULL, rt TIMESTAMP(3) NOT NULL, s INT]
+            +I a | 2024-01-01 00:00:05.000 | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:09.999 | 15
+            +I b | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 25
+            +I c | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 50
+            +I a | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:20.000 | 2024-01-01 00:00:19.999 | 5
+        "#]],
+    );
+    check(
+        EVENTS,
+        "SELECT UPPER(k) AS u, SESSION_START(ts, INTERVAL '3' SECOND) AS ws, COUNT(*) AS c \
+         FROM events GROUP BY SESSION(ts, INTERVAL '3' SECOND), UPPER(k)",
+        expect![[r#"
+            [u STRING, ws TIMESTAMP(3) NOT NULL, c BIGINT NOT NULL]
+            +I A | 2024-01-01 00:00:01.000 | 2
+            +I B | 2024-01-01 00:00:03.000 | 1
+            +I A | 2024-01-01 00:00:07.000 | 1
+            +I C | 2024-01-01 00:00:11.000 | 1
+            +I B | 2024-01-01 00:00:12.000 | 1
+            +I A | 2024-01-01 00:00:16.000 | 1
+        "#]],
+    );
+    check(
+        EVENTS,
+        "SELECT HOP_START(rt, INTERVAL '5' SECOND, INTERVAL '10' SECOND), MAX(c) FROM (\
+         SELECT TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, COUNT(*) AS c FROM events \
+         GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)) \
+         GROUP BY HOP(rt, INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
+        expect![[r#"
+            [EXPR$0 TIMESTAMP(3) NOT NULL, EXPR$1 BIGINT]
+            +I 2023-12-31 23:59:55.000 | 3
+            +I 2024-01-01 00:00:00.000 | 3
+            +I 2024-01-01 00:00:05.000 | 2
+            +I 2024-01-01 00:00:10.000 | 2
+            +I 2024-01-01 00:00:15.000 | 1
+        "#]],
+    );
+    let (session, _folder) = events(EVENTS, 1, 10);
+    for (sql, expected) in [
+        (
+            "SELECT TUMBLE_START(ts, INTERVAL '5' SECOND) FROM events",
+            expect![
+                "a group window function (TUMBLE, HOP, SESSION and their _START, _END, _ROWTIME) stands where no GROUP BY has the same window"
+            ],
+        ),
+        (
+            "SELECT COUNT(*) FROM events GROUP BY TUMBLE(late, INTERVAL '5' SECOND)",
+            expect![
+                "the window function TUMBLE requires the timecol to be a time attribute, but 'late' is none; declare a WATERMARK for it"
+            ],
+        ),
+        (
+            "SELECT COUNT(*) FROM events GROUP BY TUMBLE(ts, INTERVAL '1' MONTH)",
+            expect!["the measures of the group window TUMBLE must be intervals of days to seconds"],
+        ),
+        (
+            "SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM events \
+             GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)",
+            expect!["expression 'ts' is not being grouped at line 1, column 21"],
+        ),
+    ] {
+        let message = run(&session, sql);
+        expected.assert_eq(message.lines().next().unwrap_or_default());
+    }
+    session
+        .set_config("execution.runtime-mode", "batch")
+        .unwrap();
+    expect![[r#"
+        [EXPR$0 TIMESTAMP(3) NOT NULL, EXPR$1 BIGINT NOT NULL]
+        +I 2024-01-01 00:00:05.000 | 4
+        +I 2024-01-01 00:00:10.000 | 1
+        +I 2024-01-01 00:00:15.000 | 2
+        +I 2024-01-01 00:00:20.000 | 1
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT TUMBLE_END(ts, INTERVAL '5' SECOND), COUNT(*) FROM events \
+         GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)",
+    ));
+}
+
+#[test]
+fn windows_by_the_clock_end_by_themselves() {
+    let (session, folder) = events(EVENTS, 1, 10);
+    let path = folder.path().display();
+    session
+        .execute(&format!(
+            "CREATE TABLE live (k STRING, ts TIMESTAMP(3), v INT, p AS PROCTIME()) WITH (\
+             'connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv', \
+             'source.monitor-interval' = '10 s')"
+        ))
+        .unwrap();
+    let result = session
+        .execute(
+            "SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE live, DESCRIPTOR(p), \
+             INTERVAL '0.1' SECOND)) GROUP BY window_start, window_end",
+        )
+        .unwrap();
+    let super::ResultContent::Changes(stream) = &result.content else {
+        panic!("a query gives changes");
+    };
+    let next = stream.next(std::time::Duration::from_secs(10)).unwrap();
+    assert!(
+        matches!(&next, crate::connectors::collect::ChangeEvent::Delta(delta) if delta.num_rows() > 0),
+        "{next:?}"
+    );
+    result.job.unwrap().stop();
+}
