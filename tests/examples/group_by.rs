@@ -105,6 +105,7 @@ fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
     let call = |function: AggregateFunction, argument: Option<usize>| AggregateCall {
         function: function.into(),
         arguments: argument.into_iter().collect(),
+        constants: Vec::new(),
         filter: None,
         distinct: false,
         result: Arc::new(Field::new(function.name(), DataType::Int64, true)),

@@ -33,6 +33,7 @@ fn spec(group_columns: &[usize], emission: Emission) -> GroupAggregateSpec {
         AggregateCall {
             function: function.into(),
             arguments: argument.into_iter().collect(),
+            constants: Vec::new(),
             filter,
             distinct,
             result: Arc::new(Field::new(function.name(), result, true)),

@@ -21,6 +21,8 @@ pub mod calc;
 
 pub mod current_watermark;
 
+pub mod expand;
+
 pub mod final_rows;
 
 pub mod correlate;
@@ -44,7 +46,8 @@ mod tests;
 
 use std::fmt::Debug;
 
-pub use aggregates::{AggregateCall, AggregateFunction, Callee};
+pub(crate) use aggregates::Aggregate;
+pub use aggregates::{AggregateCall, AggregateFunction, Callee, not_applicable};
 pub use calc::CalcSpec;
 pub use correlate::CorrelateSpec;
 pub use current_watermark::CurrentWatermarkSpec;

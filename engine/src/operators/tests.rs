@@ -70,6 +70,7 @@ fn group_by(
             AggregateCall {
                 function: function.into(),
                 arguments: argument.into_iter().collect(),
+                constants: Vec::new(),
                 filter,
                 distinct,
                 result: Arc::new(Field::new(function.name(), result, true)),

@@ -17,6 +17,7 @@ use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::{FunctionKind, FunctionRegistry};
+use crate::plan::aggregates::rewrite_aggregates;
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::correlate::correlated;
 use crate::plan::errors::from_planner;
@@ -58,7 +59,7 @@ fn bind_unplaced(
     let plan = correlated(plan)?;
     check_set_operations(&plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
-    analyze(plan, config)
+    analyze(rewrite_aggregates(plan)?, config)
 }
 
 /// Plans one expression over the columns of `schema`: a computed column, a watermark.

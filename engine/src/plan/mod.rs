@@ -27,6 +27,8 @@ pub mod grouping;
 
 pub mod correlate;
 
+pub mod aggregates;
+
 pub mod bind;
 
 pub mod rules;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
@@ -41,10 +40,7 @@ use crate::plan::errors::from_planner;
 /// # Errors
 /// A validation error where types do not fit.
 pub fn analyze(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan> {
-    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
-        Arc::new(ResolveGroupingFunction::new()),
-        Arc::new(TypeCoercion::new()),
-    ];
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(TypeCoercion::new())];
     Analyzer::with_rules(rules)
         .execute_and_check(plan, config, |_, _| {})
         .map_err(from_planner)

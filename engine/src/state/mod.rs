@@ -4,6 +4,8 @@
 //! There is no object per group.
 pub mod arrangement;
 
+pub mod arrivals;
+
 pub mod columns;
 
 pub mod key_index;
@@ -19,6 +21,7 @@ pub mod sort_keys;
 pub mod sorted_runs;
 
 pub use arrangement::Arrangement;
+pub use arrivals::Arrivals;
 pub use key_index::KeyIndex;
 pub use multiset::Multiset;
 pub use row_store::{Place, RowStore};

@@ -4,31 +4,21 @@
 //!   batch ─▶ rows that count (FILTER, NULLs) ─▶ DISTINCT ─▶ accumulator
 //! ```
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use datafusion::common::ScalarValue;
 use std::sync::Arc;
 
 use super::distinct::Distinct;
 use super::foreign::Foreign;
-use super::{Accumulator, AggregateInput, Folded, count, counted_rows, min_max, sum};
+use super::{
+    Accumulator, AggregateFunction, AggregateInput, Folded, bag, count, counted_rows, json,
+    min_max, only, ordered, sum,
+};
 use crate::error::{EngineError, Result};
 use crate::functions::udf::AggregateUdfSpec;
-
-/// The aggregate functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AggregateFunction {
-    /// Rows (without an argument), or rows whose argument is not NULL.
-    Count,
-    /// Sum in the argument's own type; integers wrap, decimals that overflow are NULL.
-    Sum,
-    /// Mean; integers truncate, decimals round half up.
-    Avg,
-    /// Least value; ignores NULL and NaN.
-    Min,
-    /// Greatest value; ignores NULL and NaN.
-    Max,
-}
 
 /// What an aggregate calls.
 #[derive(Debug, Clone)]
@@ -40,10 +30,13 @@ pub enum Callee {
 }
 
 impl Callee {
-    fn ignores_distinct(&self) -> bool {
+    /// Whether equal arguments count once for it.
+    fn is_distinct(&self, said: bool) -> bool {
         match self {
-            Self::BuiltIn(function) => function.ignores_distinct(),
-            Self::Foreign(_) => false,
+            Self::BuiltIn(function) => {
+                (said || function.is_distinct()) && !function.ignores_distinct()
+            }
+            Self::Foreign(_) => said,
         }
     }
 
@@ -73,6 +66,8 @@ pub struct AggregateCall {
     pub function: Callee,
     /// Columns of the arguments; none for `COUNT(*)`.
     pub arguments: Vec<usize>,
+    /// Constants behind the arguments: the separator of LISTAGG, the percentages of PERCENTILE.
+    pub constants: Vec<ScalarValue>,
     /// Boolean column of `FILTER (WHERE …)`: rows that are not true in it do not count.
     pub filter: Option<usize>,
     /// Whether equal arguments count once.
@@ -122,7 +117,7 @@ impl Aggregate {
                     .ok_or_else(|| EngineError::internal("an aggregate reads a missing column"))
             })
             .collect::<Result<Vec<_>>>()?;
-        let is_distinct = call.distinct && !call.function.ignores_distinct();
+        let is_distinct = call.function.is_distinct(call.distinct);
         Ok(Self {
             function: call.function.clone(),
             arguments: call.arguments.clone(),
@@ -133,12 +128,9 @@ impl Aggregate {
             },
             accumulator: match &call.function {
                 Callee::Foreign(spec) => Box::new(Foreign::try_new(spec)?),
-                Callee::BuiltIn(function) => accumulator(
-                    *function,
-                    &arguments,
-                    call.result.data_type(),
-                    input_retracts,
-                )?,
+                Callee::BuiltIn(function) => {
+                    accumulator(*function, call, &arguments, input_retracts)?
+                }
             },
         })
     }
@@ -155,7 +147,19 @@ impl Aggregate {
         groups: &[u32],
         signs: Option<&[i8]>,
     ) -> Result<()> {
-        self.with_input(batch, groups, signs, |accumulator, input| {
+        let (arguments, filter) = self.columns_of(batch)?;
+        self.update_columns(&arguments, filter.as_ref(), groups, signs)
+    }
+
+    /// As [`Self::update`] for the columns of the arguments and of the filter.
+    pub(crate) fn update_columns(
+        &mut self,
+        arguments: &[ArrayRef],
+        filter: Option<&ArrayRef>,
+        groups: &[u32],
+        signs: Option<&[i8]>,
+    ) -> Result<()> {
+        self.with_input(arguments, filter, groups, signs, |accumulator, input| {
             accumulator.update(input)
         })
     }
@@ -167,9 +171,14 @@ impl Aggregate {
         groups: &[u32],
         signs: Option<&[i8]>,
     ) -> Result<ArrayRef> {
-        self.with_input(batch, groups, signs, |accumulator, input| {
-            accumulator.update_each(input)
-        })
+        let (arguments, filter) = self.columns_of(batch)?;
+        self.with_input(
+            &arguments,
+            filter.as_ref(),
+            groups,
+            signs,
+            |accumulator, input| accumulator.update_each(input),
+        )
     }
 
     /// The values of these groups.
@@ -200,7 +209,7 @@ impl Aggregate {
         let Some(distinct) = &mut self.distinct else {
             return self.accumulator.restore(groups, columns);
         };
-        let column = super::only(columns)?;
+        let column = only(columns)?;
         let (arguments, groups) = distinct.restore(groups, column)?;
         let counted = self.function.counted(&arguments, None)?;
         self.accumulator.update(&AggregateInput {
@@ -217,13 +226,7 @@ impl Aggregate {
         of_distinct + self.accumulator.state_bytes()
     }
 
-    fn with_input<T>(
-        &mut self,
-        batch: &RecordBatch,
-        groups: &[u32],
-        signs: Option<&[i8]>,
-        work: impl FnOnce(&mut dyn Accumulator, &AggregateInput<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn columns_of(&self, batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Option<ArrayRef>)> {
         let column = |column: usize| {
             batch
                 .columns()
@@ -231,23 +234,32 @@ impl Aggregate {
                 .cloned()
                 .ok_or_else(|| EngineError::internal("an aggregate reads a missing column"))
         };
-        let arguments = self
-            .arguments
-            .iter()
-            .map(|&argument| column(argument))
-            .collect::<Result<Vec<_>>>()?;
-        let filter = self.filter.map(column).transpose()?;
-        let mut counted = self.function.counted(&arguments, filter.as_ref())?;
+        let arguments = self.arguments.iter().map(|&argument| column(argument));
+        Ok((
+            arguments.collect::<Result<Vec<_>>>()?,
+            self.filter.map(column).transpose()?,
+        ))
+    }
+
+    fn with_input<T>(
+        &mut self,
+        arguments: &[ArrayRef],
+        filter: Option<&ArrayRef>,
+        groups: &[u32],
+        signs: Option<&[i8]>,
+        work: impl FnOnce(&mut dyn Accumulator, &AggregateInput<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut counted = self.function.counted(arguments, filter)?;
         if let Some(distinct) = &mut self.distinct {
             counted = Some(distinct.update(&AggregateInput {
-                arguments: &arguments,
+                arguments,
                 counted: counted.as_ref(),
                 groups,
                 signs,
             })?);
         }
         let input = AggregateInput {
-            arguments: &arguments,
+            arguments,
             counted: counted.as_ref(),
             groups,
             signs,
@@ -256,34 +268,43 @@ impl Aggregate {
     }
 }
 
-/// The accumulator of `function` over arguments of these types.
+/// The accumulator of `call` over arguments of these types.
 ///
 /// # Errors
 /// `Unsupported` if there is none for these types.
 fn accumulator(
     function: AggregateFunction,
+    call: &AggregateCall,
     arguments: &[DataType],
-    result: &DataType,
     input_retracts: bool,
 ) -> Result<Box<dyn Accumulator>> {
-    let expected = function.result_type(arguments.first())?;
-    if *result != expected {
-        return Err(EngineError::internal(format!(
-            "{} gives {expected}, the plan says {result}",
-            function.name(),
-        )));
-    }
+    use AggregateFunction as F;
+    let result = call.result.data_type();
     match (function, arguments) {
-        (AggregateFunction::Count, _) => Ok(Box::new(Folded::new(count::Count))),
-        (AggregateFunction::Sum, [argument]) => sum::sum(argument, result),
-        (AggregateFunction::Avg, [argument]) => sum::avg(argument, result),
-        (AggregateFunction::Min, [argument]) => {
-            min_max::extreme(min_max::End::Min, argument, input_retracts)
+        (F::Count | F::ApproxCountDistinct, _) => Ok(Box::new(Folded::new(count::Count))),
+        (F::Sum, [argument]) => sum::sum(argument, result),
+        (F::SumZero, [argument]) => sum::sum_zero(argument, result),
+        (F::Avg, [argument]) => sum::avg(argument, result),
+        (F::Min, [argument]) => min_max::extreme(min_max::End::Min, argument, input_retracts),
+        (F::Max, [argument]) => min_max::extreme(min_max::End::Max, argument, input_retracts),
+        (F::WelfordM2, [_]) => Ok(bag::welford_m2()),
+        (F::FirstValue, [argument]) => {
+            ordered::first_or_last(ordered::Side::First, argument, input_retracts)
         }
-        (AggregateFunction::Max, [argument]) => {
-            min_max::extreme(min_max::End::Max, argument, input_retracts)
+        (F::LastValue, [argument]) => {
+            ordered::first_or_last(ordered::Side::Last, argument, input_retracts)
         }
-        _ => Err(EngineError::internal(format!(
+        (F::ListAgg, [_]) => Ok(ordered::list_agg(&separator(call)?, input_retracts)),
+        (F::ArrayAgg { .. }, [argument]) => ordered::array_agg(argument, result),
+        (F::Collect, [argument]) => bag::collect(argument, result),
+        (F::JsonArrayAgg { .. }, [_]) => Ok(json::array_agg()),
+        (F::JsonObjectAgg { keep_nulls }, [_, _]) => Ok(json::object_agg(keep_nulls)),
+        (F::Percentile, [_] | [_, _]) => {
+            let is_array = matches!(result, DataType::List(_));
+            Ok(bag::percentile(percentages(call)?, is_array))
+        }
+        (F::SingleValue, [argument]) => bag::single_value(argument),
+        (function, arguments) => Err(EngineError::internal(format!(
             "{} of {} arguments",
             function.name(),
             arguments.len()
@@ -291,58 +312,41 @@ fn accumulator(
     }
 }
 
-impl AggregateFunction {
-    /// Whether the function is the same with DISTINCT and without.
-    const fn ignores_distinct(self) -> bool {
-        matches!(self, Self::Min | Self::Max)
+/// The separator of LISTAGG, a comma if it has none.
+fn separator(call: &AggregateCall) -> Result<String> {
+    match call.constants.first() {
+        None => Ok(",".to_owned()),
+        Some(ScalarValue::Utf8(Some(separator))) => Ok(separator.clone()),
+        Some(_) => Err(EngineError::unsupported(
+            "LISTAGG with a separator that is no text literal",
+        )),
     }
+}
 
-    /// The rows that count; none if all do.
-    fn counted(
-        self,
-        arguments: &[ArrayRef],
-        filter: Option<&ArrayRef>,
-    ) -> Result<Option<BooleanBuffer>> {
-        counted_rows(arguments.first(), filter)
-    }
-
-    /// The type of the result for an argument of type `argument` (none for `COUNT(*)`).
-    ///
-    /// Source: Flink 2.3, `LogicalTypeMerging.findSumAggType` and `findAvgAggType`.
-    ///
-    /// # Errors
-    /// `Unsupported` if the function does not take this type.
-    pub fn result_type(self, argument: Option<&DataType>) -> Result<DataType> {
-        let unsupported = || {
-            let argument = argument.map_or("*".to_owned(), ToString::to_string);
-            EngineError::unsupported(format!("{}({argument})", self.name()))
-        };
-        match (self, argument) {
-            (Self::Count, _) => Ok(DataType::Int64),
-            (Self::Min | Self::Max, Some(argument)) if argument.is_nested() => Err(unsupported()),
-            (Self::Min | Self::Max, Some(argument)) => Ok(argument.clone()),
-            (Self::Sum, Some(DataType::Decimal128(_, scale))) => {
-                Ok(DataType::Decimal128(38, *scale))
-            }
-            (Self::Avg, Some(DataType::Decimal128(_, scale))) => {
-                Ok(DataType::Decimal128(38, (*scale).max(6)))
-            }
-            (Self::Sum | Self::Avg, Some(argument)) if argument.is_numeric() => {
-                Ok(argument.clone())
-            }
-            _ => Err(unsupported()),
-        }
-    }
-
-    /// The function's name in SQL.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "COUNT",
-            Self::Sum => "SUM",
-            Self::Avg => "AVG",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-        }
-    }
+/// The percentages of PERCENTILE.
+fn percentages(call: &AggregateCall) -> Result<Vec<f64>> {
+    let literal_expected = || {
+        EngineError::unsupported("PERCENTILE at percentages that are no literals between 0 and 1")
+    };
+    let constant = call.constants.first().ok_or_else(literal_expected)?;
+    let array = constant.to_array()?;
+    let numbers = match array.as_list_opt::<i32>() {
+        Some(list) if list.len() == 1 && list.is_valid(0) => list.value(0),
+        Some(_) => return Err(literal_expected()),
+        None => array,
+    };
+    let numbers = cast(&numbers, &DataType::Float64)?;
+    let numbers = numbers.as_primitive::<Float64Type>();
+    numbers
+        .iter()
+        .map(|number| match number {
+            Some(number) if (0.0..=1.0).contains(&number) => Ok(number),
+            Some(number) => Err(EngineError::Data {
+                message: format!(
+                    "Percentage of PERCENTILE should be between [0.0, 1.0], but was '{number}'."
+                ),
+            }),
+            None => Err(literal_expected()),
+        })
+        .collect()
 }

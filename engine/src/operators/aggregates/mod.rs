@@ -6,6 +6,8 @@
 //!
 //! DataFusion's accumulators are not used here: the fast ones cannot take rows back, and its
 //! sliding MIN and MAX assume that rows leave in the order in which they came.
+mod function;
+
 mod call;
 
 mod count;
@@ -13,6 +15,12 @@ mod count;
 mod sum;
 
 mod min_max;
+
+mod ordered;
+
+mod bag;
+
+mod json;
 
 mod values;
 
@@ -24,7 +32,8 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::BooleanBuffer;
 
 pub(crate) use call::Aggregate;
-pub use call::{AggregateCall, AggregateFunction, Callee};
+pub use call::{AggregateCall, Callee};
+pub use function::{AggregateFunction, not_applicable};
 
 use crate::error::{EngineError, Result};
 
@@ -42,7 +51,7 @@ pub(crate) struct AggregateInput<'a> {
 }
 
 /// One aggregate of all groups.
-pub(crate) trait Accumulator: Send {
+pub(crate) trait Accumulator: Send + Sync {
     /// Makes place for groups with ids below `n_groups`.
     fn resize(&mut self, n_groups: usize);
 
@@ -72,9 +81,9 @@ pub(crate) trait Accumulator: Send {
 }
 
 /// An aggregate function for one type of argument.
-trait Fold: Send {
+trait Fold: Send + Sync {
     /// What is kept of a group; the default is a group without rows.
-    type State: Default + Clone + Send;
+    type State: Default + Clone + Send + Sync;
     /// The arguments as they are read.
     type Column;
     /// Saved states as they are read.

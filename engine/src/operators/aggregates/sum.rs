@@ -32,12 +32,19 @@ struct Total<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Sum,
+    /// As [`Self::Sum`], 0 without values.
+    SumZero,
     Mean,
 }
 
 /// SUM over a column of type `argument`.
 pub(super) fn sum(argument: &DataType, result: &DataType) -> Result<Box<dyn Accumulator>> {
     fold(Reading::Sum, argument, result)
+}
+
+/// `$SUM0` over a column of type `argument`.
+pub(super) fn sum_zero(argument: &DataType, result: &DataType) -> Result<Box<dyn Accumulator>> {
+    fold(Reading::SumZero, argument, result)
 }
 
 /// AVG over a column of type `argument`.
@@ -94,11 +101,11 @@ impl Fold for Integers {
 
     #[inline]
     fn value(&self, state: &Total<i64>) -> Option<i64> {
-        if state.n_values == 0 {
+        if state.n_values == 0 && self.reading != Reading::SumZero {
             return None;
         }
         match self.reading {
-            Reading::Sum => Some(state.sum),
+            Reading::Sum | Reading::SumZero => Some(state.sum),
             Reading::Mean => Some(state.sum.wrapping_div(state.n_values)),
         }
     }
@@ -165,11 +172,11 @@ impl Fold for Floats {
 
     #[inline]
     fn value(&self, state: &Total<f64>) -> Option<f64> {
-        if state.n_values == 0 {
+        if state.n_values == 0 && self.reading != Reading::SumZero {
             return None;
         }
         match self.reading {
-            Reading::Sum => Some(state.sum),
+            Reading::Sum | Reading::SumZero => Some(state.sum),
             Reading::Mean => Some(state.sum / state.n_values as f64),
         }
     }
@@ -283,7 +290,7 @@ impl Fold for Decimals {
     #[inline]
     fn value(&self, state: &Total<WideSum>) -> Option<i128> {
         let sum = state.sum;
-        if state.n_values == 0
+        if (state.n_values == 0 && self.reading != Reading::SumZero)
             || sum.carry != 0
             || sum.low == i128::MIN
             || sum.low.wrapping_abs() > MAX_DECIMAL
@@ -291,7 +298,7 @@ impl Fold for Decimals {
             return None;
         }
         match self.reading {
-            Reading::Sum => Some(sum.low),
+            Reading::Sum | Reading::SumZero => Some(sum.low),
             Reading::Mean => self
                 .mean(sum.low, state.n_values)
                 .filter(|mean| mean.wrapping_abs() <= MAX_DECIMAL),

@@ -25,10 +25,10 @@ use crate::error::{EngineError, Result};
 use crate::state::columns;
 
 /// A family of types: how their values are read, kept, compared and written.
-pub(super) trait Values: Send + 'static {
+pub(super) trait Values: Send + Sync + 'static {
     type Column;
     type Borrowed<'a>: Copy;
-    type Owned: Ord + Clone + Send + Debug;
+    type Owned: Ord + Clone + Send + Sync + Debug;
 
     fn column(&self, column: &ArrayRef) -> Result<Self::Column>;
 

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::expr::NullTreatment;
 use datafusion::logical_expr::{Expr, SortExpr};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
+use super::expressions::constant;
 use super::{Built, GraphBuilder, physical, unaliased};
 use crate::error::{EngineError, Result};
 use crate::functions::{aggregates, foreign_aggregate};
 use crate::operators::{AggregateCall, AggregateFunction, Callee, SortKey};
+use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::text;
 
@@ -107,34 +110,35 @@ pub(super) fn call(
     let Expr::AggregateFunction(aggregate) = unaliased(expr) else {
         return Err(EngineError::internal(format!("'{expr}' is no aggregate")));
     };
-    let built_in = aggregates::of_udaf(&aggregate.func).map(Callee::BuiltIn);
+    let built_in = aggregates::of_udaf(&aggregate.func);
     let foreign = || foreign_aggregate::spec_of(&aggregate.func).map(Callee::Foreign);
-    let Some(function) = built_in.or_else(foreign) else {
+    let Some(callee) = built_in.map(Callee::BuiltIn).or_else(foreign) else {
         return Err(EngineError::unsupported(format!(
             "aggregate function {} in streaming mode",
             aggregate.func.name().to_uppercase()
         )));
     };
-    if !aggregate.params.order_by.is_empty() {
-        return Err(EngineError::unsupported("ORDER BY inside an aggregate"));
+    if built_in == Some(AggregateFunction::ApproxCountDistinct) {
+        return Err(table_error(
+            "APPROX_COUNT_DISTINCT aggregate function does not support yet for streaming.",
+            Some("COUNT(DISTINCT …) counts exactly"),
+        ));
     }
-    let columns = match (&function, aggregate.params.args.as_slice()) {
+    let (mut columns, mut constants) = (Vec::new(), Vec::new());
+    for (argument_idx, argument) in aggregate.params.args.iter().enumerate() {
         // COUNT of a constant counts rows.
-        (Callee::BuiltIn(AggregateFunction::Count), [Expr::Literal(value, _)])
-            if !value.is_null() =>
-        {
-            Vec::new()
+        let counts_rows = built_in == Some(AggregateFunction::Count)
+            && matches!(argument, Expr::Literal(value, _) if !value.is_null());
+        if built_in.is_some_and(|function| function.is_constant(argument_idx)) {
+            constants.push(constant(argument, &arguments.config)?);
+        } else if !counts_rows {
+            columns.push(arguments.column(argument)?);
         }
-        (Callee::BuiltIn(function), [_, _, ..]) => {
-            return Err(EngineError::unsupported(format!(
-                "{} of several columns",
-                function.name()
-            )));
-        }
-        (_, several) => several
-            .iter()
-            .map(|argument| arguments.column(argument))
-            .collect::<Result<_>>()?,
+    }
+    let ignores_nulls = aggregate.params.null_treatment == Some(NullTreatment::IgnoreNulls);
+    let callee = match callee {
+        Callee::BuiltIn(function) if ignores_nulls => Callee::BuiltIn(function.ignoring_nulls()),
+        callee => callee,
     };
     let filter = aggregate
         .params
@@ -143,8 +147,9 @@ pub(super) fn call(
         .map(|filter| arguments.column(filter))
         .transpose()?;
     Ok(AggregateCall {
-        function,
+        function: callee,
         arguments: columns,
+        constants,
         filter,
         distinct: aggregate.params.distinct,
         result,

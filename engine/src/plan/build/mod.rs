@@ -3,7 +3,7 @@
 //! ```text
 //!   TableScan                 ──▶ Source
 //!   Projection over Filter    ──▶ Calc
-//!   Aggregate                 ──▶ [Calc of arguments] ──Hash(keys)──▶ GroupAggregate
+//!   Aggregate                 ──▶ [Calc of arguments] ─▶ [Expand] ──Hash(keys)──▶ GroupAggregate
 //!   Join                      ──▶ [Calc of keys] ──Hash(keys)──▶ Join
 //!   Limit over Sort           ──▶ [Calc of keys] ──Single──▶ SortLimit [──▶ Calc that drops them]
 //!   Union                     ──▶ Union
@@ -13,7 +13,11 @@
 //! A sub-plan that stands in a query twice, or in several inserts of a statement set, becomes one
 //! node with several readers.
 
+mod aggregate;
+
 mod arguments;
+
+mod expand;
 
 mod expressions;
 
@@ -41,18 +45,17 @@ use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, LogicalPlan};
+use datafusion::logical_expr::logical_plan::{Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
-use arguments::{Arguments, call};
 pub use expressions::{constant, physical};
 use watermark::{asks_watermark, over_watermark};
 
 use crate::connectors::SinkFactory;
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{AggregateCall, CalcSpec, Emission, GroupAggregateSpec, SortOutput};
+use crate::operators::{CalcSpec, Emission, SortOutput};
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
@@ -362,108 +365,6 @@ impl GraphBuilder {
             .map(|field| field.name().clone())
             .collect();
         Ok(self.calc(input, text::calc(&names, None), None, projection, schema))
-    }
-
-    // --- aggregates ---------------------------------------------------------------------
-
-    fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Built> {
-        if aggregate
-            .group_expr
-            .iter()
-            .any(|expr| matches!(expr, Expr::GroupingSet(_)))
-        {
-            return Err(EngineError::unsupported("GROUPING SETS, ROLLUP and CUBE"));
-        }
-        let input_plan = aggregate.input.as_ref();
-        let windows = self.grouped_windows(aggregate)?;
-        let allowed = self.allows_processing_windows;
-        self.allows_processing_windows = windows.is_some();
-        let input = self.query(input_plan);
-        self.allows_processing_windows = allowed;
-        let input = input?;
-        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
-        let group_columns = aggregate
-            .group_expr
-            .iter()
-            .map(|expr| arguments.column(expr))
-            .collect::<Result<Vec<_>>>()?;
-        let fields = aggregate.schema.fields();
-        let calls = aggregate
-            .aggr_expr
-            .iter()
-            .zip(fields.iter().skip(group_columns.len()))
-            .map(|(expr, field)| call(expr, Arc::clone(field), &mut arguments))
-            .collect::<Result<Vec<_>>>()?;
-        let grouping: Vec<_> = aggregate.group_expr.iter().map(text::expression).collect();
-        let select: Vec<_> = aggregate
-            .group_expr
-            .iter()
-            .chain(&aggregate.aggr_expr)
-            .zip(fields)
-            .map(|(expr, field)| text::selected(expr, &readable(field.name(), expr)))
-            .collect();
-        let name = text::group_aggregate(&grouping, &select);
-        let input = arguments.calc(self, &input, &group_columns);
-        if let Some(windows) = windows {
-            let roles = Self::group_roles(aggregate, &windows);
-            let group_columns = group_columns.into_iter().zip(roles).collect();
-            let schema = Arc::clone(aggregate.schema.inner());
-            return self.window_aggregate(input, &windows, group_columns, calls, &select, schema);
-        }
-        Ok(self.group(
-            input,
-            name,
-            group_columns,
-            calls,
-            Arc::clone(aggregate.schema.inner()),
-        ))
-    }
-
-    fn distinct(&mut self, input: &LogicalPlan) -> Result<Built> {
-        let built = self.query(input)?;
-        let names: Vec<_> = built
-            .schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let name = text::group_aggregate(&names, &names);
-        let columns = (0..names.len()).collect();
-        let schema = Arc::clone(&built.schema);
-        Ok(self.group(built, name, columns, vec![], schema))
-    }
-
-    fn group(
-        &mut self,
-        input: Built,
-        name: String,
-        group_columns: Vec<usize>,
-        calls: Vec<AggregateCall>,
-        schema: SchemaRef,
-    ) -> Built {
-        let exchange = if group_columns.is_empty() {
-            Exchange::Single
-        } else {
-            Exchange::Hash(group_columns.clone())
-        };
-        let mode = changes::of_aggregate(input.mode, calls.is_empty());
-        let spec = GroupAggregateSpec {
-            input_schema: Arc::clone(&input.schema),
-            emit_on_empty: self.options.is_batch,
-            group_columns,
-            calls,
-            input_retracts: !input.mode.is_insert_only(),
-            emission: self.options.emission,
-            update_before: true,
-            schema: Arc::clone(&schema),
-        };
-        self.add(
-            name,
-            NodeKind::Operator(Arc::new(spec)),
-            vec![(input, exchange)],
-            schema,
-            mode,
-        )
     }
 
     // --- nodes --------------------------------------------------------------------------

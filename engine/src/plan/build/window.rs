@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::logical_plan::Aggregate;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::expand::always_grouped;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
@@ -120,9 +122,8 @@ impl GraphBuilder {
         if self.options.is_batch || !is_unbounded_time {
             return Ok(None);
         }
-        let columns: Vec<_> = aggregate
-            .group_expr
-            .iter()
+        let columns: Vec<_> = always_grouped(aggregate)?
+            .into_iter()
             .map(|expr| column_of(expr, input))
             .collect();
         if !windows.are_grouped_by(&columns) {
@@ -143,8 +144,11 @@ impl GraphBuilder {
     }
 
     /// What each expression of a grouping is to its window.
-    pub(super) fn group_roles(aggregate: &Aggregate, windows: &WindowProperties) -> Vec<GroupRole> {
-        let input = aggregate.input.as_ref();
+    pub(super) fn group_roles(
+        exprs: &[&Expr],
+        input: &LogicalPlan,
+        windows: &WindowProperties,
+    ) -> Vec<GroupRole> {
         let role = |expr| {
             let Some(column) = column_of(expr, input) else {
                 return GroupRole::Key;
@@ -159,7 +163,7 @@ impl GraphBuilder {
                 GroupRole::Key
             }
         };
-        aggregate.group_expr.iter().map(role).collect()
+        exprs.iter().copied().map(role).collect()
     }
 
     /// A GROUP BY over windows.

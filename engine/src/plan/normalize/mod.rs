@@ -14,6 +14,8 @@
 //!   SELECT a + 1, a, a     SELECT a + 1 AS `EXPR$0`, a, a AS a0
 //! ```
 
+mod aggregates;
+
 mod json;
 
 mod literals;
@@ -82,6 +84,7 @@ impl VisitorMut for Normalizer {
     type Break = EngineError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        aggregates::drop_empty_keys(&mut query.body);
         self.aside.push(Aside {
             limit: query.limit_clause.take(),
             fetch: query.fetch.take(),
@@ -117,7 +120,11 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
-        match plain_escape(expr) {
+        let rewritten = match expr {
+            Expr::Function(function) => aggregates::rewrite_call(function),
+            _ => plain_escape(expr),
+        };
+        match rewritten {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }

@@ -1,0 +1,150 @@
+//! GROUP BY and DISTINCT.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
+use datafusion::logical_expr::{Aggregate, LogicalPlan};
+
+use super::arguments::{Arguments, call};
+use super::expand::grouping_sets;
+use super::{Built, GraphBuilder, readable};
+use crate::error::{EngineError, Result};
+use crate::operators::window::GroupRole;
+use crate::operators::{AggregateCall, GroupAggregateSpec};
+use crate::plan::errors::from_planner;
+use crate::plan::{changes, text};
+use crate::runtime::{Exchange, NodeKind};
+
+impl GraphBuilder {
+    /// ```text
+    ///   [Calc of arguments] ─▶ [Expand of grouping sets] ──Hash(keys)──▶ GroupAggregate,
+    ///                                                                    or one of windows
+    /// ```
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Built> {
+        let input_plan = aggregate.input.as_ref();
+        let windows = self.grouped_windows(aggregate)?;
+        let allowed = self.allows_processing_windows;
+        self.allows_processing_windows = windows.is_some();
+        let input = self.query(input_plan);
+        self.allows_processing_windows = allowed;
+        let input = input?;
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
+        let group_exprs = grouping_set_to_exprlist(&aggregate.group_expr).map_err(from_planner)?;
+        let sets = grouping_sets(aggregate, &group_exprs)?;
+        let mut group_columns = group_exprs
+            .iter()
+            .map(|expr| arguments.column(expr))
+            .collect::<Result<Vec<_>>>()?;
+        let fields = aggregate.schema.fields();
+        let n_grouped = group_columns.len() + usize::from(sets.is_some());
+        let mut calls = aggregate
+            .aggr_expr
+            .iter()
+            .zip(fields.iter().skip(n_grouped))
+            .map(|(expr, field)| call(expr, Arc::clone(field), &mut arguments))
+            .collect::<Result<Vec<_>>>()?;
+        let mut grouping: Vec<_> = group_exprs.iter().copied().map(text::expression).collect();
+        let mut select: Vec<_> = group_exprs
+            .iter()
+            .copied()
+            .zip(fields)
+            .chain(
+                aggregate
+                    .aggr_expr
+                    .iter()
+                    .zip(fields.iter().skip(n_grouped)),
+            )
+            .map(|(expr, field)| text::selected(expr, &readable(field.name(), expr)))
+            .collect();
+        let mut input = arguments.calc(self, &input, &group_columns);
+        if let Some(sets) = sets {
+            let id = fields
+                .get(group_columns.len())
+                .ok_or_else(|| EngineError::internal("grouping sets without a number"))?;
+            grouping.push("$e".to_owned());
+            select.insert(group_columns.len(), "$e".to_owned());
+            let passed = renumber(&mut calls);
+            let n_passed = passed.len();
+            let keys = std::mem::take(&mut group_columns);
+            let n_keys = keys.len() + 1;
+            let id = id.as_ref().clone().with_name("$e");
+            input = self.expand(input, passed, keys, &id, sets)?;
+            group_columns = (n_passed..n_passed + n_keys).collect();
+        }
+        let schema = Arc::clone(aggregate.schema.inner());
+        if let Some(windows) = windows {
+            let mut roles = Self::group_roles(&group_exprs, input_plan, &windows);
+            // The number of the grouping set.
+            roles.resize(group_columns.len(), GroupRole::Key);
+            let group_columns = group_columns.into_iter().zip(roles).collect();
+            return self.window_aggregate(input, &windows, group_columns, calls, &select, schema);
+        }
+        let name = text::group_aggregate(&grouping, &select);
+        Ok(self.group(input, name, group_columns, calls, schema))
+    }
+
+    pub(super) fn distinct(&mut self, input: &LogicalPlan) -> Result<Built> {
+        let built = self.query(input)?;
+        let names: Vec<_> = built
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let name = text::group_aggregate(&names, &names);
+        let columns = (0..names.len()).collect();
+        let schema = Arc::clone(&built.schema);
+        Ok(self.group(built, name, columns, vec![], schema))
+    }
+
+    fn group(
+        &mut self,
+        input: Built,
+        name: String,
+        group_columns: Vec<usize>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+    ) -> Built {
+        let exchange = if group_columns.is_empty() {
+            Exchange::Single
+        } else {
+            Exchange::Hash(group_columns.clone())
+        };
+        let mode = changes::of_aggregate(input.mode, calls.is_empty());
+        let spec = GroupAggregateSpec {
+            input_schema: Arc::clone(&input.schema),
+            emit_on_empty: self.options.is_batch,
+            group_columns,
+            calls,
+            input_retracts: !input.mode.is_insert_only(),
+            emission: self.options.emission,
+            update_before: true,
+            schema: Arc::clone(&schema),
+        };
+        self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            mode,
+        )
+    }
+}
+
+/// Numbers the columns that the calls read anew, from 0. Gives their old numbers.
+fn renumber(calls: &mut [AggregateCall]) -> Vec<usize> {
+    let mut read = Vec::new();
+    for column in calls
+        .iter_mut()
+        .flat_map(|call| call.arguments.iter_mut().chain(&mut call.filter))
+    {
+        let known = read.iter().position(|known| known == column);
+        let place = known.unwrap_or_else(|| {
+            read.push(*column);
+            read.len() - 1
+        });
+        *column = place;
+    }
+    read
+}
