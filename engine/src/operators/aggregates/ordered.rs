@@ -423,8 +423,10 @@ impl Fold for Listed {
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
-        let bytes = |value: &Box<str>| size_of::<Box<str>>() + value.len();
-        state.iter().map(bytes).sum()
+        let values = state.iter();
+        values
+            .map(|value| size_of::<Box<str>>() + value.len())
+            .sum()
     }
 
     fn save<'a>(&self, states: impl Iterator<Item = &'a Self::State>) -> Result<Vec<ArrayRef>> {
