@@ -1,11 +1,12 @@
 //! Foreign aggregate functions as the planner sees them: an [`AggregateUdfSpec`] wrapped for
 //! DataFusion. In batch mode a state of one group stands behind its accumulator.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -14,6 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::foreign::coerce_arguments;
+use crate::error::EngineError;
 use crate::functions::udf::{AggregateUdfSpec, GroupStates, GroupedRows};
 
 /// The function for the planner.
@@ -107,6 +109,16 @@ impl AggregateUDFImpl for ForeignAggregate {
         }))
     }
 
+    /// Functions need not be able to take rows back: a frame that moves is computed anew.
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        let types = args.expr_fields.iter();
+        Ok(Box::new(Frame {
+            spec: Arc::clone(&self.spec),
+            types: types.map(|field| field.data_type().clone()).collect(),
+            rows: VecDeque::new(),
+        }))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
         let name = format!("{}[state]", args.name);
         Ok(vec![Arc::new(Field::new(name, DataType::Binary, true))])
@@ -190,5 +202,77 @@ impl Accumulator for OneGroup {
             self.states.restore(&vec![0; column.len()], column)?;
         }
         Ok(())
+    }
+}
+
+/// The rows of a frame that moves.
+struct Frame {
+    spec: Arc<AggregateUdfSpec>,
+    types: Vec<DataType>,
+    rows: VecDeque<Vec<ScalarValue>>,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} rows)", self.rows.len())
+    }
+}
+
+impl Accumulator for Frame {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        for row_idx in 0..values.first().map_or(0, |column| column.len()) {
+            let row = values
+                .iter()
+                .map(|column| ScalarValue::try_from_array(column, row_idx))
+                .collect::<DfResult<Vec<_>>>()?;
+            self.rows.push_back(row);
+        }
+        Ok(())
+    }
+
+    /// Rows leave a frame in the order in which they came.
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let n_rows = values.first().map_or(0, |column| column.len());
+        self.rows.drain(..n_rows.min(self.rows.len()));
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        let columns = self
+            .types
+            .iter()
+            .enumerate()
+            .map(|(idx, data_type)| {
+                if self.rows.is_empty() {
+                    return Ok(new_empty_array(data_type));
+                }
+                ScalarValue::iter_to_array(self.rows.iter().filter_map(|row| row.get(idx).cloned()))
+            })
+            .collect::<DfResult<Vec<_>>>()?;
+        let mut states = self.spec.runtime.create()?;
+        states.update(&GroupedRows {
+            arguments: &columns,
+            groups: &vec![0; self.rows.len()],
+            signs: None,
+            counted: None,
+        })?;
+        ScalarValue::try_from_array(&states.read(&[0])?, 0)
+    }
+
+    fn size(&self) -> usize {
+        let of_row = |row: &Vec<ScalarValue>| row.iter().map(ScalarValue::size).sum::<usize>();
+        size_of::<Self>() + self.rows.iter().map(of_row).sum::<usize>()
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        Err(EngineError::internal("the state of a frame").into())
+    }
+
+    fn merge_batch(&mut self, _states: &[ArrayRef]) -> DfResult<()> {
+        Err(EngineError::internal("merging frames").into())
     }
 }

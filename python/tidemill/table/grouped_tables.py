@@ -23,7 +23,7 @@ from tidemill.table.expression_nodes import (
     Node,
     transform,
 )
-from tidemill.table.operations import Aggregate, Project
+from tidemill.table.operations import Aggregate, Lateral, Project
 from tidemill.table.resolution import (
     named,
     named_with_aggregates,
@@ -31,7 +31,7 @@ from tidemill.table.resolution import (
     window_key,
     window_properties,
 )
-from tidemill.util.exceptions import ValidationException, refuse
+from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,37 +216,7 @@ class AggregatedTable:
 
     def select(self, *fields: Expression | str) -> Table:
         """Choose among the keys, the window, and the columns that the function gives."""
-        grouping = self._grouping
-        function = grouping.aggregate
-        alias: tuple[str, ...] = ()
-        if isinstance(function, Alias):
-            alias, function = function.names, function.expression
-        if function is None:
-            msg = "an aggregate function is needed"
-            raise ValidationException(msg)
-        result = function.function.result_type if isinstance(function, FunctionCall) else None
-        keys: list[Node] = [Column(_key_name(key)) for key in grouping.keys]
-        if grouping.window is None:
-            nodes = grouping.table.parse(fields)
-        else:
-            # Properties of the window are computed with the function and chosen by name.
-            nodes = list(grouping.table.parse(fields))
-            for index, node in enumerate(nodes):
-                bare = node.expression if isinstance(node, Alias) else node
-                if isinstance(bare, Call) and bare.arguments == (Column(grouping.window.alias),):
-                    keys.append(Alias(bare, (f"$window{index}",)))
-                    name = node.names if isinstance(node, Alias) else (f"EXPR${index}",)
-                    nodes[index] = Alias(Column(f"$window{index}"), name)
-        grouped = grouping.rows([*keys, Alias(function, (_RESULT,))])
-        columns: list[Node] = [Column(_key_name(key)) for key in keys]
-        if isinstance(result, RowType):
-            for index, field_name in enumerate(result.field_names()):
-                field = Call("get", (Column(_RESULT), Field(field_name)))
-                columns.append(Alias(field, alias[index : index + 1] or (field_name,)))
-        else:
-            columns.append(Alias(Column(_RESULT), alias or ("EXPR$0",)))
-        flat = grouped.with_relation(Project(grouped.relation, tuple(columns)))
-        return flat.with_relation(Project(flat.relation, named(flat.resolve_nodes(nodes))))
+        return _chosen(self._grouping, fields, spread=False)
 
 
 class FlatAggregateTable:
@@ -266,9 +236,49 @@ class FlatAggregateTable:
         self._t_env = t_env
 
     def select(self, *fields: Expression | str) -> Table:
-        """Choose among the keys and the columns that the function gives."""
-        del fields
-        refuse("flat_aggregate, a table aggregate function,")
+        """Choose among the keys, the window, and the columns that the function gives."""
+        return _chosen(self._grouping, fields, spread=True)
+
+
+def _chosen(grouping: Grouping, fields: Sequence[Expression | str], *, spread: bool) -> Table:
+    """Apply the function of `grouping` and choose among what there is then.
+
+    With `spread` the function gives an array of rows for a group, and each makes a row.
+    """
+    function = grouping.aggregate
+    alias: tuple[str, ...] = ()
+    if isinstance(function, Alias):
+        alias, function = function.names, function.expression
+    if function is None:
+        msg = "an aggregate function is needed"
+        raise ValidationException(msg)
+    result = function.function.result_type if isinstance(function, FunctionCall) else None
+    keys: list[Node] = [Column(_key_name(key)) for key in grouping.keys]
+    nodes = list(grouping.table.parse(fields))
+    if grouping.window is not None:
+        # Properties of the window are computed with the function and chosen by name.
+        for index, node in enumerate(nodes):
+            bare = node.expression if isinstance(node, Alias) else node
+            if isinstance(bare, Call) and bare.arguments == (Column(grouping.window.alias),):
+                keys.append(Alias(bare, (f"$window{index}",)))
+                name = node.names if isinstance(node, Alias) else (f"EXPR${index}",)
+                nodes[index] = Alias(Column(f"$window{index}"), name)
+    grouped = grouping.rows([*keys, Alias(function, (_RESULT,))])
+    own: list[Node] = [Column(_key_name(key)) for key in keys]
+    if spread:
+        names = result.field_names() if isinstance(result, RowType) else ["f0"]
+        names = [*alias, *names[len(alias) :]]
+        rows = Lateral(grouped.relation, Column(_RESULT), tuple(names), "INNER", None)
+        flat = grouped.with_relation(Project(rows, (*own, *map(Column, names))))
+    elif isinstance(result, RowType):
+        for index, field_name in enumerate(result.field_names()):
+            field = Call("get", (Column(_RESULT), Field(field_name)))
+            own.append(Alias(field, alias[index : index + 1] or (field_name,)))
+        flat = grouped.with_relation(Project(grouped.relation, tuple(own)))
+    else:
+        own.append(Alias(Column(_RESULT), alias or ("EXPR$0",)))
+        flat = grouped.with_relation(Project(grouped.relation, tuple(own)))
+    return flat.with_relation(Project(flat.relation, named(flat.resolve_nodes(nodes))))
 
 
 def _aggregated(grouping: Grouping, func: Any) -> Grouping:

@@ -320,8 +320,8 @@ def _join(join: Join, functions: FunctionNames | None) -> str:
 def _lateral(lateral: Lateral, functions: FunctionNames | None) -> str:
     source = _from(lateral.input, functions)
     call = compile_node(lateral.call, functions)
-    if isinstance(lateral.call, FunctionCall):
-        # The session knows a Python table function as one that gives an array of rows.
+    if isinstance(lateral.call, FunctionCall | Column):
+        # The session knows a Python function that gives rows as one that gives an array of them.
         function = f"UNNEST({call})"
     else:
         function = f"LATERAL TABLE({call})"

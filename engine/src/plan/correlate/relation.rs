@@ -103,7 +103,12 @@ impl TableFunctions {
             .iter()
             .find(|(known, _)| *known == name.to_lowercase());
         let Some((_, function)) = known else {
-            return Err(validation(format!("no table function named '{name}'")).into());
+            // A function of the user that gives an array of rows for a row is a table function.
+            let provider = context.context_provider();
+            if provider.get_function_meta(&name.to_lowercase()).is_none() {
+                return Err(validation(format!("no table function named '{name}'")).into());
+            }
+            return self.unnest(vec![SqlExpr::Function(call)], false, alias, context);
         };
         let FunctionArguments::List(list) = call.args else {
             return Err(validation(format!("'{name}' needs its arguments in parentheses")).into());
