@@ -38,7 +38,10 @@ impl BatchQuery {
     pub fn try_new(plan: &LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Self> {
         Ok(Self {
             schema: output_schema(plan),
-            plan: with_providers(plan.clone())?,
+            plan: {
+                super::check_limits(plan)?;
+                with_providers(plan.clone())?
+            },
             config: Arc::clone(config),
         })
     }

@@ -23,6 +23,8 @@ pub mod current_watermark;
 
 pub mod expand;
 
+pub mod deduplicate;
+
 pub mod final_rows;
 
 pub mod correlate;
@@ -37,7 +39,11 @@ pub mod limit;
 
 pub mod rank;
 
+mod rowtime;
+
 pub mod sort_limit;
+
+pub mod temporal_sort;
 
 pub mod window;
 
@@ -51,12 +57,14 @@ pub use aggregates::{AggregateCall, AggregateFunction, Callee, not_applicable};
 pub use calc::CalcSpec;
 pub use correlate::CorrelateSpec;
 pub use current_watermark::CurrentWatermarkSpec;
+pub use deduplicate::{DeduplicateSpec, Keep};
 pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
 pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
+pub use temporal_sort::TemporalSortSpec;
 
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};

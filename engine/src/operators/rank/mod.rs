@@ -14,7 +14,7 @@
 //! Source: Flink 2.3, `AppendOnlyTopNFunction`, `FastTop1Function`, `UpdatableTopNFunction` and
 //! `RetractableTopNFunction`, and its answers.
 
-mod changes;
+pub(super) mod changes;
 
 mod top_n;
 

@@ -10,6 +10,7 @@ use super::changes::RankedChanges;
 use super::{RankEnd, RankSpec, RankStrategy, row_store};
 use crate::data::{Delta, RowKind, keys};
 use crate::error::{EngineError, Result};
+use crate::operators::deduplicate::with_column;
 use crate::operators::group_changes::columns_at;
 use crate::operators::{Emission, Operator, Output, StepContext};
 use crate::state::{KeyIndex, Place, RowStore, SortKeys, SortValue, SortedRuns, StateTable};
@@ -651,19 +652,4 @@ impl<K: SortValue> Operator for TopN<K> {
             + of_entries
             + of_partitions
     }
-}
-
-/// `batch` with one more column.
-fn with_column(
-    batch: &arrow::array::RecordBatch,
-    name: &str,
-    column: ArrayRef,
-) -> Result<arrow::array::RecordBatch> {
-    let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
-    let field = arrow::datatypes::Field::new(name, column.data_type().clone(), true);
-    fields.push(std::sync::Arc::new(field));
-    let mut columns = batch.columns().to_vec();
-    columns.push(column);
-    let schema = std::sync::Arc::new(arrow::datatypes::Schema::new(fields));
-    Ok(arrow::array::RecordBatch::try_new(schema, columns)?)
 }

@@ -9,11 +9,13 @@ use datafusion::logical_expr::logical_plan::{
 };
 
 use super::arguments::{Arguments, sort_key};
-use super::rank::{End, Rank};
+use super::rank::{End, Rank, time_attribute};
 use super::{Built, GraphBuilder, all_columns};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{FinalRowsSpec, LimitSpec, OperatorFactory, SortLimitSpec, SortOutput};
+use crate::operators::{
+    FinalRowsSpec, LimitSpec, OperatorFactory, SortLimitSpec, SortOutput, TemporalSortSpec,
+};
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
@@ -83,6 +85,17 @@ impl GraphBuilder {
                 (sorted, limited) => limited.or(sorted.map(|sorted| sorted.saturating_sub(offset))),
             };
             return self.sort(sort, offset, fetch);
+        }
+        if let LogicalPlan::Projection(projection) = limit.input.as_ref()
+            && matches!(projection.input.as_ref(), LogicalPlan::Sort(_))
+        {
+            // A projection keeps the rows and their order: the limit is that of the sort.
+            let mut projection = projection.clone();
+            projection.input = Arc::new(LogicalPlan::Limit(Limit {
+                input: Arc::clone(&projection.input),
+                ..limit.clone()
+            }));
+            return self.query(&LogicalPlan::Projection(projection));
         }
         if fetch.is_none() && self.options.sort_output == SortOutput::Changes {
             return Err(fetch_is_missing());
@@ -177,6 +190,12 @@ impl GraphBuilder {
         {
             return self.rank(input_plan, &first_rows(&sort.expr, offset, fetch));
         }
+        if fetch.is_none()
+            && offset == 0
+            && let Some(built) = self.temporal_sort(sort)?
+        {
+            return Ok(built);
+        }
         let input = self.query(input_plan)?;
         if fetch.is_none() {
             self.check_sort(&input, offset)?;
@@ -233,6 +252,46 @@ impl GraphBuilder {
 }
 
 impl GraphBuilder {
+    /// ORDER BY a time attribute of insertions; none if it is something else.
+    fn temporal_sort(&mut self, sort: &Sort) -> Result<Option<Built>> {
+        let Some((first, rest)) = sort.expr.split_first() else {
+            return Ok(None);
+        };
+        let input_plan = sort.input.as_ref();
+        let Some(time) = time_attribute(input_plan, &first.expr).filter(|_| first.asc) else {
+            return Ok(None);
+        };
+        let input = self.query(input_plan)?;
+        if !input.mode.is_insert_only() {
+            return Ok(None);
+        }
+        let n_columns = input.schema.fields().len();
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
+        let all: Vec<usize> = (0..n_columns)
+            .map(|column| arguments.existing(column))
+            .collect();
+        let sort_keys = rest
+            .iter()
+            .map(|key| sort_key(key, &mut arguments))
+            .collect::<Result<Vec<_>>>()?;
+        let order: Vec<_> = sort.expr.iter().map(text::order).collect();
+        let schema = Arc::clone(&input.schema);
+        let input = arguments.calc(self, &input, &all);
+        let spec = TemporalSortSpec {
+            input_schema: Arc::clone(&input.schema),
+            time_column: time.rowtime(),
+            sort_keys,
+            schema: Arc::clone(&schema),
+        };
+        Ok(Some(self.add(
+            format!("TemporalSort(orderBy=[{}])", order.join(", ")),
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Single)],
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        )))
+    }
+
     /// A changelog has no order but that of time. The rows of a view can be put in order once its
     /// input has ended.
     fn check_sort(&self, input: &Built, offset: usize) -> Result<()> {

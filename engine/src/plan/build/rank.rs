@@ -24,11 +24,11 @@ use super::arguments::{Arguments, sort_key};
 use super::{Built, GraphBuilder, unaliased};
 use crate::data::ChangelogMode;
 use crate::error::Result;
-use crate::operators::{RankEnd, RankSpec, RankStrategy, SortKey};
+use crate::operators::{DeduplicateSpec, Keep, RankEnd, RankSpec, RankStrategy, SortKey};
 use crate::plan::changes::table_error;
 use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
-use crate::plan::text;
+use crate::plan::{text, time};
 use crate::runtime::{Exchange, NodeKind};
 
 /// A window of one rank function below a filter, and what stands between the two.
@@ -92,7 +92,10 @@ impl GraphBuilder {
             output_rank,
             limit: None,
         };
-        let built = self.rank(&ranked.window.input, &rank)?;
+        let built = match self.deduplicate(&ranked.window.input, &rank)? {
+            Some(built) => built,
+            None => self.rank(&ranked.window.input, &rank)?,
+        };
         let schema = match projection {
             Some((_, schema)) => Arc::clone(schema),
             None => Arc::clone(input.schema().inner()),
@@ -203,6 +206,103 @@ impl GraphBuilder {
             schema,
             mode,
         ))
+    }
+}
+
+impl GraphBuilder {
+    /// The first rank by a time attribute of insertions: a deduplication. None if it is none.
+    fn deduplicate(&mut self, input_plan: &LogicalPlan, rank: &Rank<'_>) -> Result<Option<Built>> {
+        let ([key], End::Constant(1), 1) = (rank.order_by, &rank.end, rank.start) else {
+            return Ok(None);
+        };
+        let Some(column) = time_attribute(input_plan, &key.expr) else {
+            return Ok(None);
+        };
+        let input = self.query(input_plan)?;
+        if !input.mode.is_insert_only() {
+            return Ok(None);
+        }
+        let n_columns = input.schema.fields().len();
+        let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
+        let all: Vec<usize> = (0..n_columns)
+            .map(|column| arguments.existing(column))
+            .collect();
+        let key_columns = rank
+            .partition_by
+            .iter()
+            .map(|expr| arguments.column(expr))
+            .collect::<Result<Vec<_>>>()?;
+        let keep = if key.asc { Keep::First } else { Keep::Last };
+        let names: Vec<_> = rank.partition_by.iter().map(text::expression).collect();
+        let (row, order) = match (keep, column) {
+            (Keep::First, TimeColumn::Rowtime(_)) => ("FirstRow", "ROWTIME"),
+            (Keep::First, TimeColumn::Proctime) => ("FirstRow", "PROCTIME"),
+            (Keep::Last, TimeColumn::Rowtime(_)) => ("LastRow", "ROWTIME"),
+            (Keep::Last, TimeColumn::Proctime) => ("LastRow", "PROCTIME"),
+        };
+        let name = format!(
+            "Deduplicate(keep=[{row}], key=[{}], order=[{order}], outputInsertOnly=[{}])",
+            names.join(", "),
+            keep == Keep::First
+        );
+        let schema = Arc::clone(&input.schema);
+        let input = arguments.calc(self, &input, &all);
+        let exchange = if key_columns.is_empty() {
+            Exchange::Single
+        } else {
+            Exchange::Hash(key_columns.clone())
+        };
+        let mode = match keep {
+            Keep::First => ChangelogMode::INSERT_ONLY,
+            Keep::Last => ChangelogMode::ALL,
+        };
+        let spec = DeduplicateSpec {
+            input_schema: Arc::clone(&input.schema),
+            key_columns,
+            time_column: column.rowtime(),
+            keep,
+            emission: self.options.emission,
+            schema: Arc::clone(&schema),
+        };
+        let built = self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            mode,
+        );
+        Ok(Some(built))
+    }
+}
+
+/// A column that is a time attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeColumn {
+    /// With its index in the input.
+    Rowtime(usize),
+    Proctime,
+}
+
+impl TimeColumn {
+    pub(super) const fn rowtime(self) -> Option<usize> {
+        match self {
+            Self::Rowtime(column) => Some(column),
+            Self::Proctime => None,
+        }
+    }
+}
+
+/// The time attribute that `expr` over the columns of `plan` is.
+pub(super) fn time_attribute(plan: &LogicalPlan, expr: &Expr) -> Option<TimeColumn> {
+    let column = unaliased(expr).try_as_col()?;
+    let column_idx = plan.schema().maybe_index_of_column(column)?;
+    let field = plan.schema().field(column_idx);
+    if time::is_rowtime(field) {
+        Some(TimeColumn::Rowtime(column_idx))
+    } else if time::is_proctime(field) {
+        Some(TimeColumn::Proctime)
+    } else {
+        None
     }
 }
 

@@ -1,0 +1,438 @@
+//! The first or the last row of each key, by event time or by arrival.
+//!
+//! ```text
+//!   first, arrival     the row at once: +I; nothing else is kept than the key
+//!   first, event time  +I when the watermark passes the row; until then an earlier row replaces it
+//!   last               +I, then -U/+U for every row that is not older than the kept one
+//! ```
+//!
+//! Source: Flink 2.3, `ProcTimeDeduplicateKeepFirstRowFunction`, `RowTimeDeduplicateFunction`,
+//! `RowTimeDeduplicateKeepFirstRowFunction`, and its answers.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
+
+use super::group_changes::columns_at;
+use super::rank::changes::RankedChanges;
+use super::rowtime::{Waiting, times_of};
+use super::{Emission, Operator, OperatorFactory, Output, StepContext};
+use crate::data::{Delta, NO_WATERMARK, RowKind};
+use crate::error::{EngineError, Result};
+use crate::state::{KeyIndex, RowStore, StateTable};
+
+/// Which row of a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The first one.
+    First,
+    /// The last one.
+    Last,
+}
+
+/// A deduplication of insertions.
+#[derive(Debug, Clone)]
+pub struct DeduplicateSpec {
+    /// Schema of the rows that come in.
+    pub input_schema: SchemaRef,
+    /// Columns of the key.
+    pub key_columns: Vec<usize>,
+    /// Column of the event time; without one the order is that of arrival.
+    pub time_column: Option<usize>,
+    /// Which row is kept.
+    pub keep: Keep,
+    /// When changes are sent on.
+    pub emission: Emission,
+    /// Schema of the rows that leave: the first columns of the input.
+    pub schema: SchemaRef,
+}
+
+impl OperatorFactory for DeduplicateSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        let key_types = self
+            .key_columns
+            .iter()
+            .map(|&column| {
+                self.input_schema
+                    .fields()
+                    .get(column)
+                    .map(|field| field.data_type().clone())
+                    .ok_or_else(|| EngineError::internal("a key is a missing column"))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Box::new(Deduplicate {
+            index: KeyIndex::try_new(&key_types)?,
+            kept: Vec::new(),
+            rows: RowStore::new(Arc::clone(&self.input_schema)),
+            due: BinaryHeap::new(),
+            n_arrived: 0,
+            ids: Vec::new(),
+            changes: RankedChanges::default(),
+            touched: Vec::new(),
+            spec: self.clone(),
+        }))
+    }
+}
+
+struct Deduplicate {
+    spec: DeduplicateSpec,
+    index: KeyIndex,
+    /// By id of the key.
+    kept: Vec<Kept>,
+    rows: RowStore,
+    /// First rows that wait for the watermark: time, number of arrival, key. A row that was
+    /// replaced stands here until its time.
+    due: BinaryHeap<Reverse<(i64, u64, u32)>>,
+    n_arrived: u64,
+    ids: Vec<u32>,
+    changes: RankedChanges,
+    /// Keys whose last row has changed in this step (net), with the slot before it.
+    touched: Vec<(u32, Option<u32>)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    /// The row that waits (first) or is the newest (last).
+    Row {
+        slot: u32,
+        waiting: Waiting,
+        arrived: u64,
+        is_touched: bool,
+    },
+    /// The first row has been sent.
+    Done,
+}
+
+impl Operator for Deduplicate {
+    fn push(
+        &mut self,
+        _port: usize,
+        delta: Delta,
+        ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        if delta.kinds().is_some() {
+            return Err(EngineError::internal(
+                "a deduplication planned for insertions got other changes",
+            ));
+        }
+        let n_rows = delta.num_rows();
+        let key = columns_at(delta.batch(), &self.spec.key_columns)?;
+        let mut ids = std::mem::take(&mut self.ids);
+        self.index.intern(&key, n_rows, &mut ids)?;
+        self.kept
+            .resize(self.index.end().max(self.kept.len()), Kept::default());
+        let times = match self.spec.time_column {
+            Some(column) => Some(times_of(delta.batch(), column)?),
+            None => None,
+        };
+        let block = self.rows.admit(delta.batch().clone());
+        for (row_idx, &id) in ids.iter().enumerate() {
+            let waiting = Waiting {
+                time_ms: times
+                    .as_ref()
+                    .and_then(|times| times.get(row_idx).copied())
+                    .unwrap_or_default(),
+                arrival_ms: ctx.watermark_at(&delta, row_idx),
+            };
+            let row = row_idx as u32;
+            match (self.spec.keep, times.is_some()) {
+                (Keep::First, false) => self.first_to_come(id, block, row),
+                (Keep::First, true) => self.first_in_time(id, block, row, waiting),
+                (Keep::Last, _) => self.last(id, block, row, waiting),
+            }
+        }
+        self.ids = ids;
+        if self.spec.emission == Emission::NetPerStep && self.spec.keep == Keep::Last {
+            return Ok(());
+        }
+        self.flush(out)
+    }
+
+    fn on_watermark(
+        &mut self,
+        watermark_ms: i64,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        while let Some(Reverse((time_ms, arrived, id))) = self.due.peek().copied() {
+            if time_ms > watermark_ms {
+                break;
+            }
+            self.due.pop();
+            let Some(kept) = self.kept.get_mut(id as usize) else {
+                continue;
+            };
+            if let Kept::Row {
+                slot,
+                arrived: known,
+                ..
+            } = *kept
+                && known == arrived
+            {
+                *kept = Kept::Done;
+                self.changes.push(RowKind::Insert, self.rows.place(slot), 1);
+                self.rows.release(slot);
+            }
+        }
+        self.flush(out)
+    }
+
+    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
+        for (id, before) in std::mem::take(&mut self.touched) {
+            let Some(Kept::Row {
+                slot, is_touched, ..
+            }) = self.kept.get_mut(id as usize)
+            else {
+                continue;
+            };
+            *is_touched = false;
+            let place = self.rows.place(*slot);
+            match before {
+                Some(before) => {
+                    let before = self.rows.place(before);
+                    self.changes.push(RowKind::UpdateBefore, before, 1);
+                    self.changes.push(RowKind::UpdateAfter, place, 1);
+                }
+                None => self.changes.push(RowKind::Insert, place, 1),
+            }
+        }
+        self.flush(out)
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let used = self.index.used_ids();
+        let kept = |id: &u32| self.kept.get(*id as usize).copied().unwrap_or_default();
+        let done: Vec<u32> = used
+            .iter()
+            .copied()
+            .filter(|id| matches!(kept(id), Kept::Done))
+            .collect();
+        let mut waiting: Vec<(u64, u32, i64)> = used
+            .iter()
+            .filter_map(|id| match kept(id) {
+                Kept::Row {
+                    slot,
+                    waiting,
+                    arrived,
+                    ..
+                } => Some((arrived, slot, waiting.arrival_ms)),
+                _ => None,
+            })
+            .collect();
+        waiting.sort_unstable();
+        let rows = self.rows.gather_slots(waiting.iter().map(|row| row.1))?;
+        let arrivals = Int64Array::from_iter_values(waiting.iter().map(|row| row.2));
+        Ok(vec![
+            StateTable {
+                name: "rows",
+                batch: with_column(&rows, "arrival_watermark", Arc::new(arrivals))?,
+                key_columns: self.spec.key_columns.clone(),
+            },
+            StateTable {
+                name: "done",
+                batch: self.key_batch(&done)?,
+                key_columns: (0..self.spec.key_columns.len()).collect(),
+            },
+        ])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            match table.name {
+                "rows" => self.restore_rows(&table.batch)?,
+                "done" => {
+                    let mut ids = Vec::new();
+                    let (columns, n_rows) = (table.batch.columns(), table.batch.num_rows());
+                    self.index.intern(columns, n_rows, &mut ids)?;
+                    self.kept
+                        .resize(self.index.end().max(self.kept.len()), Kept::default());
+                    for id in ids {
+                        if let Some(kept) = self.kept.get_mut(id as usize) {
+                            *kept = Kept::Done;
+                        }
+                    }
+                }
+                other => {
+                    return Err(EngineError::internal(format!(
+                        "a deduplication has no state '{other}'"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.index.state_bytes()
+            + self.kept.capacity() * size_of::<Kept>()
+            + self.rows.state_bytes()
+            + self.due.capacity() * size_of::<Reverse<(i64, u64, u32)>>()
+    }
+}
+
+impl Deduplicate {
+    fn first_to_come(&mut self, id: u32, block: u32, row: u32) {
+        if let Some(kept) = self.kept.get_mut(id as usize)
+            && matches!(kept, Kept::Nothing)
+        {
+            *kept = Kept::Done;
+            let place = RowStore::place_in(block, row);
+            self.changes.push(RowKind::Insert, place, 1);
+        }
+    }
+
+    fn first_in_time(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) {
+        let Some(kept) = self.kept.get_mut(id as usize) else {
+            return;
+        };
+        match *kept {
+            Kept::Done => return,
+            Kept::Row { waiting: known, .. }
+                if known.has_fired(waiting.arrival_ms) || known.time_ms <= waiting.time_ms =>
+            {
+                return;
+            }
+            Kept::Row { slot, .. } => self.rows.release(slot),
+            Kept::Nothing => {}
+        }
+        self.n_arrived += 1;
+        self.due
+            .push(Reverse((waiting.time_ms, self.n_arrived, id)));
+        *kept = Kept::Row {
+            slot: self.rows.keep(block, row),
+            waiting,
+            arrived: self.n_arrived,
+            is_touched: false,
+        };
+    }
+
+    fn last(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) {
+        let Some(kept) = self.kept.get_mut(id as usize) else {
+            return;
+        };
+        let before = match *kept {
+            Kept::Row { waiting: known, .. } if known.time_ms > waiting.time_ms => return,
+            Kept::Row {
+                slot, is_touched, ..
+            } => Some((slot, is_touched)),
+            _ => None,
+        };
+        let slot = self.rows.keep(block, row);
+        self.n_arrived += 1;
+        *kept = Kept::Row {
+            slot,
+            waiting,
+            arrived: self.n_arrived,
+            is_touched: true,
+        };
+        if let Some((before, _)) = before {
+            self.rows.release(before);
+        }
+        if self.spec.emission == Emission::NetPerStep {
+            // The content before the step is told once.
+            if !before.is_some_and(|(_, is_touched)| is_touched) {
+                self.touched.push((id, before.map(|(slot, _)| slot)));
+            }
+            return;
+        }
+        let place = self.rows.place(slot);
+        match before {
+            Some((before, _)) => {
+                let before = self.rows.place(before);
+                self.changes.push(RowKind::UpdateBefore, before, 1);
+                self.changes.push(RowKind::UpdateAfter, place, 1);
+            }
+            None => self.changes.push(RowKind::Insert, place, 1),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Output) -> Result<()> {
+        if !self.changes.is_empty() {
+            out.emit(self.changes.take(&self.rows, &self.spec.schema, false)?);
+        }
+        self.rows.settle()
+    }
+
+    fn key_batch(&self, ids: &[u32]) -> Result<RecordBatch> {
+        let columns = self.index.keys(ids)?;
+        let fields: Vec<Field> = columns
+            .iter()
+            .enumerate()
+            .map(|(idx, column)| Field::new(format!("key{idx}"), column.data_type().clone(), true))
+            .collect();
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(ids.len()));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            columns,
+            &options,
+        )?)
+    }
+
+    fn restore_rows(&mut self, batch: &RecordBatch) -> Result<()> {
+        let n_columns = self.spec.input_schema.fields().len();
+        let (columns, rest) = batch
+            .columns()
+            .split_at_checked(n_columns)
+            .ok_or_else(|| EngineError::internal("saved rows have too few columns"))?;
+        let arrivals = rest
+            .first()
+            .and_then(|it| it.as_primitive_opt::<Int64Type>());
+        let rows = RecordBatch::try_new(Arc::clone(&self.spec.input_schema), columns.to_vec())?;
+        let key = columns_at(&rows, &self.spec.key_columns)?;
+        let mut ids = Vec::new();
+        self.index.intern(&key, rows.num_rows(), &mut ids)?;
+        self.kept
+            .resize(self.index.end().max(self.kept.len()), Kept::default());
+        let times = match self.spec.time_column {
+            Some(column) => Some(times_of(&rows, column)?),
+            None => None,
+        };
+        let block = self.rows.admit(rows);
+        for (row_idx, &id) in ids.iter().enumerate() {
+            let waiting = Waiting {
+                time_ms: times
+                    .as_ref()
+                    .and_then(|times| times.get(row_idx).copied())
+                    .unwrap_or_default(),
+                arrival_ms: arrivals.map_or(NO_WATERMARK, |it| it.value(row_idx)),
+            };
+            self.n_arrived += 1;
+            if self.spec.keep == Keep::First {
+                self.due
+                    .push(Reverse((waiting.time_ms, self.n_arrived, id)));
+            }
+            if let Some(kept) = self.kept.get_mut(id as usize) {
+                *kept = Kept::Row {
+                    slot: self.rows.keep(block, row_idx as u32),
+                    waiting,
+                    arrived: self.n_arrived,
+                    is_touched: false,
+                };
+            }
+        }
+        self.rows.settle()
+    }
+}
+
+/// `batch` with one more column.
+pub(super) fn with_column(
+    batch: &RecordBatch,
+    name: &str,
+    column: ArrayRef,
+) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(name, column.data_type().clone(), true)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(column);
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
