@@ -37,6 +37,8 @@ pub mod join;
 
 pub mod limit;
 
+pub mod over;
+
 pub mod rank;
 
 mod rowtime;
@@ -62,6 +64,7 @@ pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
+pub use over::{Frame, OverCall, OverOrder, OverSpec};
 pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 pub use temporal_sort::TemporalSortSpec;

@@ -57,6 +57,12 @@ impl<T> SortedRuns<T> {
         self.range(position, position.saturating_add(1)).next()
     }
 
+    /// The entry at `position`, to be changed without changing its order.
+    pub fn get_mut(&mut self, position: usize) -> Option<&mut T> {
+        let (run_idx, offset) = self.locate(position, false);
+        self.run_mut(run_idx)?.get_mut(offset)
+    }
+
     /// The last entry.
     #[must_use]
     pub fn last(&self) -> Option<&T> {

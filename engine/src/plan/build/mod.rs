@@ -31,6 +31,8 @@ mod monotonicity;
 
 mod order;
 
+mod over;
+
 mod rank;
 
 mod watermark;
@@ -281,6 +283,7 @@ impl GraphBuilder {
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) => self.sort(sort, 0, sort.fetch),
+            LogicalPlan::Window(window) => self.over(window),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
             LogicalPlan::Extension(extension) => self.extension(extension),
@@ -467,7 +470,6 @@ fn depends_on_options(plan: &LogicalPlan) -> Result<bool> {
 /// What a relation that does not run yet is called.
 fn feature(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Window(_) => "OVER in streaming mode".to_owned(),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE".to_owned(),
         LogicalPlan::Subquery(_) => "this subquery".to_owned(),
         LogicalPlan::Distinct(_) => "DISTINCT ON".to_owned(),

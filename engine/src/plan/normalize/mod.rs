@@ -29,9 +29,9 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
     Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut, WindowFrameBound, WindowType,
+    Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
 
 use literals::{
@@ -409,8 +409,35 @@ fn restore_plain_numbers(function: &mut Function) {
             | WindowFrameBound::Following(Some(expr)) = bound
             {
                 to_plain_number(expr);
+                to_interval_text(expr);
             }
         }
+    }
+}
+
+/// `__interval_millis(5000)` as an interval of text, the one form that a window frame takes.
+fn to_interval_text(expr: &mut Expr) {
+    let Expr::Function(function) = expr else {
+        return;
+    };
+    let unit = match function.name.to_string().as_str() {
+        "__interval_millis" => "milliseconds",
+        "__interval_months" => "months",
+        _ => return,
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return;
+    };
+    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(number))] = list.args.as_slice() {
+        let mut number = number.clone();
+        to_plain_number(&mut number);
+        *expr = Expr::Interval(Interval {
+            value: Box::new(string(&format!("{number} {unit}"))),
+            leading_field: None,
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        });
     }
 }
 
