@@ -2,7 +2,7 @@
 //! beside the keys, over tables and over aggregates that change.
 
 /// Queries over `t`, `u` and the views `by_key` and `busy`.
-pub const JOINS: [&str; 26] = [
+pub const JOINS: [&str; 34] = [
     "SELECT t.k, t.n, u.s, u.m FROM t JOIN u ON t.k = u.k",
     "SELECT t.k, t.n, u.s FROM t LEFT JOIN u ON t.k = u.k",
     "SELECT t.n, u.k, u.s FROM t RIGHT JOIN u ON t.k = u.k",
@@ -28,5 +28,14 @@ pub const JOINS: [&str; 26] = [
     "SELECT u.k, u.n, v.c FROM u LEFT JOIN busy v ON u.k = v.k AND v.c > u.n",
     "SELECT a.c, b.total FROM by_key a FULL JOIN by_key b ON a.c = b.c AND a.k < b.k",
     "SELECT x.k, COUNT(*) AS c, SUM(y.n) AS total FROM t x JOIN u y ON x.k = y.k GROUP BY x.k",
+    "SELECT k, s FROM t INTERSECT SELECT k, s FROM u",
+    "SELECT k, b FROM t EXCEPT SELECT k, b FROM u",
+    "SELECT t.k, t.n FROM t WHERE t.b OR (t.k IS NOT NULL \
+     AND t.k NOT IN (SELECT n FROM u WHERE n IS NOT NULL))",
+    "SELECT u.k, u.n, (SELECT MAX(n) FROM t WHERE t.k = u.k) AS hi FROM u",
+    "SELECT u.k, u.n, (SELECT COUNT(*) FROM t WHERE t.k = u.k) AS c FROM u",
+    "SELECT u.k, u.n FROM u WHERE u.n > (SELECT AVG(d) FROM t WHERE t.s = u.s)",
+    "SELECT u.k, v.c FROM u, LATERAL (SELECT n AS c FROM t WHERE t.k = u.k AND t.n > u.n) AS v",
+    "SELECT t.k, t.n FROM t WHERE NOT (t.k IN (SELECT k FROM busy)) AND t.n IS NOT NULL",
     "SELECT t.k, u.n, v.total FROM t JOIN u ON t.s = u.s JOIN by_key v ON v.k = u.k",
 ];

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use tidemill_engine::connectors::collect::ChangeEvent;
 use tidemill_engine::connectors::view::ViewOptions;
 use tidemill_engine::runtime::JobStatus;
 use tidemill_engine::session::{Query, ResultContent, Session};
-use tidemill_tests::changes::{History, changes, history, schema, split};
+use tidemill_tests::changes::{Change, History, changes, history, schema, split};
 use tidemill_tests::joins::JOINS;
 use tidemill_tests::oracle::{Bag, bag_of, batch_result, fold};
 use tidemill_tests::replay::Replay;
@@ -95,10 +96,6 @@ const CASES: [Case; 19] = [
         is_global: true,
     },
 ];
-
-fn cases() -> impl Iterator<Item = Case> {
-    CASES.into_iter().chain(JOINS.into_iter().map(case))
-}
 
 fn session(t: &History, u: &History, n_workers: usize, step_rows: usize) -> Session {
     pausing_session(t, u, n_workers, step_rows, None)
@@ -198,6 +195,77 @@ fn viewed(query: &Query) -> Bag {
     bag_of([&snapshot.rows]).unwrap()
 }
 
+/// Every query of `cases` gives what batch gives, in each of the settings: workers, rows of a step.
+fn check_settings(
+    t: &[Change],
+    u: &[Change],
+    cases: &[Case],
+    settings: &[(usize, usize)],
+) -> Result<(), TestCaseError> {
+    let (t, u) = (history(t).unwrap(), history(u).unwrap());
+    let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
+    let expected: Vec<Bag> = cases
+        .iter()
+        .map(|case| batch_result(&tables, &VIEWS, case.sql).unwrap())
+        .collect();
+    for &(n_workers, step_rows) in settings {
+        let session = session(&t, &u, n_workers, step_rows);
+        for (case, expected) in cases.iter().zip(&expected) {
+            if case.is_global && t.table.num_rows() == 0 {
+                continue;
+            }
+            let query = session.query(case.sql).unwrap();
+            let setting = (case.sql, n_workers, step_rows);
+            prop_assert_eq!(&collected(&query), expected, "collect: {:?}", setting);
+            prop_assert_eq!(&viewed(&query), expected, "view: {:?}", setting);
+        }
+    }
+    Ok(())
+}
+
+/// A job that is stopped in the middle and goes on elsewhere, on another number of workers, gives
+/// what it would have given. Settings: workers before and after, rows of a step.
+fn check_restarts(
+    t: &[Change],
+    u: &[Change],
+    pause_after: usize,
+    cases: &[Case],
+    settings: &[(usize, usize, usize)],
+) -> Result<(), TestCaseError> {
+    let (t, u) = (history(t).unwrap(), history(u).unwrap());
+    let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
+    let folder = folder_in_memory();
+    for &(before, after, step_rows) in settings {
+        let first = pausing_session(&t, &u, before, step_rows, Some(pause_after));
+        let second = session(&t, &u, after, step_rows);
+        for case in cases {
+            if case.is_global && t.table.num_rows() == 0 {
+                continue;
+            }
+            let expected = batch_result(&tables, &VIEWS, case.sql).unwrap();
+            let (bag, [of_log, of_view]) =
+                interrupted(&first.query(case.sql).unwrap(), folder.path());
+            let restore_from = |folder: &Path| {
+                let folder = folder.display().to_string();
+                second
+                    .set_config("execution.state-recovery.path", &folder)
+                    .unwrap();
+                second.query(case.sql).unwrap()
+            };
+            let setting = (case.sql, before, after, step_rows);
+            let collected = collected_onto(bag, &restore_from(&of_log));
+            prop_assert_eq!(&collected, &expected, "collect: {:?}", setting);
+            let viewed = viewed(&restore_from(&of_view));
+            prop_assert_eq!(&viewed, &expected, "view: {:?}", setting);
+        }
+    }
+    Ok(())
+}
+
+fn joins() -> Vec<Case> {
+    JOINS.into_iter().map(case).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 12,
@@ -208,61 +276,43 @@ proptest! {
 
     #[test]
     fn any_changes_any_steps_any_workers(t in changes(160), u in changes(40)) {
-        let (t, u) = (history(&t).unwrap(), history(&u).unwrap());
-        let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
-        let expected: Vec<Bag> = cases()
-            .map(|case| batch_result(&tables, &VIEWS, case.sql).unwrap())
-            .collect();
-        for (n_workers, step_rows) in [
+        let settings = [
             (1, 1), (1, 7), (1, 1024),
             (2, 1), (2, 7), (2, 1024),
             (3, 1), (3, 7), (3, 1024),
-        ] {
-            let session = session(&t, &u, n_workers, step_rows);
-            for (case, expected) in cases().zip(&expected) {
-                if case.is_global && t.table.num_rows() == 0 {
-                    continue;
-                }
-                let query = session.query(case.sql).unwrap();
-                let setting = (case.sql, n_workers, step_rows);
-                prop_assert_eq!(&collected(&query), expected, "collect: {:?}", setting);
-                prop_assert_eq!(&viewed(&query), expected, "view: {:?}", setting);
-            }
-        }
+        ];
+        check_settings(&t, &u, &CASES, &settings)?;
     }
 
-    /// A job that is stopped in the middle and goes on elsewhere, on another number of workers,
-    /// gives what it would have given.
     #[test]
     fn a_restart_in_the_middle_changes_nothing(
         t in changes(80),
         u in changes(40),
         pause_after in 0_usize..12,
     ) {
-        let (t, u) = (history(&t).unwrap(), history(&u).unwrap());
-        let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
-        let folder = folder_in_memory();
-        for (before, after, step_rows) in [(1, 3, 7), (3, 2, 3)] {
-            let first = pausing_session(&t, &u, before, step_rows, Some(pause_after));
-            let second = session(&t, &u, after, step_rows);
-            for case in cases() {
-                if case.is_global && t.table.num_rows() == 0 {
-                    continue;
-                }
-                let expected = batch_result(&tables, &VIEWS, case.sql).unwrap();
-                let (bag, [of_log, of_view]) =
-                    interrupted(&first.query(case.sql).unwrap(), folder.path());
-                let restore_from = |folder: &Path| {
-                    let folder = folder.display().to_string();
-                    second.set_config("execution.state-recovery.path", &folder).unwrap();
-                    second.query(case.sql).unwrap()
-                };
-                let setting = (case.sql, before, after, step_rows);
-                let collected = collected_onto(bag, &restore_from(&of_log));
-                prop_assert_eq!(&collected, &expected, "collect: {:?}", setting);
-                let viewed = viewed(&restore_from(&of_view));
-                prop_assert_eq!(&viewed, &expected, "view: {:?}", setting);
-            }
-        }
+        check_restarts(&t, &u, pause_after, &CASES, &[(1, 3, 7), (3, 2, 3)])?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 4,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn joins_of_any_changes(t in changes(120), u in changes(60)) {
+        check_settings(&t, &u, &joins(), &[(1, 1), (1, 7), (2, 7), (3, 1024)])?;
+    }
+
+    #[test]
+    fn joins_restart_in_the_middle(
+        t in changes(60),
+        u in changes(40),
+        pause_after in 0_usize..12,
+    ) {
+        check_restarts(&t, &u, pause_after, &joins(), &[(1, 3, 7)])?;
     }
 }

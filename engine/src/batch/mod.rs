@@ -32,6 +32,7 @@ use crate::error::{EngineError, Result};
 use crate::plan::changes::table_error;
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
+use crate::plan::subquery;
 use provider::SourceProvider;
 pub use source::BatchQuery;
 
@@ -149,6 +150,7 @@ fn session_state(config: &Arc<ConfigOptions>) -> SessionState {
 
 /// The plan with every connector's source behind DataFusion's trait.
 fn with_providers(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = subquery::prepared_for_batch(plan)?;
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = node else {
             return Ok(Transformed::no(node));

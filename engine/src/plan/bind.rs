@@ -25,6 +25,8 @@ use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::rules::analyze;
+use crate::plan::star::spell_out;
+use crate::plan::subquery;
 use crate::plan::window::group::plan_group_windows;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
@@ -52,11 +54,12 @@ fn bind_unplaced(
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config);
     let options = ParserOptions::from(&config.sql_parser);
+    spell_out(&mut query, &context, options);
     check_group_by(&query, &context, options)?;
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
-    let plan = correlated(plan)?;
+    let plan = subquery::checked(correlated(plan)?)?;
     check_set_operations(&plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
     analyze(rewrite_aggregates(plan)?, config)
@@ -146,20 +149,21 @@ fn mismatch_of(node: &LogicalPlan, operation: &str) -> Option<String> {
         return None;
     };
     let (first, others) = union.inputs.split_first()?;
-    for (column_idx, field) in first.schema().fields().iter().enumerate() {
-        let root = FlinkType::from_field(field).root;
-        let differs = others.iter().any(|other| {
-            let fields = other.schema().fields();
-            fields
-                .get(column_idx)
-                .is_some_and(|field| !are_of_one_family(&root, &FlinkType::from_field(field).root))
-        });
-        if differs {
-            let number = column_idx + 1;
-            return Some(format!("type mismatch in column {number} of {operation}"));
-        }
-    }
-    None
+    others
+        .iter()
+        .find_map(|other| mismatch(first.schema(), other.schema(), operation))
+}
+
+/// What is wrong with these sides of a set operation, if a column has no type that holds both.
+#[must_use]
+pub fn mismatch(left: &DFSchema, right: &DFSchema, operation: &str) -> Option<String> {
+    let columns = left.fields().iter().zip(right.fields());
+    columns.enumerate().find_map(|(column_idx, (left, right))| {
+        let roots = [left, right].map(|field| FlinkType::from_field(field).root);
+        let [left, right] = &roots;
+        (!are_of_one_family(left, right))
+            .then(|| format!("type mismatch in column {} of {operation}", column_idx + 1))
+    })
 }
 
 /// Whether some type may hold both types; what is inside of nested types is not looked at.

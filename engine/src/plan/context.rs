@@ -26,6 +26,7 @@ use crate::functions::registry::builtin_scalar;
 use crate::plan::correlate::TableFunctions;
 use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
+use crate::plan::set_all::SetOperations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
 use crate::sql::diagnostics::SqlDiagnostic;
@@ -158,6 +159,7 @@ impl<'a> BindContext<'a> {
             expr_planners,
             relation_planners: vec![
                 Arc::new(WindowRelations::new(options)),
+                Arc::new(SetOperations),
                 Arc::new(TableFunctions::new(options, functions.table_functions())),
             ],
         }

@@ -29,6 +29,12 @@ pub mod correlate;
 
 pub mod aggregates;
 
+pub mod subquery;
+
+pub mod set_all;
+
+pub mod star;
+
 pub mod bind;
 
 pub mod rules;

@@ -11,7 +11,6 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
-use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion::optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
@@ -34,6 +33,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext,
 
 use crate::error::Result;
 use crate::plan::errors::from_planner;
+use crate::plan::subquery;
 
 /// Inserts the implicit casts and checks that the plan makes sense.
 ///
@@ -51,6 +51,7 @@ pub fn analyze(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Logical
 /// # Errors
 /// If a rule fails: a constant expression that cannot be computed, or a bug.
 pub fn optimize(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan> {
+    let plan = subquery::prepared(plan)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(RewriteSetComparison::new()),
         Arc::new(OptimizeUnions::new()),
@@ -59,7 +60,6 @@ pub fn optimize(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Logica
         Arc::new(EliminateJoin::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),
-        Arc::new(DecorrelateLateralJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
         Arc::new(EliminateDuplicatedExpr::new()),
         Arc::new(EliminateFilter::new()),

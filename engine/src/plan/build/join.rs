@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::logical_plan::builder::build_join_schema;
@@ -24,6 +24,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
 use super::arguments::Arguments;
 use super::{Built, GraphBuilder, physical};
 use crate::data::ChangelogMode;
+use crate::data::types::FlinkType;
 use crate::error::Result;
 use crate::operators::{Emission, JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 use crate::plan::changes;
@@ -241,13 +242,21 @@ fn same_type(join: &Join, left: &Expr, right: &Expr) -> Result<(Expr, Expr)> {
     if left_type.equals_datatype(&right_type) {
         return Ok((left.clone(), right.clone()));
     }
-    let common = comparison_coercion(&left_type, &right_type).ok_or_else(|| {
-        validation(format!(
-            "implicit type conversion between {left_type} and {right_type} is not supported on \
-             join's condition now"
-        ))
-    })?;
-    let to_common = |expr: &Expr, own: &arrow::datatypes::DataType| {
+    let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8);
+    let common = comparison_coercion(&left_type, &right_type)
+        .filter(|_| is_text(&left_type) == is_text(&right_type))
+        .ok_or_else(|| {
+            let text = |data_type: DataType| {
+                FlinkType::from_field(&Field::new("", data_type, true)).to_string()
+            };
+            validation(format!(
+                "implicit type conversion between {} and {} is not supported on join's condition \
+                 now",
+                text(left_type.clone()),
+                text(right_type.clone())
+            ))
+        })?;
+    let to_common = |expr: &Expr, own: &DataType| {
         if own.equals_datatype(&common) {
             expr.clone()
         } else {

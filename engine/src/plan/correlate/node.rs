@@ -22,7 +22,7 @@ pub struct TableCall {
     pub function: Arc<dyn TableFunction>,
     /// Over the columns of the rows that it is called for: outer references.
     pub arguments: Vec<Expr>,
-    schema: DFSchemaRef,
+    pub(in crate::plan) schema: DFSchemaRef,
 }
 
 impl TableCall {
@@ -230,11 +230,8 @@ impl UserDefinedLogicalNodeCore for Correlate {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.arguments
-            .iter()
-            .chain(&self.condition)
-            .cloned()
-            .collect()
+        // The condition is over the output, of which those who ask know nothing.
+        self.arguments.clone()
     }
 
     /// Filters on columns of the input may go below.
@@ -250,20 +247,14 @@ impl UserDefinedLogicalNodeCore for Correlate {
         write!(f, "Correlate: {join_type} {}", self.call_text())
     }
 
-    fn with_exprs_and_inputs(
-        &self,
-        mut exprs: Vec<Expr>,
-        inputs: Vec<LogicalPlan>,
-    ) -> DfResult<Self> {
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DfResult<Self> {
         let Ok([input]) = <[LogicalPlan; 1]>::try_from(inputs) else {
             return Err(EngineError::internal("a Correlate without its input").into());
         };
-        let condition = self.condition.as_ref().and_then(|_| exprs.pop());
         Ok(Self {
             schema: joined(&input, &self.given)?,
             input,
             arguments: exprs,
-            condition,
             ..self.clone()
         })
     }

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::logical_plan::{EmptyRelation, Join, Projection};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
+
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
 use super::{Correlate, TableCall};
 use crate::error::{EngineError, Result};
@@ -64,6 +68,13 @@ fn of_join(join: Join) -> DfResult<Transformed<LogicalPlan>> {
     let condition = conjunction(condition);
     let input = Arc::unwrap_or_clone(join.left);
     if is_outer {
+        let condition = match condition {
+            Some(condition) => {
+                let plan = correlate(input.clone(), &call, None, true, given.clone())?;
+                Some(coerced(plan, condition)?)
+            }
+            None => None,
+        };
         return correlate(input, &call, condition, true, given).map(Transformed::yes);
     }
     let plan = correlate(input, &call, None, false, given)?;
@@ -72,6 +83,15 @@ fn of_join(join: Join) -> DfResult<Transformed<LogicalPlan>> {
         None => plan,
     };
     Ok(Transformed::yes(plan))
+}
+
+/// A condition over the columns of `plan`, with its implicit casts.
+fn coerced(plan: LogicalPlan, condition: Expr) -> DfResult<Expr> {
+    let filter = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+    match TypeCoercion::new().analyze(filter, &ConfigOptions::default())? {
+        LogicalPlan::Filter(filter) => Ok(filter.predicate),
+        _ => Err(EngineError::internal("a condition is lost").into()),
+    }
 }
 
 fn correlate(

@@ -22,6 +22,8 @@ mod literals;
 
 mod nested;
 
+mod sets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -33,6 +35,8 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
     VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
+
+pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
 
 use literals::{
     char_literal, interval_literal, number, number_text, to_plain_number, typed_literal,
@@ -111,7 +115,10 @@ impl VisitorMut for Normalizer {
             }
         }
         name_columns(&mut query.body);
-        ControlFlow::Continue(())
+        match sets::set_operations(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
@@ -122,7 +129,7 @@ impl VisitorMut for Normalizer {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
         let rewritten = match expr {
             Expr::Function(function) => aggregates::rewrite_call(function),
-            _ => plain_escape(expr),
+            _ => plain_escape(expr).and_then(|()| sets::row_membership(expr)),
         };
         match rewritten {
             Ok(()) => ControlFlow::Continue(()),
@@ -489,7 +496,7 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
 // --- names and shapes -----------------------------------------------------------------------
 
 /// Gives every column of a SELECT list a name of its own, as Calcite does.
-fn name_columns(body: &mut SetExpr) {
+pub(crate) fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => name_select(select),
         SetExpr::Values(values) => unify_texts(values),
