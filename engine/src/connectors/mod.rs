@@ -12,6 +12,8 @@ pub mod datagen;
 
 pub mod filesystem;
 
+pub mod nexmark;
+
 pub mod print;
 
 pub mod snapshot;

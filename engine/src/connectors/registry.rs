@@ -6,6 +6,7 @@ use super::ConnectorFactory;
 use super::blackhole::BlackholeFactory;
 use super::datagen::DatagenFactory;
 use super::filesystem::FilesystemFactory;
+use super::nexmark::NexmarkFactory;
 use super::print::PrintFactory;
 use super::snapshot::SnapshotFactory;
 use crate::sql::diagnostics::did_you_mean;
@@ -17,6 +18,7 @@ pub fn factories() -> Vec<Arc<dyn ConnectorFactory>> {
         Arc::new(BlackholeFactory),
         Arc::new(DatagenFactory),
         Arc::new(FilesystemFactory),
+        Arc::new(NexmarkFactory),
         Arc::new(PrintFactory),
         Arc::new(SnapshotFactory),
     ]
@@ -53,7 +55,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "unknown connector 'prnt'; connectors that exist: blackhole, datagen, filesystem, \
-             print, snapshot\n  hint: did you mean 'print'?"
+             nexmark, print, snapshot\n  hint: did you mean 'print'?"
         );
     }
 }
