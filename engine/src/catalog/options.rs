@@ -262,7 +262,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// Flink's sizes. Source: `org.apache.flink.configuration.MemorySize`.
-fn parse_bytes(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let (number, unit) = number_and_unit(text)?;
     let factor = match unit.as_str() {
         "" | "b" | "bytes" => 1,

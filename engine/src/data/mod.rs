@@ -11,6 +11,8 @@ pub mod keys;
 
 pub mod text;
 
+pub mod size;
+
 #[cfg(test)]
 mod types_tests;
 

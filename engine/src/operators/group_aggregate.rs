@@ -12,15 +12,18 @@
 //! Row by row does not mean one row at a time: the values after each row are a column like any
 //! other, and the value before a row is the one after the previous row of its group.
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::aggregates::{Aggregate, AggregateCall};
 use super::group_changes::{Frontier, RowChanges, changed_rows, columns_at, read_counts};
+use super::group_ttl::without_leading_retractions;
 use super::{Operator, OperatorFactory, Output, StepContext};
-use crate::data::Delta;
+use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, StateTable};
 
 /// The name of the table of a checkpoint.
@@ -92,6 +95,8 @@ impl OperatorFactory for GroupAggregateSpec {
             frontier: Frontier::default(),
             ids: Vec::new(),
             is_first_worker: worker_idx == 0,
+            last_writes: LastWrites::default(),
+            n_written: 0,
         }))
     }
 }
@@ -108,37 +113,55 @@ struct GroupAggregate {
     /// Of the rows of the batch; kept for its memory.
     ids: Vec<u32>,
     is_first_worker: bool,
+    /// When each group was written last; only if state has a time to live.
+    last_writes: LastWrites,
+    /// Rows of this step.
+    n_written: usize,
 }
 
 impl Operator for GroupAggregate {
     fn push(
         &mut self,
         _port: usize,
-        delta: Delta,
-        _ctx: &StepContext,
+        mut delta: Delta,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
-        let n_rows = delta.num_rows();
-        let key = columns_at(delta.batch(), &self.spec.group_columns)?;
+        let mut key = columns_at(delta.batch(), &self.spec.group_columns)?;
         let mut ids = std::mem::take(&mut self.ids);
-        self.index.intern(&key, n_rows, &mut ids)?;
+        self.index.intern(&key, delta.num_rows(), &mut ids)?;
         self.resize();
+        if let Some(ttl_ms) = ctx.state_ttl_ms
+            && let Some(living) = self.without_expired(&delta, &mut ids, ctx, ttl_ms)?
+        {
+            delta = living;
+            key = columns_at(delta.batch(), &self.spec.group_columns)?;
+        }
         let signs: Option<Vec<i8>> = delta
             .kinds()
             .map(|kinds| kinds.iter().map(|kind| kind.sign() as i8).collect());
         match self.spec.emission {
             Emission::NetPerStep => self.push_net(&delta, &key, &ids, signs.as_deref())?,
             Emission::RowByRow => {
-                self.push_row_by_row(&delta, &key, &ids, signs.as_deref(), out)?
+                let sends_all = ctx.state_ttl_ms.is_some();
+                self.push_row_by_row(&delta, &key, &ids, signs.as_deref(), sends_all, out)?
             }
         }
         self.ids = ids;
         Ok(())
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
         if self.spec.emission == Emission::NetPerStep && !self.frontier.is_empty() {
-            self.emit_net(out)?;
+            self.emit_net(ctx.state_ttl_ms.is_some(), out)?;
+        }
+        if let Some(ttl_ms) = ctx.state_ttl_ms {
+            let n_written = std::mem::take(&mut self.n_written);
+            let now_ms = ctx.processing_time_ms;
+            for group in self.last_writes.sweep(n_written, now_ms, ttl_ms) {
+                self.forget(group);
+                self.index.remove(group);
+            }
         }
         Ok(())
     }
@@ -168,6 +191,8 @@ impl Operator for GroupAggregate {
         for aggregate in self.calls.iter().flatten() {
             columns.extend(aggregate.save(&ids)?);
         }
+        let last_writes = ids.iter().map(|&id| self.last_writes.get(id));
+        columns.push(Arc::new(last_writes.collect::<Int64Array>()));
         let fields: Vec<Field> = (0..)
             .zip(&columns)
             .map(|(idx, column): (usize, _)| {
@@ -211,6 +236,16 @@ impl Operator for GroupAggregate {
                 aggregate.restore(&ids, own)?;
                 states = rest;
             }
+            let last_writes = states.first().ok_or_else(not_ours)?;
+            let last_writes = last_writes
+                .as_primitive_opt::<Int64Type>()
+                .ok_or_else(not_ours)?;
+            for (&id, written_ms) in ids.iter().zip(last_writes) {
+                if let Some(written_ms) = written_ms {
+                    self.last_writes.resize(self.counts.len());
+                    self.last_writes.write(id, written_ms);
+                }
+            }
         }
         Ok(())
     }
@@ -222,6 +257,7 @@ impl Operator for GroupAggregate {
             + self.index.state_bytes()
             + self.counts.capacity() * size_of::<i64>()
             + self.frontier.state_bytes()
+            + self.last_writes.state_bytes()
     }
 }
 
@@ -236,6 +272,57 @@ impl GroupAggregate {
         for aggregate in self.calls.iter_mut().flatten() {
             aggregate.resize(n_groups);
         }
+    }
+
+    /// Forgets the groups among `ids` that have come to their end, and notes the write. Gives the
+    /// rows that are left, if some would take back what is forgotten.
+    fn without_expired(
+        &mut self,
+        delta: &Delta,
+        ids: &mut Vec<u32>,
+        ctx: &StepContext,
+        ttl_ms: i64,
+    ) -> Result<Option<Delta>> {
+        let now_ms = ctx.processing_time_ms;
+        self.last_writes.resize(self.counts.len());
+        self.n_written += ids.len();
+        for &id in ids.iter() {
+            if self.last_writes.is_expired(id, now_ms, ttl_ms) {
+                self.forget(id);
+            }
+        }
+        let signs = |kinds: &[RowKind]| kinds.iter().map(|it| it.sign() as i8).collect::<Vec<_>>();
+        let kept = delta.kinds().and_then(|kinds| {
+            without_leading_retractions(ids, &signs(kinds), |group| self.count(group))
+        });
+        if let Some(kept) = &kept {
+            let kept_ids = kept
+                .iter()
+                .filter_map(|&row_idx| ids.get(row_idx as usize).copied())
+                .collect();
+            let all_ids = std::mem::replace(ids, kept_ids);
+            let is_kept: HashSet<u32> = ids.iter().copied().collect();
+            let dropped: Vec<u32> = all_ids
+                .into_iter()
+                .filter(|id| !is_kept.contains(id))
+                .collect();
+            self.remove_empty(&dropped);
+        }
+        for &id in ids.iter() {
+            self.last_writes.write(id, now_ms);
+        }
+        kept.map(|kept| delta.take(&kept.into())).transpose()
+    }
+
+    /// Makes the group as if it had never seen a row.
+    fn forget(&mut self, group: u32) {
+        if let Some(count) = self.counts.get_mut(group as usize) {
+            *count = 0;
+        }
+        for aggregate in self.calls.iter_mut().flatten() {
+            aggregate.clear(group);
+        }
+        self.last_writes.forget(group);
     }
 
     /// Takes the rows in; remembers the values before of groups that this step touches first.
@@ -260,8 +347,10 @@ impl GroupAggregate {
         Ok(())
     }
 
-    fn emit_net(&mut self, out: &mut Output) -> Result<()> {
-        for frontier in self.frontier.take()? {
+    /// Sends the changes of the step's groups; with `sends_all` also contents that are as before.
+    fn emit_net(&mut self, sends_all: bool, out: &mut Output) -> Result<()> {
+        for mut frontier in self.frontier.take()? {
+            frontier.sends_all = sends_all;
             let groups = &frontier.groups;
             let after = self.read(groups)?;
             let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
@@ -281,6 +370,7 @@ impl GroupAggregate {
         key: &[ArrayRef],
         ids: &[u32],
         signs: Option<&[i8]>,
+        sends_all: bool,
         out: &mut Output,
     ) -> Result<()> {
         let (groups, _) = self.frontier.touch(ids);
@@ -300,6 +390,9 @@ impl GroupAggregate {
                 None => read_counts(counts_before.iter().chain(&counts_after)),
             };
             changes.add_column(column)?;
+        }
+        if sends_all {
+            changes.send_all();
         }
         if let Some(delta) = changes.build(&self.spec.schema, key, self.spec.update_before)? {
             out.emit(delta);
@@ -355,9 +448,7 @@ impl GroupAggregate {
                 continue;
             }
             self.index.remove(group);
-            for aggregate in self.calls.iter_mut().flatten() {
-                aggregate.clear(group);
-            }
+            self.forget(group);
         }
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct ClosedFrontier {
     before: Vec<ArrayRef>,
     /// Whether the group had rows before.
     is_there: Vec<bool>,
+    /// Whether contents that are as before are sent too.
+    pub(super) sends_all: bool,
 }
 
 impl Frontier {
@@ -181,6 +183,7 @@ impl ClosedFrontier {
             key: joined(pieces, |piece| &piece.key)?,
             before: joined(pieces, |piece| &piece.before)?,
             is_there,
+            sends_all: false,
         })
     }
 
@@ -197,7 +200,10 @@ impl ClosedFrontier {
             let columns = self.key.iter().chain(after).cloned().collect();
             return Ok(Some(Delta::insert_only(changed_rows(schema, columns)?)));
         }
-        let is_same = same_rows(&self.before, after, counts.len())?;
+        let is_same = match self.sends_all {
+            true => BooleanBuffer::new_unset(counts.len()),
+            false => same_rows(&self.before, after, counts.len())?,
+        };
         let mut changes = Changes::default();
         for (place, ((&before, after), is_same)) in
             (0_u32..).zip(self.is_there.iter().zip(is_there_after).zip(&is_same))
@@ -261,6 +267,11 @@ impl RowChanges {
         });
         self.columns.push(column);
         Ok(())
+    }
+
+    /// Contents that are as before are sent too. After all columns.
+    pub(super) fn send_all(&mut self) {
+        self.is_same = Some(BooleanBuffer::new_unset(self.previous.len()));
     }
 
     /// The changelog; `key` are the key columns of the rows.

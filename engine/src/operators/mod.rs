@@ -33,6 +33,8 @@ pub mod group_aggregate;
 
 mod group_changes;
 
+mod group_ttl;
+
 pub mod join;
 
 pub mod limit;
@@ -53,6 +55,7 @@ pub mod window;
 mod tests;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 pub(crate) use aggregates::Aggregate;
 pub use aggregates::{AggregateCall, AggregateFunction, Callee, not_applicable};
@@ -69,9 +72,11 @@ pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
 pub use temporal_sort::TemporalSortSpec;
 
+use crate::data::size::batch_bytes;
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::state::StateTable;
+use crate::state::memory::JobMemory;
 
 /// One instance of an operator, on one worker.
 pub trait Operator: Send {
@@ -182,6 +187,9 @@ pub struct StepContext {
     /// Whether all of its rows come from one source, so that what the rows say about the
     /// watermark in force is the whole truth.
     pub has_one_source: bool,
+    /// `table.exec.state.ttl`: state of a key that has not been written for so long is forgotten
+    /// (`state::ttl`); none if it is kept.
+    pub state_ttl_ms: Option<i64>,
 }
 
 impl StepContext {
@@ -204,14 +212,44 @@ impl StepContext {
 #[derive(Debug, Default)]
 pub struct Output {
     deltas: Vec<Delta>,
+    /// The job's memory; none in tests.
+    memory: Option<Arc<JobMemory>>,
+    is_full: bool,
 }
 
 impl Output {
-    /// Hands `delta` to the next operators; a delta without rows is dropped.
+    /// An output whose rows count as memory of a job.
+    pub(crate) fn of_job(memory: Arc<JobMemory>) -> Self {
+        Self {
+            memory: Some(memory),
+            ..Self::default()
+        }
+    }
+
+    /// Hands `delta` to the next operators; a delta without rows is dropped. If there is no room
+    /// for it, it is dropped too, and the job fails when the operator returns.
     pub fn emit(&mut self, delta: Delta) {
-        if delta.num_rows() > 0 {
+        if delta.num_rows() == 0 {
+            return;
+        }
+        if let Some(memory) = &self.memory {
+            self.is_full |= !memory.add_rows(batch_bytes(delta.batch()));
+        }
+        if !self.is_full {
             self.deltas.push(delta);
         }
+    }
+
+    /// Whether an operator that has much more to emit should return at once: there is no room for
+    /// it, or the job has been stopped. To be asked between pieces of a large output.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_full || self.memory.as_ref().is_some_and(|it| it.is_stopped())
+    }
+
+    /// Whether something was dropped for want of room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Takes out what was emitted so far, in order.

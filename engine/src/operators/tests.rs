@@ -446,3 +446,54 @@ fn top_rows_of_appended_input_forget_the_rest() {
         &expected,
     );
 }
+
+/// State that is not written for its time to live is as if it had never been, also after a restart;
+/// what is written is sent, changed or not.
+#[test]
+fn group_aggregate_forgets() {
+    let input = text::schema(&[("k", DataType::Utf8), ("n", DataType::Int64)]);
+    let steps = [
+        (0, "+I | a | 1\n+I | b | 2"),
+        (60, "+I | a | NULL   # the same sum"),
+        (
+            110,
+            "+I | b | 5      # the last b is 110 ms old\n+I | a | 7",
+        ),
+        (300, "-D | a | 7      # of nothing\n-D | b | 5\n+I | b | 1"),
+        (10_000, ""),
+    ];
+    for emission in [Emission::RowByRow, Emission::NetPerStep] {
+        for restores in [false, true] {
+            let calls = [(AggregateFunction::Sum, Some(1), None, false)];
+            let spec = group_by(&input, &calls, emission);
+            let mut operator = spec.create(0, 1).unwrap();
+            let mut out = Output::default();
+            let mut texts = Vec::new();
+            for (processing_time_ms, text) in steps {
+                let ctx = StepContext {
+                    processing_time_ms,
+                    state_ttl_ms: Some(100),
+                    ..StepContext::default()
+                };
+                let delta = text::parse_delta(&input, text).unwrap();
+                if delta.num_rows() > 0 {
+                    operator.push(0, delta, &ctx, &mut out).unwrap();
+                }
+                operator.on_step_end(&ctx, &mut out).unwrap();
+                texts.push(text::print_deltas(&out.drain()).unwrap());
+                if restores {
+                    let tables = operator.save().unwrap();
+                    operator = spec.create(0, 1).unwrap();
+                    operator.restore(tables).unwrap();
+                }
+            }
+            let rows = operator.save().unwrap().remove(0).batch.num_rows();
+            assert_eq!(rows, 0, "a walk over the groups has found the rest");
+            assert_eq!(
+                texts.join("--\n"),
+                "+I | a | 1\n+I | b | 2\n--\n-U | a | 1\n+U | a | 1\n--\n+I | b | 5\n\
+                 -U | a | 1\n+U | a | 8\n--\n+I | b | 1\n--\n"
+            );
+        }
+    }
+}

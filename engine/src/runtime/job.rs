@@ -29,6 +29,8 @@ use super::worker::{Walk, Worker};
 use super::{panic_error, spawn};
 use crate::connectors::{Boundedness, CancelSink};
 use crate::error::{EngineError, Result};
+use crate::state::memory::{self, JobMemory};
+use crate::state::ttl;
 
 /// Finished jobs that are remembered.
 const MAX_ENDED_JOBS: usize = 100;
@@ -46,8 +48,11 @@ pub struct JobOptions {
     pub source_batch_rows: usize,
     /// Rows below which a step's input is not split over workers.
     pub min_worker_rows: usize,
-    /// Bytes of state of all operators together above which the job fails; none for no limit.
-    pub max_state_bytes: Option<usize>,
+    /// Bytes of state of all jobs of the process, and of rows on their way in this one, above which
+    /// the job fails; none for no limit.
+    pub max_memory_bytes: Option<usize>,
+    /// After how long state of a key that is not written is forgotten; none for never.
+    pub state_ttl_ms: Option<i64>,
     /// How the job is saved, and from what it starts.
     pub checkpoints: CheckpointOptions,
 }
@@ -60,7 +65,8 @@ impl Default for JobOptions {
             max_step_rows: 65_536,
             source_batch_rows: 8_192,
             min_worker_rows: 1_024,
-            max_state_bytes: None,
+            max_memory_bytes: None,
+            state_ttl_ms: None,
             checkpoints: CheckpointOptions::default(),
         }
     }
@@ -70,7 +76,8 @@ impl JobOptions {
     /// These options with what the session's configuration says about steps, by key:
     /// `table.exec.mini-batch.size` (rows of a step), `tidemill.source.batch-rows` (rows that a
     /// reader is asked for at a time), `tidemill.worker.min-rows` (rows of a step below which it
-    /// is not split over workers), `tidemill.state.max-bytes` (bytes of state of a job).
+    /// is not split over workers), `tidemill.memory.limit`, `table.exec.state.ttl`; and about
+    /// checkpoints.
     ///
     /// # Errors
     /// `Options` for a value that is no positive number; `-1` leaves the default.
@@ -84,9 +91,8 @@ impl JobOptions {
                 *option = number;
             }
         }
-        if let Some(number) = positive("tidemill.state.max-bytes", &get)? {
-            self.max_state_bytes = Some(number);
-        }
+        self.max_memory_bytes = memory::limit_of_config(&get)?;
+        self.state_ttl_ms = ttl::of_config(&get)?;
         self.checkpoints = CheckpointOptions::of_config(get)?;
         Ok(self)
     }
@@ -153,6 +159,7 @@ struct Shared {
     n_threads: AtomicUsize,
     /// Requests for checkpoints, and what became of them.
     board: Arc<Board>,
+    memory: Arc<JobMemory>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -186,7 +193,13 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
     let n_workers = options.parallelism.max(1);
     let restored = Restored::load(&options.checkpoints, graph)?;
     let counters = Arc::new(Counters::new(graph, n_workers));
-    let walk = Arc::new(Walk::new(graph, n_workers, Arc::clone(&counters))?);
+    let walk = Arc::new(Walk::new(
+        graph,
+        n_workers,
+        &options,
+        Arc::clone(&counters),
+    )?);
+    let memory = walk.memory();
     let mut workers = (0..n_workers)
         .map(|worker_idx| Worker::new(graph, worker_idx, Arc::clone(&walk)))
         .collect::<Result<Vec<_>>>()?;
@@ -233,6 +246,7 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
                 .collect(),
             n_threads: AtomicUsize::new(0),
             board,
+            memory,
         }),
     };
     let thread_name = format!("tidemill-{number}");
@@ -369,6 +383,7 @@ impl JobHandle {
     /// Asks the job to end after the step that runs, and returns at once.
     pub fn request_stop(&self) {
         self.shared.inbox.stop();
+        self.shared.memory.stop();
         for cancel in &self.shared.cancels {
             cancel();
         }
@@ -417,6 +432,7 @@ impl JobHandle {
         };
         // A destructor of an operator or a sink may panic too; the status is told nevertheless.
         drop(catch_unwind(AssertUnwindSafe(|| drop(step_loop))));
+        self.shared.memory.release();
         let mut progress = self.shared.progress.lock();
         progress.status = status;
         progress.ended_after = Some(self.shared.started.elapsed());

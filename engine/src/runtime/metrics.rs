@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::graph::{Graph, NodeKind};
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::state::memory::JobMemory;
 
 /// What a job has done so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,8 +117,8 @@ impl Counters {
         }
     }
 
-    /// Fails if all operators together hold more than `max_bytes`; names the one that holds most.
-    pub(super) fn check_state(&self, max_bytes: usize) -> Result<()> {
+    /// Fails if the job holds more than its memory allows; names the operator that holds most.
+    pub(super) fn check_state(&self, memory: &JobMemory) -> Result<()> {
         let mut total = 0;
         let mut largest: (usize, &str) = (0, "");
         for node in &self.nodes {
@@ -125,16 +126,7 @@ impl Counters {
             total += state_bytes;
             largest = largest.max((state_bytes, &node.name));
         }
-        if total <= max_bytes {
-            return Ok(());
-        }
-        let (largest_bytes, name) = largest;
-        Err(EngineError::ResourcesExhausted {
-            message: format!(
-                "the job holds {total} bytes of state, {max_bytes} are allowed; \
-                 {largest_bytes} of them are in {name}"
-            ),
-        })
+        memory.check_state(total, largest)
     }
 
     pub(super) fn read(&self, elapsed: Duration) -> JobMetrics {

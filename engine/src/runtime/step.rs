@@ -183,10 +183,7 @@ impl StepLoop {
         if let Some(error) = self.walk.take_failure() {
             return Err(error);
         }
-        match self.options.max_state_bytes {
-            Some(max_bytes) => self.counters.check_state(max_bytes),
-            None => Ok(()),
-        }
+        self.counters.check_state(&self.walk.memory())
     }
 
     /// Gives each worker a run of neighboring rows, so that the order in which an exchange brings

@@ -314,7 +314,7 @@ fn state_above_the_limit_fails_the_job() {
     });
     let (graph, stream) = line(source, Some((distinct, Exchange::Hash(vec![0]))), 100_000);
     let options = JobOptions {
-        max_state_bytes: Some(50_000),
+        max_memory_bytes: Some(50_000),
         ..workers(2)
     };
     start(&graph, options).unwrap();
@@ -325,7 +325,10 @@ fn state_above_the_limit_fails_the_job() {
             Err(error) => break error.to_string(),
         }
     };
-    assert!(message.ends_with("of them are in operator"), "{message}");
+    assert!(
+        message.contains("of them are in operator; keep less"),
+        "{message}"
+    );
 }
 
 /// Values of the configuration become options, and what is no number is refused.
@@ -334,11 +337,11 @@ fn configuration_sets_the_size_of_steps() {
     let get = |key: &str| (key == "table.exec.mini-batch.size").then(|| "7".to_owned());
     let options = JobOptions::default().with_config(get).unwrap();
     assert_eq!(options.max_step_rows, 7);
-    let get = |key: &str| (key == "tidemill.state.max-bytes").then(|| "many".to_owned());
+    let get = |key: &str| (key == "tidemill.worker.min-rows").then(|| "many".to_owned());
     let error = JobOptions::default().with_config(get).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the value 'many' of 'tidemill.state.max-bytes' is no positive number"
+        "the value 'many' of 'tidemill.worker.min-rows' is no positive number"
     );
 }
 

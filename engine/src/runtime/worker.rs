@@ -20,13 +20,16 @@ use super::barrier::Barrier;
 use super::checkpoint::NodeTables;
 use super::exchange::{Mailboxes, scatter};
 use super::graph::{Exchange, Graph, NodeKind};
+use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
 use super::panic_error;
 use super::watermark::NodeWatermark;
+use crate::data::size::batch_bytes;
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::operators::{Operator, Output, StepContext};
 use crate::state::StateTable;
+use crate::state::memory::JobMemory;
 
 /// The graph as the workers walk it. Shared by all of them.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(super) struct Walk {
     timers_ms: Vec<AtomicI64>,
     /// What each worker has gathered for a checkpoint.
     saved: Vec<Mutex<NodeTables>>,
+    memory: Arc<JobMemory>,
+    state_ttl_ms: Option<i64>,
 }
 
 const NO_TIMER: i64 = i64::MAX;
@@ -100,7 +105,12 @@ pub(super) struct Step {
 }
 
 impl Walk {
-    pub(super) fn new(graph: &Graph, n_workers: usize, counters: Arc<Counters>) -> Result<Self> {
+    pub(super) fn new(
+        graph: &Graph,
+        n_workers: usize,
+        options: &JobOptions,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
         let mut nodes: Vec<WalkNode> = Vec::with_capacity(graph.nodes.len());
         let mut mailboxes = Vec::new();
         for (node_idx, node) in graph.nodes.iter().enumerate() {
@@ -166,7 +176,14 @@ impl Walk {
             failure: Mutex::new(None),
             timers_ms: (0..n_workers).map(|_| AtomicI64::new(NO_TIMER)).collect(),
             saved: (0..n_workers).map(|_| Mutex::new(Vec::new())).collect(),
+            memory: JobMemory::new(options.max_memory_bytes),
+            state_ttl_ms: options.state_ttl_ms,
         })
+    }
+
+    /// The memory of the job.
+    pub(super) fn memory(&self) -> Arc<JobMemory> {
+        Arc::clone(&self.memory)
     }
 
     /// Takes out what the workers have gathered, in their order.
@@ -180,15 +197,25 @@ impl Walk {
     /// Gives rows of a source to a worker, before the step.
     pub(super) fn put_source_rows(&self, node_idx: usize, worker_idx: usize, delta: Delta) {
         if let Some(mailboxes) = self.mailboxes_of(node_idx) {
+            let _ = self.memory.add_rows(batch_bytes(delta.batch()));
             mailboxes.put(0, worker_idx, delta);
         }
     }
 
     /// Takes out what has come for a sink, after the step.
     pub(super) fn take_sink_rows(&self, node_idx: usize) -> Vec<Delta> {
-        self.mailboxes_of(node_idx)
+        let rows = self
+            .mailboxes_of(node_idx)
             .map(|mailboxes| mailboxes.drain(0))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        self.have_taken(&rows);
+        rows
+    }
+
+    /// Rows are no longer on their way.
+    fn have_taken(&self, rows: &[Delta]) {
+        let n_bytes = rows.iter().map(|delta| batch_bytes(delta.batch())).sum();
+        self.memory.remove_rows(n_bytes);
     }
 
     /// The failure of the step, if there was one.
@@ -245,10 +272,10 @@ impl Worker {
             .collect();
         Ok(Self {
             worker_idx,
+            out: Output::of_job(walk.memory()),
             walk,
             instances,
             local,
-            out: Output::default(),
             has_failed: false,
         })
     }
@@ -358,14 +385,18 @@ impl Worker {
             worker_idx: self.worker_idx,
             watermark_ms: watermark.map_or(NO_WATERMARK, |it| it.before_ms),
             has_one_source: watermark.is_some_and(|it| it.has_one_source),
+            state_ttl_ms: self.walk.state_ttl_ms,
         };
         for (port_idx, port) in node.ports.iter().enumerate() {
-            for delta in self.take_input(node_idx, port_idx, *port) {
+            let input = self.take_input(node_idx, port_idx, *port);
+            self.walk.have_taken(&input);
+            for delta in input {
                 work.records_in += delta.num_rows() as u64;
                 match self.instances.get_mut(node_idx) {
                     Some(Some(operator)) => operator.push(port_idx, delta, &ctx, &mut self.out)?,
                     _ => self.out.emit(delta),
                 }
+                self.check_room(node)?;
             }
         }
         if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
@@ -380,13 +411,24 @@ impl Worker {
             }
             work.state_bytes = operator.state_bytes();
         }
+        self.check_room(node)?;
         for delta in self.out.drain() {
             work.records_out += delta.num_rows() as u64;
+            // From here on they count once for each reader.
+            self.walk.have_taken(std::slice::from_ref(&delta));
             self.hand_on(node, delta)?;
         }
         work.busy = started.elapsed();
         self.walk.counters.add_work(node_idx, self.worker_idx, work);
         Ok(())
+    }
+
+    /// Fails if there was no room for what the node has emitted.
+    fn check_room(&self, node: &WalkNode) -> Result<()> {
+        match self.out.is_full() {
+            true => Err(self.walk.memory.too_many_rows(&node.name)),
+            false => Ok(()),
+        }
     }
 
     fn take_input(&mut self, node_idx: usize, port_idx: usize, port: Port) -> Vec<Delta> {
@@ -409,6 +451,8 @@ impl Worker {
     fn hand_on(&mut self, node: &WalkNode, delta: Delta) -> Result<()> {
         for reader in &node.readers {
             let delta = delta.clone();
+            // Whether there is room was asked when they were emitted.
+            let _ = self.walk.memory.add_rows(batch_bytes(delta.batch()));
             match &reader.route {
                 Route::Local => {
                     let input = self

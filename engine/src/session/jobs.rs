@@ -8,6 +8,7 @@ use crate::catalog::show;
 use crate::error::{EngineError, Result};
 use crate::runtime::{self, CheckpointOptions, JobHandle, JobStatus};
 use crate::sql::diagnostics::SqlDiagnostic;
+use crate::state::memory::size;
 
 /// Savepoints are waited for in pieces, so that a debugger sees what is waited for.
 const WAIT: Duration = Duration::from_secs(1);
@@ -153,24 +154,6 @@ fn find_job(id: &str) -> Result<JobHandle> {
             known.join(", ")
         ))
     })
-}
-
-/// Bytes for people.
-fn size(n_bytes: usize) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if n_bytes < 1_000 {
-        return format!("{n_bytes} bytes");
-    }
-    let mut number = n_bytes as f64;
-    let mut unit = "bytes";
-    for larger in UNITS {
-        if number < 999.5 {
-            break;
-        }
-        number /= 1e3;
-        unit = larger;
-    }
-    format!("{number:.1} {unit}")
 }
 
 fn invalid(message: String) -> EngineError {

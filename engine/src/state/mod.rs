@@ -12,6 +12,10 @@ pub mod key_index;
 
 pub mod multiset;
 
+pub mod memory;
+
+pub mod ttl;
+
 pub mod row_store;
 
 pub mod snapshot;

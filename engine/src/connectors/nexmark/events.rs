@@ -261,7 +261,11 @@ impl Columns {
                 .iter()
                 .map(|field| values.array(field))
                 .collect::<Result<Vec<_>>>()?;
-            Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, Some(nulls))?))
+            Ok(Arc::new(StructArray::try_new(
+                fields.clone(),
+                arrays,
+                Some(nulls),
+            )?))
         };
         self.columns.iter().map(make).collect()
     }
@@ -306,7 +310,9 @@ fn row(
 
 fn is_of(kind: EventKind, events: &[Event]) -> NullBuffer {
     let mut valid = BooleanBufferBuilder::new(events.len());
-    events.iter().for_each(|event| valid.append(event.kind == kind));
+    events
+        .iter()
+        .for_each(|event| valid.append(event.kind == kind));
     NullBuffer::new(valid.finish())
 }
 
@@ -404,7 +410,9 @@ fn persons(settings: &Settings, events: &[Event]) -> Values {
         } else {
             ids.push(0);
         }
-        for texts in [&mut name, &mut email, &mut card, &mut city, &mut state, &mut extra] {
+        for texts in [
+            &mut name, &mut email, &mut card, &mut city, &mut state, &mut extra,
+        ] {
             texts.end_row();
         }
     }
@@ -446,7 +454,14 @@ fn auctions(settings: &Settings, events: &[Event]) -> Values {
             let n_bytes = 48 + name.open_bytes() + description.open_bytes();
             random.push_extra(&mut extra.bytes, n_bytes, settings.auction_bytes);
             let auction = id(settings.last_auction(event.id));
-            row = [auction, initial_bid, reserve, id(seller), category, expires_ms];
+            row = [
+                auction,
+                initial_bid,
+                reserve,
+                id(seller),
+                category,
+                expires_ms,
+            ];
         }
         rows.push(row);
         for texts in [&mut name, &mut description, &mut extra] {
@@ -474,7 +489,10 @@ fn auctions(settings: &Settings, events: &[Event]) -> Values {
 fn bids(settings: &Settings, events: &[Event]) -> Values {
     let n_rows = events.len();
     let mut rows: Vec<[i64; 3]> = Vec::with_capacity(n_rows);
-    let (mut channel, mut url) = (Texts::new(n_rows, n_rows * 8), Texts::new(n_rows, n_rows * 64));
+    let (mut channel, mut url) = (
+        Texts::new(n_rows, n_rows * 8),
+        Texts::new(n_rows, n_rows * 64),
+    );
     let mut extra = Texts::new(n_rows, n_rows * settings.bid_bytes);
     for event in events {
         let mut row = [0; 3];
@@ -505,7 +523,11 @@ fn bids(settings: &Settings, events: &[Event]) -> Values {
     }
     let [auctions, bidders, prices] = columns(&rows);
     Values {
-        numbers: vec![("auction", auctions), ("bidder", bidders), ("price", prices)],
+        numbers: vec![
+            ("auction", auctions),
+            ("bidder", bidders),
+            ("price", prices),
+        ],
         times: vec![("dateTime", times(events))],
         texts: vec![("channel", channel), ("url", url), ("extra", extra)],
     }

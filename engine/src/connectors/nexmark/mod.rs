@@ -139,7 +139,11 @@ impl ConnectorFactory for NexmarkFactory {
 
 fn check_shape(options: &TableOptions<'_>) -> Result<()> {
     match options.text("rate.shape") {
-        Some(shape) if !["SQUARE", "SINE"].iter().any(|known| shape.eq_ignore_ascii_case(known)) => {
+        Some(shape)
+            if !["SQUARE", "SINE"]
+                .iter()
+                .any(|known| shape.eq_ignore_ascii_case(known)) =>
+        {
             Err(options.invalid("rate.shape", shape, "SQUARE or SINE"))
         }
         _ => Ok(()),
@@ -181,7 +185,7 @@ impl Source for NexmarkSource {
                 settings: self.settings.clone(),
                 n_events: self.n_events.unwrap_or(u64::MAX),
                 stays: self.stays,
-                pace: self.is_rate_limited.then(|| Pacing {
+                pace: self.is_rate_limited.then_some(Pacing {
                     events_per_second: self.settings.events_per_second,
                     started: None,
                 }),
@@ -287,14 +291,18 @@ impl SourceReader for NexmarkReader {
         let mut n_allowed = (self.n_events - split.next).min(max_rows as u64);
         if let Some(pace) = &mut self.pace {
             let last_due = pace.last_due(split.next);
-            let Some(n_due) = (last_due + 1).checked_sub(split.next).filter(|&n_due| n_due > 0)
+            let Some(n_due) = (last_due + 1)
+                .checked_sub(split.next)
+                .filter(|&n_due| n_due > 0)
             else {
                 let wait_ns = (split.next - last_due)
                     .saturating_mul(1_000_000_000)
                     .checked_div(pace.events_per_second)
                     .unwrap_or(0);
                 let wait = Duration::from_nanos(wait_ns);
-                return Ok(SourcePoll::Idle(wait.clamp(Duration::from_millis(1), MAX_IDLE)));
+                return Ok(SourcePoll::Idle(
+                    wait.clamp(Duration::from_millis(1), MAX_IDLE),
+                ));
             };
             n_allowed = n_allowed.min(n_due);
         }

@@ -68,7 +68,10 @@ fn all(source: &dyn Source, max_rows: usize) -> RecordBatch {
 
 fn numbers(batch: &RecordBatch, row: &str, field: &str) -> Vec<i64> {
     let row = batch.column_by_name(row).unwrap().as_struct();
-    let column = row.column_by_name(field).unwrap().as_primitive::<Int64Type>();
+    let column = row
+        .column_by_name(field)
+        .unwrap()
+        .as_primitive::<Int64Type>();
     (0..batch.num_rows())
         .filter(|&row_idx| row.is_valid(row_idx))
         .map(|row_idx| column.value(row_idx))
@@ -89,24 +92,52 @@ fn kinds_come_in_proportion_and_ids_without_gaps() {
         }
     }
     // The person and the first auction of the first round lie before the first event.
-    assert_eq!(numbers(&batch, "person", "id"), (1_001..1_201).collect::<Vec<_>>());
-    assert_eq!(numbers(&batch, "auction", "id"), (1_001..1_601).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(&batch, "person", "id"),
+        (1_001..1_201).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        numbers(&batch, "auction", "id"),
+        (1_001..1_601).collect::<Vec<_>>()
+    );
     for bidder in numbers(&batch, "bid", "bidder") {
         assert!((1_000..1_211).contains(&bidder));
     }
     let auctions = numbers(&batch, "bid", "auction");
-    assert!(auctions.iter().all(|auction| (1_000..1_611).contains(auction)));
-    let n_hot = auctions.iter().filter(|&auction| auction % 100 == 0).count();
-    assert!((4_300..5_300).contains(&n_hot), "{n_hot} of 9200 bids are for hot auctions");
+    assert!(
+        auctions
+            .iter()
+            .all(|auction| (1_000..1_611).contains(auction))
+    );
+    let n_hot = auctions
+        .iter()
+        .filter(|&auction| auction % 100 == 0)
+        .count();
+    assert!(
+        (4_300..5_300).contains(&n_hot),
+        "{n_hot} of 9200 bids are for hot auctions"
+    );
     let prices = numbers(&batch, "bid", "price");
-    assert!(prices.iter().all(|price| (100..=100_000_000).contains(price)));
+    assert!(
+        prices
+            .iter()
+            .all(|price| (100..=100_000_000).contains(price))
+    );
     let categories = numbers(&batch, "auction", "category");
-    assert!(categories.iter().all(|category| (10..15).contains(category)));
+    assert!(
+        categories
+            .iter()
+            .all(|category| (10..15).contains(category))
+    );
 }
 
 #[test]
 fn sizes_and_times_are_as_asked() {
-    let options = [("events.num", "5000"), ("first-event.rate", "1000"), ("base-time", "0")];
+    let options = [
+        ("events.num", "5000"),
+        ("first-event.rate", "1000"),
+        ("base-time", "0"),
+    ];
     let batch = all(source(&options).as_ref(), 5_000);
     let bid = batch.column(3).as_struct();
     let times = bid.column_by_name("dateTime").unwrap();
@@ -138,7 +169,12 @@ fn the_same_events_from_any_position_on_any_number_of_readers() {
     assert_eq!(all(source.as_ref(), 333), whole);
     let mut positions = Vec::new();
     let mut rows: Vec<RecordBatch> = Vec::new();
-    for (reader_idx, mut reader) in source.open(&[0, 1, 2, 3], 3).unwrap().into_iter().enumerate() {
+    for (reader_idx, mut reader) in source
+        .open(&[0, 1, 2, 3], 3)
+        .unwrap()
+        .into_iter()
+        .enumerate()
+    {
         for _ in 0..=reader_idx {
             if let SourcePoll::Rows(delta) = reader.poll(3_000).unwrap() {
                 rows.push(delta.batch().clone());
@@ -159,21 +195,32 @@ fn the_same_events_from_any_position_on_any_number_of_readers() {
                 .iter()
                 .flat_map(|batch| {
                     let bid = batch.column(3).as_struct();
-                    let extra = bid.column_by_name("extra").unwrap().as_string::<i32>().clone();
+                    let extra = bid
+                        .column_by_name("extra")
+                        .unwrap()
+                        .as_string::<i32>()
+                        .clone();
                     (0..batch.num_rows()).map(move |row_idx| extra.value(row_idx).to_owned())
                 })
                 .collect();
             lines.sort();
             lines
         };
-        assert_eq!(lines(&rows), lines(std::slice::from_ref(&whole)), "{n_readers} readers");
+        assert_eq!(
+            lines(&rows),
+            lines(std::slice::from_ref(&whole)),
+            "{n_readers} readers"
+        );
     }
 }
 
 #[test]
 fn other_columns_and_options_are_refused() {
     let refused = |columns: &[(&str, &str)], options: &[(&str, &str)]| {
-        NexmarkFactory.source(&table(columns, options)).unwrap_err().to_string()
+        NexmarkFactory
+            .source(&table(columns, options))
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(
         refused(&[("bid", "ROW<auction BIGINT, prize BIGINT>")], &[]),
@@ -189,7 +236,10 @@ fn other_columns_and_options_are_refused() {
         refused(COLUMNS, &[("auction.proportion", "0")]),
         "table 't': invalid value '0' for option 'auction.proportion': expected a number above zero"
     );
-    let few = table(&[("bid", "ROW<price BIGINT, dateTime TIMESTAMP(6)>")], &[("events.num", "9")]);
+    let few = table(
+        &[("bid", "ROW<price BIGINT, dateTime TIMESTAMP(6)>")],
+        &[("events.num", "9")],
+    );
     let source = NexmarkFactory.source(&few).unwrap();
     assert_eq!(source.boundedness(), Boundedness::Bounded);
     let rows = drain(source.open(&[0], 1).unwrap()[0].as_mut(), 100);
