@@ -56,6 +56,8 @@ impl StepLoop {
     pub(super) fn run(&mut self) -> Outcome {
         let outcome = match self.run_steps() {
             Ok(outcome) => outcome,
+            // A step that is stopped on the way fails with whatever it meets.
+            Err(_) if self.walk.memory().is_stopped() => Outcome::Stopped,
             Err(error) => Outcome::Failed(error),
         };
         let written = self.commit(true);

@@ -54,7 +54,7 @@ const NO_TIMER: i64 = i64::MAX;
 
 #[derive(Debug)]
 struct WalkNode {
-    name: String,
+    name: Arc<str>,
     stage: usize,
     /// Sinks are walked by the job, not by workers.
     is_sink: bool,
@@ -116,7 +116,7 @@ impl Walk {
         for (node_idx, node) in graph.nodes.iter().enumerate() {
             let is_sink = matches!(node.kind, NodeKind::Sink(_));
             let mut walk_node = WalkNode {
-                name: node.name.clone(),
+                name: node.name.as_str().into(),
                 stage: 0,
                 is_sink,
                 inputs: node.inputs.iter().map(|edge| edge.from.0).collect(),
@@ -378,6 +378,7 @@ impl Worker {
     fn run_node(&mut self, node_idx: usize, node: &WalkNode, step: &Step) -> Result<()> {
         let started = Instant::now();
         let mut work = NodeWork::default();
+        self.out.begin(&node.name);
         let watermark = step.watermarks.get(node_idx).copied();
         let ctx = StepContext {
             step: step.number,
@@ -396,7 +397,7 @@ impl Worker {
                     Some(Some(operator)) => operator.push(port_idx, delta, &ctx, &mut self.out)?,
                     _ => self.out.emit(delta),
                 }
-                self.check_room(node)?;
+                self.out.require_room(0)?;
             }
         }
         if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
@@ -411,7 +412,7 @@ impl Worker {
             }
             work.state_bytes = operator.state_bytes();
         }
-        self.check_room(node)?;
+        self.out.require_room(0)?;
         for delta in self.out.drain() {
             work.records_out += delta.num_rows() as u64;
             // From here on they count once for each reader.
@@ -421,14 +422,6 @@ impl Worker {
         work.busy = started.elapsed();
         self.walk.counters.add_work(node_idx, self.worker_idx, work);
         Ok(())
-    }
-
-    /// Fails if there was no room for what the node has emitted.
-    fn check_room(&self, node: &WalkNode) -> Result<()> {
-        match self.out.is_full() {
-            true => Err(self.walk.memory.too_many_rows(&node.name)),
-            false => Ok(()),
-        }
     }
 
     fn take_input(&mut self, node_idx: usize, port_idx: usize, port: Port) -> Vec<Delta> {

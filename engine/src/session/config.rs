@@ -7,65 +7,14 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
+use super::keys;
 use crate::catalog::options::parse_duration;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal::zone_of;
-use crate::sql::diagnostics::most_similar;
 
 /// Workers of a job unless the configuration says otherwise: more than the cores do not help, and
 /// a notebook shares its machine.
 const MAX_DEFAULT_PARALLELISM: usize = 4;
-
-/// Keys with a meaning here, and those of Flink that programs set most: a key that is close to one
-/// of them and none of them is a slip of the pen.
-const KNOWN_KEYS: &[&str] = &[
-    "execution.runtime-mode",
-    "execution.checkpointing.interval",
-    "execution.checkpointing.mode",
-    "parallelism.default",
-    "pipeline.name",
-    "pipeline.jars",
-    "pipeline.classpaths",
-    "pipeline.auto-watermark-interval",
-    "pipeline.object-reuse",
-    "pipeline.max-parallelism",
-    "restart-strategy.type",
-    "state.backend.type",
-    "sql-client.execution.result-mode",
-    "table.builtin-catalog-name",
-    "table.builtin-database-name",
-    "table.display.max-column-width",
-    "table.dml-sync",
-    "table.dynamic-table-options.enabled",
-    "table.exec.async-lookup.buffer-capacity",
-    "table.exec.async-lookup.timeout",
-    "table.exec.deduplicate.insert-update-after-sensitive-enabled",
-    "table.exec.legacy-cast-behaviour",
-    "table.exec.mini-batch.allow-latency",
-    "table.exec.mini-batch.enabled",
-    "table.exec.mini-batch.size",
-    "table.exec.rank.topn-cache-size",
-    "table.exec.resource.default-parallelism",
-    "table.exec.sink.keyed-shuffle",
-    "table.exec.sink.not-null-enforcer",
-    "table.exec.sink.type-length-enforcer",
-    "table.exec.sink.upsert-materialize",
-    "table.exec.source.cdc-events-duplicate",
-    "table.exec.source.idle-timeout",
-    "table.exec.state.ttl",
-    "table.exec.window-agg.buffer-size-limit",
-    "table.local-time-zone",
-    "table.optimizer.agg-phase-strategy",
-    "table.optimizer.distinct-agg.split.bucket-num",
-    "table.optimizer.distinct-agg.split.enabled",
-    "table.optimizer.join-reorder-enabled",
-    "table.optimizer.multiple-input-enabled",
-    "table.optimizer.reuse-source-enabled",
-    "table.optimizer.reuse-sub-plan-enabled",
-    "table.optimizer.source.predicate-pushdown-enabled",
-    "table.plan.compile.catalog-objects",
-    "table.sql-dialect",
-];
 
 /// The keys that have been set; the rest has its default. Clones show and change the same keys.
 #[derive(Debug, Default, Clone)]
@@ -97,7 +46,7 @@ impl Configuration {
     /// # Errors
     /// `Options` for a misspelt key or a malformed value.
     pub fn set(&self, key: &str, value: &str) -> Result<()> {
-        check(key, value)?;
+        keys::check(key, value)?;
         self.values.write().insert(key.to_owned(), value.to_owned());
         Ok(())
     }
@@ -178,62 +127,6 @@ fn default_of(key: &str) -> Option<&'static str> {
         "table.display.max-column-width" => "30",
         _ => return None,
     })
-}
-
-fn check(key: &str, value: &str) -> Result<()> {
-    let is_known = KNOWN_KEYS.contains(&key);
-    if key.starts_with("table.")
-        && !is_known
-        && let Some(meant) = most_similar(key, KNOWN_KEYS.iter().copied())
-        && is_slip(key, meant)
-    {
-        return Err(EngineError::Options {
-            message: format!("there is no configuration key '{key}'; did you mean '{meant}'?"),
-        });
-    }
-    let wrong = |expected: &str| {
-        Err(EngineError::Options {
-            message: format!("'{value}' is no value of '{key}'; expected {expected}"),
-        })
-    };
-    match key {
-        "table.local-time-zone" => zone_of(value).map(drop),
-        "execution.runtime-mode" => {
-            let modes = ["streaming", "batch", "automatic"];
-            if modes.iter().any(|mode| value.eq_ignore_ascii_case(mode)) {
-                Ok(())
-            } else {
-                wrong("'streaming' or 'batch'")
-            }
-        }
-        "parallelism.default" => match value.parse::<i64>() {
-            Ok(parallelism) if parallelism > 0 || parallelism == -1 => Ok(()),
-            _ => wrong("a number of workers"),
-        },
-        "table.exec.mini-batch.enabled" | "table.dml-sync" => {
-            if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
-                Ok(())
-            } else {
-                wrong("'true' or 'false'")
-            }
-        }
-        "table.exec.sink.not-null-enforcer" => {
-            if ["ERROR", "DROP"]
-                .iter()
-                .any(|mode| value.eq_ignore_ascii_case(mode))
-            {
-                Ok(())
-            } else {
-                wrong("'ERROR' or 'DROP'")
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Keys are long: only a difference of two letters is taken for a slip.
-fn is_slip(key: &str, meant: &str) -> bool {
-    strsim::damerau_levenshtein(key, meant) <= 2
 }
 
 /// The machine's zone by `TZ`, else UTC.

@@ -103,7 +103,7 @@ impl Join {
         let mut pairs = Leaving::default();
         let mut partners_of_new = [Vec::new(), Vec::new()];
         for (port, counts) in (0..2).zip(&mut partners_of_new) {
-            *counts = self.put_in(port, &changes, &mut before, pairs.of(port))?;
+            *counts = self.put_in(port, &changes, &mut before, pairs.of(port), out)?;
         }
         for (port, turned) in turned.iter_mut().enumerate() {
             turned.extend(self.turned_by_degree(port, &before));
@@ -307,6 +307,7 @@ impl Join {
         changes: &[Changes; 2],
         before: &mut Before,
         pairs: &mut Rows,
+        out: &Output,
     ) -> Result<Vec<u32>> {
         let Some(Changes {
             columns,
@@ -361,6 +362,7 @@ impl Join {
                     }
                 }
             }
+            out.require_room(pairs.n_bytes())?;
             place = end;
         }
         Ok(slots_of_rows)

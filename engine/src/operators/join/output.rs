@@ -29,6 +29,11 @@ impl Rows {
         self.kinds.len()
     }
 
+    /// Bytes of memory, roughly.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.len() * (2 * size_of::<u32>() + size_of::<RowKind>() + size_of::<bool>())
+    }
+
     pub(super) fn pair(&mut self, own: u32, other: u32, kind: RowKind) {
         self.marked(own, other, kind, true);
     }
@@ -62,6 +67,7 @@ impl Join {
             let end = rows.len().min(start + MAX_OUTPUT_ROWS);
             let delta = self.gather(port, columns, rows, start, end)?;
             out.emit(delta);
+            out.require_room(0)?;
             start = end;
         }
         rows.clear();

@@ -319,7 +319,9 @@ fn configuration_keys_are_checked() {
         ),
         (
             "SET 'parallelism.default' = 'many'",
-            expect!["'many' is no value of 'parallelism.default'; expected a number of workers"],
+            expect![
+                "'many' is no value of 'parallelism.default'; expected a whole number above zero, or -1 for the default"
+            ],
         ),
         (
             "SET 'my.own.key' = 'x'",

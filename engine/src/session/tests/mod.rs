@@ -6,6 +6,8 @@ mod checkpoints;
 
 mod errors;
 
+mod memory;
+
 mod foreign;
 
 mod plans;
