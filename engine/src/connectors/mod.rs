@@ -153,6 +153,15 @@ pub trait Sink: Send {
     /// The job has failed: drop what is pending, tell who waits.
     fn fail(&mut self, _error: &EngineError) {}
 
+    /// Bytes of memory that the sink holds. Cheap: called after every step.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+
+    /// The job is saved from time to time: what is written must not be seen before the checkpoint
+    /// that it belongs to is complete, if the sink can see to that. Called before the first write.
+    fn expect_checkpoints(&mut self) {}
+
     /// A checkpoint is made, between two steps: what this sink has to know to go on from here.
     /// A transactional sink makes what was written since the last checkpoint durable, without
     /// showing it, and names it here; it shows it in [`Self::commit`].

@@ -38,6 +38,8 @@ pub(super) struct SlotTable {
     first: u32,
     last: u32,
     n_rows: u64,
+    /// Bytes of the contents of all slots.
+    content_bytes: usize,
     /// Slots that wait for their new content until the end of the step (with a key only).
     reserved: Vec<u32>,
 }
@@ -118,6 +120,7 @@ impl SlotTable {
             first: NONE,
             last: NONE,
             n_rows: 0,
+            content_bytes: 0,
             reserved: Vec::new(),
         })
     }
@@ -125,6 +128,14 @@ impl SlotTable {
     /// Rows of the table.
     pub(super) fn n_rows(&self) -> u64 {
         self.n_rows
+    }
+
+    /// Bytes that the table holds.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.content_bytes
+            + self.slots.capacity() * size_of::<Slot>()
+            + self.index.allocation_size()
+            + self.free.capacity() * size_of::<u32>()
     }
 
     /// Applies changes in their order.
@@ -212,10 +223,12 @@ impl SlotTable {
             && let Some(slot_idx) = self.find(hash, bytes)
             && let Some(slot) = self.slots.get_mut(slot_idx as usize)
         {
+            self.content_bytes = self.content_bytes + bytes.row.len() - slot.row.len();
             slot.row = bytes.row.into();
             slot.is_reserved = false;
             return Ok(());
         }
+        self.content_bytes += bytes.row.len() + bytes.key.len();
         let slot = Slot {
             row: bytes.row.into(),
             key: bytes.key.into(),
@@ -286,6 +299,7 @@ impl SlotTable {
         self.leave(slot_idx);
         let hash = bytes.hash();
         if let Some(slot) = self.slots.get_mut(slot_idx as usize) {
+            self.content_bytes = self.content_bytes + bytes.row.len() - slot.row.len();
             slot.row = bytes.row.into();
             slot.hash = hash;
             slot.same = NONE;
@@ -299,6 +313,7 @@ impl SlotTable {
             return;
         };
         let (before, after) = (slot.before, slot.after);
+        self.content_bytes -= slot.row.len() + slot.key.len();
         slot.row = Box::default();
         slot.key = Box::default();
         slot.is_reserved = false;

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::slots::{EncodedRows, SlotTable};
 use super::{Sink, SinkFactory};
+use crate::data::size::batch_bytes;
 use crate::data::{ChangelogMode, Delta};
 use crate::error::Result;
 use crate::state::StateTable;
@@ -51,6 +52,7 @@ pub fn materialize(
             batches: VecDeque::new(),
             n_kept: 0,
             n_rows: 0,
+            n_bytes: 0,
             max_rows: options.max_rows,
         })
     } else {
@@ -240,6 +242,8 @@ struct Ring {
     batches: VecDeque<RecordBatch>,
     n_kept: usize,
     n_rows: u64,
+    /// Bytes of the rows that are kept.
+    n_bytes: usize,
     max_rows: Option<usize>,
 }
 
@@ -249,6 +253,7 @@ impl Ring {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.n_rows += batch.num_rows() as u64;
         self.n_kept += batch.num_rows();
+        self.n_bytes += batch_bytes(&batch);
         let mut last = batch;
         while let Some(previous) = self.batches.back() {
             let n_merged = previous.num_rows() + last.num_rows();
@@ -265,6 +270,7 @@ impl Ring {
                 break;
             }
             self.n_kept -= first.num_rows();
+            self.n_bytes = self.n_bytes.saturating_sub(batch_bytes(first));
             self.batches.pop_front();
         }
         Ok(())
@@ -324,6 +330,13 @@ impl Sink for ViewSink {
             self.pending.clear();
         }
         Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        match &self.view.state.lock().rows {
+            Rows::Appended(ring) => ring.n_bytes,
+            Rows::Updated(table) => table.state_bytes(),
+        }
     }
 
     fn prepare(&mut self, _checkpoint: u64) -> Result<Vec<StateTable>> {

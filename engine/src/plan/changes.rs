@@ -122,6 +122,14 @@ impl Sink for Filtered {
         self.inner.canceller()
     }
 
+    fn state_bytes(&self) -> usize {
+        self.inner.state_bytes()
+    }
+
+    fn expect_checkpoints(&mut self) {
+        self.inner.expect_checkpoints();
+    }
+
     fn prepare(&mut self, checkpoint: u64) -> Result<Vec<StateTable>> {
         self.inner.prepare(checkpoint)
     }

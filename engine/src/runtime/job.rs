@@ -211,6 +211,11 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
         // What the last step before the checkpoint knew.
         let _known = watermarks.advance(&inbox.progress());
     }
+    if options.checkpoints.is_periodic() {
+        sinks
+            .iter_mut()
+            .for_each(|job_sink| job_sink.sink.expect_checkpoints());
+    }
     let board = Arc::new(Board::default());
     let wake: Arc<dyn Fn() + Send + Sync> = {
         let inbox = Arc::clone(&inbox);

@@ -226,6 +226,7 @@ impl StepLoop {
                 sink.write(&delta)?;
             }
             sink.on_step_end()?;
+            work.state_bytes = sink.state_bytes();
             work.busy = started.elapsed();
             self.counters.add_work(*node_idx, 0, work);
         }

@@ -397,3 +397,66 @@ fn limit_ends_its_branch() {
         drop(limited);
     }
 }
+
+/// Emits for ever, as a join does where every row meets every other.
+#[derive(Debug)]
+struct Explosive;
+
+impl OperatorFactory for Explosive {
+    fn create(&self, _: usize, _: usize) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Operator for Explosive {
+    fn push(
+        &mut self,
+        _port: usize,
+        delta: Delta,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        loop {
+            out.emit(delta.clone());
+            out.require_room(0)?;
+        }
+    }
+}
+
+fn exploding(max_memory_bytes: Option<usize>) -> (super::JobHandle, ChangeStream) {
+    let (sender, source) = source(Boundedness::Unbounded);
+    sender.send(SourcePoll::Rows(batch(0..50))).unwrap();
+    let operator: Arc<dyn OperatorFactory> = Arc::new(Explosive);
+    let (graph, stream) = line(source, Some((operator, Exchange::Forward)), 100_000);
+    let options = JobOptions {
+        max_memory_bytes,
+        ..workers(1)
+    };
+    (start(&graph, options).unwrap(), stream)
+}
+
+#[test]
+fn a_step_that_explodes_is_stopped() {
+    let (job, _stream) = exploding(Some(30 << 20));
+    let JobStatus::Failed(error) = job.wait(Some(LONG)) else {
+        panic!("{:?}", job.status());
+    };
+    let message = error.to_string();
+    assert!(
+        message.starts_with("out of memory: operator has made ")
+            && message.contains(" MB of rows in one step beside "),
+        "{message}"
+    );
+}
+
+/// Nobody has to wait for the end of a step that has none.
+#[test]
+fn a_long_step_can_be_stopped() {
+    let (job, _stream) = exploding(Some(usize::MAX));
+    job.stop();
+    assert!(
+        matches!(job.status(), JobStatus::Stopped),
+        "{:?}",
+        job.status()
+    );
+}

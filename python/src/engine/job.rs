@@ -1,10 +1,11 @@
 //! Handles of jobs in Python.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tidemill_engine::runtime::{JobHandle, JobStatus};
+use tidemill_engine::runtime::{JobHandle, JobStatus, PendingCheckpoint};
 
 use super::{POLL, errors};
 
@@ -71,6 +72,55 @@ impl PyJob {
         py.detach(|| self.handle.stop());
     }
 
+    /// Saves the job in a new folder under `folder`, or under the one that the configuration names,
+    /// and gives its path. With `stop` the job ends with it; with `drain` event time comes to its
+    /// end before.
+    #[pyo3(signature = (folder, *, stop = false, drain = false))]
+    fn savepoint(
+        &self,
+        py: Python<'_>,
+        folder: Option<PathBuf>,
+        stop: bool,
+        drain: bool,
+    ) -> PyResult<String> {
+        let pending = if stop {
+            self.handle.stop_with_savepoint(folder, drain)
+        } else {
+            self.handle.savepoint(folder)
+        };
+        self.await_checkpoint(py, pending)
+    }
+
+    /// Saves the job in its own folder of checkpoints, and gives the path.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<String> {
+        self.await_checkpoint(py, self.handle.checkpoint())
+    }
+
+    /// What has been saved so far: `completed`, `failed`, `last_failure`, `restored`, `last`.
+    fn checkpoints<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.handle.checkpoints();
+        let dict = PyDict::new(py);
+        dict.set_item("completed", stats.n_completed)?;
+        dict.set_item("failed", stats.n_failed)?;
+        dict.set_item("last_failure", stats.last_failure)?;
+        dict.set_item("restored", stats.restored)?;
+        let last = match stats.last {
+            None => None,
+            Some(info) => {
+                let last = PyDict::new(py);
+                last.set_item("path", info.path.display().to_string())?;
+                last.set_item("savepoint", info.is_savepoint)?;
+                last.set_item("rows", info.n_rows)?;
+                last.set_item("bytes", info.n_bytes)?;
+                last.set_item("pause_ms", info.pause.as_secs_f64() * 1e3)?;
+                last.set_item("elapsed_ms", info.elapsed.as_secs_f64() * 1e3)?;
+                Some(last)
+            }
+        };
+        dict.set_item("last", last)?;
+        Ok(dict)
+    }
+
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metrics = py.detach(|| self.handle.metrics());
         let dict = PyDict::new(py);
@@ -103,6 +153,25 @@ impl PyJob {
             self.handle.name(),
             self.status()
         )
+    }
+}
+
+impl PyJob {
+    fn await_checkpoint(
+        &self,
+        py: Python<'_>,
+        pending: tidemill_engine::Result<PendingCheckpoint>,
+    ) -> PyResult<String> {
+        let pending = pending.map_err(|error| errors::to_exception(&error))?;
+        loop {
+            let path = py
+                .detach(|| pending.wait(POLL))
+                .map_err(|error| errors::to_exception(&error))?;
+            if let Some(path) = path {
+                return Ok(path.display().to_string());
+            }
+            py.check_signals()?;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ from tidemill.common.completable_future import CompletableFuture
 from tidemill.common.job_execution_result import JobExecutionResult
 from tidemill.common.job_id import JobID
 from tidemill.common.job_status import JobStatus
-from tidemill.util.exceptions import TidemillError, refuse
+from tidemill.util.exceptions import TidemillError
 
 if TYPE_CHECKING:
     from tidemill._native.engine import Job
@@ -73,11 +73,35 @@ class JobClient:
         advance_to_end_of_event_time: bool,  # noqa: FBT001 - PyFlink's signature
         savepoint_directory: str | None = None,
     ) -> CompletableFuture[str]:
-        """Refuse: savepoints are not there yet."""
-        del advance_to_end_of_event_time, savepoint_directory
-        refuse("stopping with a savepoint")
+        """Save the job and end it; give the path of the savepoint.
+
+        Parameters
+        ----------
+        advance_to_end_of_event_time
+            Whether all windows fire before: for a job that will not be continued.
+        savepoint_directory
+            The folder under which the savepoint gets one of its own; ``state.savepoints.dir`` of
+            the configuration without it.
+        """
+        folder = _local(savepoint_directory)
+        path = self._job.savepoint(folder, stop=True, drain=advance_to_end_of_event_time)
+        self._job.wait(None)
+        return CompletableFuture(lambda: path)
 
     def trigger_savepoint(self, savepoint_directory: str | None = None) -> CompletableFuture[str]:
-        """Refuse: savepoints are not there yet."""
-        del savepoint_directory
-        refuse("triggering a savepoint")
+        """Save the job, which goes on; give the path of the savepoint.
+
+        Parameters
+        ----------
+        savepoint_directory
+            As for `stop_with_savepoint`.
+        """
+        path = self._job.savepoint(_local(savepoint_directory))
+        return CompletableFuture(lambda: path)
+
+
+def _local(folder: str | None) -> str | None:
+    """Give the path of a folder that may be written as a URI."""
+    if folder is None or not folder.startswith("file:"):
+        return folder
+    return folder.removeprefix("file:").removeprefix("//")

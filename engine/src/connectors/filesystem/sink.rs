@@ -7,23 +7,35 @@
 //! A file that is being written is hidden; renaming makes it visible as a whole. Files roll at the
 //! end of a step, when they have `sink.rolling-policy.file-size` or are older than
 //! `sink.rolling-policy.rollover-interval`. A job that fails takes its unfinished files with it.
+//!
+//! In a job that is saved from time to time files roll with every checkpoint and become visible
+//! when it is complete: a job that starts from it writes every row once. Files that the checkpoint
+//! names are made visible if they are still hidden; what was written after it is deleted.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::UInt32Array;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take_record_batch;
 
+use super::IDENTIFIER;
 use super::listing::of_io;
 use super::partition::Partitioning;
 use crate::connectors::{Sink, SinkFactory};
 use crate::data::{ChangelogMode, Delta};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::formats::Encoder;
 use crate::formats::registry::FileFormat;
+use crate::state::StateTable;
+
+/// Files that a checkpoint makes visible.
+const FILES: &str = "files";
+/// What the names of the job's files begin with.
+const NAME: &str = "name";
 
 /// When a file is finished and the next one begun.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +66,9 @@ impl SinkFactory for FileSinkFactory {
             name: format!("part-{:032x}-0", rand::random::<u128>()),
             n_files: 0,
             parts: BTreeMap::new(),
+            waits: false,
+            closed: Vec::new(),
+            prepared: Vec::new(),
         }))
     }
 }
@@ -66,6 +81,12 @@ struct FileSink {
     n_files: usize,
     /// The file in progress of each partition folder.
     parts: BTreeMap<String, PartFile>,
+    /// Whether files become visible with checkpoints only.
+    waits: bool,
+    /// Complete files of no checkpoint yet.
+    closed: Vec<PartFile>,
+    /// Complete files that wait for the checkpoint with this number.
+    prepared: Vec<(u64, PartFile)>,
 }
 
 impl FileSink {
@@ -79,7 +100,7 @@ impl FileSink {
         Ok(rows)
     }
 
-    fn append(&mut self, folder: &str, batch: &arrow::array::RecordBatch) -> Result<()> {
+    fn append(&mut self, folder: &str, batch: &RecordBatch) -> Result<()> {
         if !self.parts.contains_key(folder) {
             let path = self.settings.folder.join(folder);
             let name = format!("{}-{}", self.name, self.n_files);
@@ -124,22 +145,128 @@ impl Sink for FileSink {
             .map(|(folder, _)| folder.clone())
             .collect();
         for folder in due {
-            if let Some(part) = self.parts.remove(&folder) {
-                part.commit()?;
+            if let Some(mut part) = self.parts.remove(&folder) {
+                part.close()?;
+                match self.waits {
+                    true => self.closed.push(part),
+                    false => part.show()?,
+                }
             }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
-        while let Some((_, part)) = self.parts.pop_first() {
-            part.commit()?;
+        self.close_all()?;
+        let prepared = std::mem::take(&mut self.prepared).into_iter();
+        let closed = std::mem::take(&mut self.closed);
+        prepared
+            .map(|(_, part)| part)
+            .chain(closed)
+            .try_for_each(PartFile::show)
+    }
+
+    fn expect_checkpoints(&mut self) {
+        self.waits = true;
+    }
+
+    fn prepare(&mut self, checkpoint: u64) -> Result<Vec<StateTable>> {
+        self.close_all()?;
+        let closed = std::mem::take(&mut self.closed);
+        for part in &closed {
+            part.sync()?;
+        }
+        self.prepared
+            .extend(closed.into_iter().map(|part| (checkpoint, part)));
+        let texts = |path: fn(&PartFile) -> &PathBuf| -> ArrayRef {
+            let parts = self.prepared.iter().map(|(_, part)| part);
+            let paths = parts.map(|part| path(part).to_string_lossy().into_owned());
+            Arc::new(StringArray::from_iter_values(paths))
+        };
+        let files = RecordBatch::try_from_iter([
+            ("hidden", texts(|part| &part.hidden)),
+            ("path", texts(|part| &part.path)),
+        ])?;
+        let name: ArrayRef = Arc::new(StringArray::from(vec![self.name.clone()]));
+        let table = |name, batch| StateTable {
+            name,
+            batch,
+            key_columns: Vec::new(),
+        };
+        Ok(vec![
+            table(FILES, files),
+            table(NAME, RecordBatch::try_from_iter([("name", name)])?),
+        ])
+    }
+
+    fn commit(&mut self, checkpoint: u64) -> Result<()> {
+        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.prepared)
+            .into_iter()
+            .partition(|(number, _)| *number <= checkpoint);
+        self.prepared = rest;
+        due.into_iter().try_for_each(|(_, part)| part.show())
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables.iter().filter(|table| table.name == FILES) {
+            let hidden = texts_of(&table.batch, "hidden")?;
+            for (hidden, path) in hidden.into_iter().zip(texts_of(&table.batch, "path")?) {
+                let (hidden, path) = (PathBuf::from(hidden), PathBuf::from(path));
+                if hidden.exists() {
+                    fs::rename(&hidden, &path).map_err(|error| of_io(&path, &error))?;
+                } else if !path.exists() {
+                    let message = format!(
+                        "'{}' was written before the checkpoint and is gone",
+                        path.display()
+                    );
+                    return Err(EngineError::connector(IDENTIFIER, message));
+                }
+            }
+        }
+        for table in tables.iter().filter(|table| table.name == NAME) {
+            for name in texts_of(&table.batch, "name")? {
+                delete_hidden(&self.settings.folder, &format!(".{name}-"))?;
+            }
         }
         Ok(())
     }
 }
 
-/// A file in progress. Dropped without a commit, it is deleted.
+impl FileSink {
+    /// Completes the files in progress.
+    fn close_all(&mut self) -> Result<()> {
+        while let Some((_, mut part)) = self.parts.pop_first() {
+            part.close()?;
+            self.closed.push(part);
+        }
+        Ok(())
+    }
+}
+
+/// Deletes the hidden files of a job that is gone, by what their names begin with.
+fn delete_hidden(folder: &Path, prefix: &str) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|error| of_io(folder, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| of_io(folder, &error))?;
+        let path = entry.path();
+        if path.is_dir() {
+            delete_hidden(&path, prefix)?;
+        } else if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_file(&path).map_err(|error| of_io(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn texts_of(batch: &RecordBatch, column: &str) -> Result<Vec<String>> {
+    let texts = batch
+        .column_by_name(column)
+        .and_then(|texts| texts.as_string_opt::<i32>())
+        .ok_or_else(|| EngineError::internal("the files of something else"))?;
+    Ok(texts.iter().flatten().map(ToOwned::to_owned).collect())
+}
+
+/// A file that is hidden. Dropped before it is shown, it is deleted.
 struct PartFile {
     hidden: PathBuf,
     path: PathBuf,
@@ -148,7 +275,7 @@ struct PartFile {
     bytes: Vec<u8>,
     size_bytes: u64,
     opened: Instant,
-    committed: bool,
+    is_shown: bool,
 }
 
 impl PartFile {
@@ -164,11 +291,11 @@ impl PartFile {
             bytes: Vec::new(),
             size_bytes: 0,
             opened: Instant::now(),
-            committed: false,
+            is_shown: false,
         })
     }
 
-    fn append(&mut self, batch: &arrow::array::RecordBatch) -> Result<()> {
+    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
         self.encoder.encode(batch, &mut self.bytes)?;
         self.write()
     }
@@ -180,21 +307,34 @@ impl PartFile {
         written.map_err(|error| of_io(&self.hidden, &error))
     }
 
-    fn commit(mut self) -> Result<()> {
+    /// Writes the last bytes: the file is complete, and hidden.
+    fn close(&mut self) -> Result<()> {
         self.encoder.finish(&mut self.bytes)?;
         self.write()?;
         self.file
             .flush()
-            .map_err(|error| of_io(&self.hidden, &error))?;
+            .map_err(|error| of_io(&self.hidden, &error))
+    }
+
+    /// Waits until the file is on the disk.
+    fn sync(&self) -> Result<()> {
+        self.file
+            .get_ref()
+            .sync_all()
+            .map_err(|error| of_io(&self.hidden, &error))
+    }
+
+    /// Makes the file visible.
+    fn show(mut self) -> Result<()> {
         fs::rename(&self.hidden, &self.path).map_err(|error| of_io(&self.path, &error))?;
-        self.committed = true;
+        self.is_shown = true;
         Ok(())
     }
 }
 
 impl Drop for PartFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if !self.is_shown {
             // The job has failed with an error of its own; a file left behind is hidden.
             let _ = fs::remove_file(&self.hidden);
         }

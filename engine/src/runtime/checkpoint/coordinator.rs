@@ -223,10 +223,9 @@ impl Checkpoints {
             board,
             wake,
             next_number: restored.map_or(1, |restored| restored.checkpoint() + 1),
-            // Without a folder there is nowhere to start from again.
             next_due: options
                 .interval
-                .filter(|_| folder.is_some())
+                .filter(|_| options.is_periodic())
                 .map(|interval| Instant::now() + interval),
             folder,
             n_failures_in_a_row: 0,

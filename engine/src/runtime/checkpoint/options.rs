@@ -47,6 +47,13 @@ impl Default for CheckpointOptions {
 }
 
 impl CheckpointOptions {
+    /// Whether checkpoints come by themselves.
+    #[must_use]
+    pub fn is_periodic(&self) -> bool {
+        // Without a folder there is nowhere to start from again.
+        self.interval.is_some() && self.folder.is_some()
+    }
+
     /// What the session's configuration says, under the keys of Flink 2 and, where they differ, of
     /// Flink 1.
     ///
