@@ -1,4 +1,4 @@
-"""The command ``tidemill``: installs the kernel, starts JupyterLab."""
+"""The command ``tidemill``: runs programs and SQL, installs the kernel, starts JupyterLab."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tidemill import __version__
+from tidemill.client import run, shell, sql_client
 
 DISPLAY_NAME = "Tidemill"
 RESOURCES = Path(__file__).parent / "resources" / "kernelspec"
@@ -23,6 +24,12 @@ def main(argv: list[str] | None = None) -> int:
         return install(arguments)
     if arguments.command == "lab":
         return lab(arguments.arguments)
+    if arguments.command == "run":
+        return run.run(arguments)
+    if arguments.command == "shell":
+        return shell.run(arguments)
+    if arguments.command == "sql":
+        return sql_client.run(arguments)
     parser().print_help()
     return 2
 
@@ -39,6 +46,16 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--sys-prefix", action="store_true", help="into this environment")
     where.add_argument("--prefix", metavar="DIR", help="into another environment")
     installing.add_argument("--name", default="tidemill", help="name of the kernelspec")
+
+    run.add_parser(commands.add_parser("run", help="run a PyFlink program", allow_abbrev=False))
+    shell.add_parser(
+        commands.add_parser(
+            "shell", help="start a Python shell with environments", allow_abbrev=False
+        )
+    )
+    sql_client.add_parser(
+        commands.add_parser("sql", help="start an SQL shell, or run a script", allow_abbrev=False)
+    )
 
     starting = commands.add_parser(
         "lab", help="start JupyterLab", description="Start JupyterLab with these arguments."

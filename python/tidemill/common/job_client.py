@@ -44,6 +44,22 @@ class JobClient:
         """Give the state as it is when the future is asked."""
         return CompletableFuture(lambda: _STATUS[self._job.status()])
 
+    def has_ended(self) -> bool:
+        """Tell whether the job runs no more."""
+        return self._job.status() != "running"
+
+    def wait_a_moment(self, seconds: float) -> None:
+        """Wait until the job has ended, but no longer than some time."""
+        self._job.wait(int(seconds * 1000))
+
+    def progress(self) -> str:
+        """Tell in one line how far the job is."""
+        metrics = self._job.metrics()
+        seconds = int(metrics["elapsed_ms"]) / 1000
+        return (
+            f"{metrics['records_in']:,} records in, {metrics['records_out']:,} out, {seconds:.1f} s"
+        )
+
     def cancel(self) -> CompletableFuture[None]:
         """Stop the job; when this returns, it has stopped."""
         self._job.stop()

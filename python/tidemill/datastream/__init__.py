@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from tidemill.datastream.data_stream import DataStream
 from tidemill.datastream.execution_mode import RuntimeExecutionMode
 from tidemill.datastream.stream_execution_environment import StreamExecutionEnvironment
+from tidemill.datastream.time_characteristic import TimeCharacteristic
 
-__all__ = ["RuntimeExecutionMode", "StreamExecutionEnvironment"]
+__all__ = [
+    "DataStream",
+    "RuntimeExecutionMode",
+    "StreamExecutionEnvironment",
+    "TimeCharacteristic",
+]

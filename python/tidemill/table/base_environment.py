@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill._native import engine
 from tidemill.common.configuration import Configuration
-from tidemill.common.launch import launch_options
+from tidemill.common.launch import launch_options, note_job
 from tidemill.common.types import Row
 from tidemill.compat.legacy_environment import LegacyOperations
 from tidemill.table.catalog_operations import CatalogOperations
@@ -301,7 +301,10 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
     def result_of(self, result: Result) -> TableResult:
         """Wrap a result of the engine."""
         width = self._session.config(_MAX_WIDTH)
-        return TableResult(result, int(width) if width and width.isdigit() else 30)
+        wrapped = TableResult(result, int(width) if width and width.isdigit() else 30)
+        if not result.is_query and (job := wrapped.get_job_client()) is not None:
+            note_job(job)
+        return wrapped
 
     def name_of(self, table: Table) -> str:
         """Register a table under a new name and give the name."""

@@ -59,6 +59,7 @@ __all__ = [
     "Rowtime",
     "Schema",
     "WriteMode",
+    "create_table",
 ]
 
 
@@ -277,7 +278,7 @@ class ConnectTableDescriptor:
         if self._schema is None:
             msg = "Table schema must be explicitly defined: use with_schema(Schema()…)"
             raise ValidationException(msg)
-        return _create_table(path, self._schema.to_sql(), self._properties)
+        return create_table(path, self._schema.to_sql(), self._properties)
 
 
 class WriteMode(IntEnum):
@@ -309,7 +310,7 @@ class _CsvTable:
             "format.type": "csv",
             "format.field-delimiter": self._delimiter,
         }
-        return _create_table(path, self._schema.to_sql(), properties)
+        return create_table(path, self._schema.to_sql(), properties)
 
 
 class CsvTableSource(_CsvTable):
@@ -367,7 +368,8 @@ class CsvTableSink(_CsvTable):
         super().__init__(field_names, field_types, path, field_delimiter)
 
 
-def _create_table(path: str, schema: str, properties: Mapping[str, str]) -> str:
+def create_table(path: str, schema: str, properties: Mapping[str, str]) -> str:
+    """Write CREATE TABLE under a quoted path."""
     options = ",\n".join(
         f"  {quote_string(key)} = {quote_string(value)}" for key, value in properties.items()
     )

@@ -37,11 +37,11 @@ from tidemill.table.logical_types import (
 from tidemill.table.type_parser import parse_data_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tidemill._native.engine import Result
 
-__all__ = ["print_result"]
+__all__ = ["print_result", "print_rows"]
 
 _KINDS = ("+I", "-U", "+U", "-D")
 _NULL_WIDTH = len("<NULL>")
@@ -71,6 +71,31 @@ def print_result(result: Result, max_column_width: int) -> None:
         # Whoever interrupts the printing has seen enough: the query stops.
         result.close()
         raise
+
+
+def print_rows(
+    schema: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+    max_column_width: int,
+    n_rows: int,
+) -> str:
+    """Give rows of cells as a table, as wide as its content; `n_rows` is the count below it."""
+    lines: list[str] = []
+    names = [name for name, _ in schema]
+    widths = [
+        min(
+            max([_text_width(name), *(_text_width(cells[index]) for cells in rows)]),
+            max(max_column_width, _text_width(name)),
+        )
+        for index, name in enumerate(names)
+    ]
+    printer = _Printer(widths, with_kind=False, write=lines.append)
+    if rows:
+        printer.header(names)
+    for cells in rows:
+        printer.row("", cells)
+    printer.footer(n_rows)
+    return "\n".join(lines) + "\n"
 
 
 def _print(result: Result, max_column_width: int) -> None:
@@ -125,27 +150,34 @@ def _print_sized(result: Result) -> None:
 class _Printer:
     """Writes lines of a table with known widths."""
 
-    def __init__(self, widths: Sequence[int], *, with_kind: bool) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        with_kind: bool,
+        write: Callable[[str], None] | None = None,
+    ) -> None:
+        self._write = _write if write is None else write
         self._widths = [2, *widths] if with_kind else list(widths)
         self._with_kind = with_kind
         self._border = "+" + "".join("-" * (width + 2) + "+" for width in self._widths)
 
     def header(self, names: Sequence[str]) -> None:
-        _write(self._border)
+        self._write(self._border)
         self.row("op", names)
-        _write(self._border)
+        self._write(self._border)
 
     def row(self, kind: str, cells: Sequence[str]) -> None:
         texts = [kind, *cells] if self._with_kind else cells
         padded = (_pad(text, width) for text, width in zip(texts, self._widths, strict=True))
-        _write("| " + " | ".join(padded) + " |")
+        self._write("| " + " | ".join(padded) + " |")
 
     def footer(self, n_rows: int) -> None:
         if n_rows == 0:
-            _write("Empty set")
+            self._write("Empty set")
             return
-        _write(self._border)
-        _write(f"{n_rows} {'row' if n_rows == 1 else 'rows'} in set")
+        self._write(self._border)
+        self._write(f"{n_rows} {'row' if n_rows == 1 else 'rows'} in set")
 
 
 def _width_of_type(data_type: DataType, max_column_width: int) -> int:

@@ -106,6 +106,11 @@ class TableResult:
         self._result = result
         self._max_column_width = max_column_width
 
+    @property
+    def native(self) -> Result:
+        """The engine's result."""
+        return self._result
+
     def get_job_client(self) -> JobClient | None:
         """Give the handle of the job, or None if the statement started none."""
         job = self._result.job

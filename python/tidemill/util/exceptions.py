@@ -20,9 +20,10 @@ from __future__ import annotations
 import linecache
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = [
@@ -35,16 +36,29 @@ __all__ = [
     "ExpressionParserException",
     "FunctionAlreadyExistException",
     "FunctionNotExistException",
+    "JavaException",
+    "ModelAlreadyExistException",
+    "ModelNotExistException",
+    "PartitionAlreadyExistsException",
+    "PartitionNotExistException",
+    "PartitionSpecInvalidException",
     "SqlParserException",
     "TableAlreadyExistException",
     "TableException",
     "TableNotExistException",
+    "TableNotPartitionedException",
     "TidemillError",
     "UnsupportedOperationException",
     "UserDefinedFunctionException",
     "ValidationException",
+    "capture_java_exception",
+    "convert_py4j_exception",
+    "install_exception_handler",
+    "install_py4j_hooks",
     "refuse",
 ]
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _PACKAGE = str(Path(__file__).parents[1])
 # What stands between a notebook and the user's cell.
@@ -131,6 +145,61 @@ class FunctionNotExistException(CatalogException):
 
 class FunctionAlreadyExistException(CatalogException):
     """The function exists already."""
+
+
+class ModelNotExistException(CatalogException):
+    """The model does not exist."""
+
+
+class ModelAlreadyExistException(CatalogException):
+    """The model exists already."""
+
+
+class PartitionNotExistException(CatalogException):
+    """The partition does not exist."""
+
+
+class PartitionAlreadyExistsException(CatalogException):
+    """The partition exists already."""
+
+
+class PartitionSpecInvalidException(CatalogException):
+    """The columns do not say which partition."""
+
+
+class TableNotPartitionedException(CatalogException):
+    """The table has no partitions."""
+
+
+class JavaException(TidemillError):
+    """An exception of a JVM; never raised, because there is none.
+
+    Parameters
+    ----------
+    stack_trace
+        The frames.
+    """
+
+    def __init__(self, stack_trace: str) -> None:
+        super().__init__(stack_trace)
+
+
+def capture_java_exception(f: F) -> F:
+    """Give the function as it is: no exception comes from a JVM."""
+    return f
+
+
+def convert_py4j_exception(e: BaseException) -> BaseException:
+    """Give the exception as it is: no exception comes from a JVM."""
+    return e
+
+
+def install_exception_handler() -> None:
+    """Change nothing: exceptions are Python's."""
+
+
+def install_py4j_hooks() -> None:
+    """Change nothing: there is no gateway to a JVM."""
 
 
 def refuse(feature: str) -> NoReturn:

@@ -1,0 +1,1 @@
+"""The commands that run programs and statements: ``tidemill run``, ``shell`` and ``sql``."""

@@ -1,0 +1,72 @@
+"""Cuts a text into statements, as they end with ``;``."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["is_complete", "split_statements"]
+
+_TOKEN = re.compile(
+    r"'(?:[^']|'')*'|`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[A-Za-z_]\w*|;|\s+|.",
+    re.DOTALL,
+)
+_SET_HEADS = (
+    ("STATEMENT", "SET", "BEGIN"),
+    ("EXECUTE", "STATEMENT", "SET", "BEGIN"),
+    ("EXPLAIN", "STATEMENT", "SET", "BEGIN"),
+    ("BEGIN", "STATEMENT", "SET"),
+)
+
+
+def split_statements(text: str) -> list[str]:
+    """Give the statements of a text without their semicolons and without empty ones.
+
+    A statement set, up to its ``END``, is one statement; that of the SQL client, ``BEGIN STATEMENT
+    SET; … END``, is given in today's words.
+    """
+    statements, rest = _cut(text)
+    return [*statements, rest] if rest else statements
+
+
+def is_complete(text: str) -> bool:
+    """Tell whether a text ends with the end of a statement."""
+    statements, rest = _cut(text)
+    return bool(statements) and not rest
+
+
+def _cut(text: str) -> tuple[list[str], str]:
+    """Give the statements that have ended, and what is left."""
+    statements: list[str] = []
+    part = ""
+    words: list[str] = []
+    in_set = False
+    before = ""
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        is_word = word[0].isalpha() or word[0] == "_"
+        if word == ";" and not in_set:
+            if words:
+                statements.append(_in_todays_words(part.strip(), words))
+            part, words = "", []
+            continue
+        part += word
+        if word.isspace() or word.startswith(("--", "/*")):
+            continue
+        words.append(word.upper() if is_word else word)
+        if not in_set and tuple(words) in _SET_HEADS:
+            in_set = True
+        elif in_set and words[-1] == "END" and before == ";":
+            in_set = False
+        before = word
+    return statements, part.strip() if words else ""
+
+
+def _in_todays_words(statement: str, words: list[str]) -> str:
+    if words[:3] != ["BEGIN", "STATEMENT", "SET"]:
+        return statement
+    return re.sub(
+        r"^BEGIN\s+STATEMENT\s+SET\s*;",
+        "EXECUTE STATEMENT SET BEGIN",
+        statement,
+        flags=re.IGNORECASE,
+    )

@@ -1,0 +1,1 @@
+"""Bases of tests, with the names of ``pyflink.testing``."""
