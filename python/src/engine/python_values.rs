@@ -122,7 +122,12 @@ pub(super) fn timestamp(
     unit: TimeUnit,
     zone: Option<&Py<PyAny>>,
 ) -> Result<i64, Refusal> {
-    let datetime = value.cast::<PyDateTime>().map_err(|_| Refusal::Here)?;
+    let Ok(datetime) = value.cast::<PyDateTime>() else {
+        return match zone {
+            Some(_) => instant(value, unit),
+            None => Err(Refusal::Here),
+        };
+    };
     let Some(zone) = zone else {
         return wall_clock(datetime, unit);
     };
@@ -144,6 +149,32 @@ pub(super) fn timestamp(
         instant.cast::<PyDateTime>().map_err(|_| Refusal::Here)?,
         unit,
     )
+}
+
+/// The units since the epoch of a `tidemill.common.Instant`.
+fn instant(value: &Bound<'_, PyAny>, unit: TimeUnit) -> Result<i64, Refusal> {
+    let py = value.py();
+    let part = |name| {
+        value
+            .getattr_opt(name)
+            .ok()
+            .flatten()
+            .and_then(|part| part.extract::<i64>().ok())
+    };
+    let (Some(seconds), Some(nanos)) = (part(intern!(py, "seconds")), part(intern!(py, "nanos")))
+    else {
+        return Err(Refusal::Here);
+    };
+    let (per_second, nanos_per_unit) = match unit {
+        TimeUnit::Second => (1, 1_000_000_000),
+        TimeUnit::Millisecond => (1000, 1_000_000),
+        TimeUnit::Microsecond => (1_000_000, 1000),
+        TimeUnit::Nanosecond => (1_000_000_000, 1),
+    };
+    seconds
+        .checked_mul(per_second)
+        .and_then(|units| units.checked_add(nanos / nanos_per_unit))
+        .ok_or(Refusal::Here)
 }
 
 fn wall_clock(datetime: &Bound<'_, PyDateTime>, unit: TimeUnit) -> Result<i64, Refusal> {

@@ -178,8 +178,8 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         row_type
             Their types.
         schema
-            Columns, computed ones among them, and a watermark. Physical columns of `row_type` that
-            it does not name come first.
+            Columns, computed ones among them, and a watermark. If it names physical columns, the
+            table has those alone; else all of `row_type` come first.
         """
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         names = row_type.field_names()
@@ -190,7 +190,10 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         )
         values = [_values(row, names) for row in rows]
         self._session.register_rows(scan.path, fields, values, attach=True)
-        return Table(scan, self)
+        table = Table(scan, self)
+        if not schema.has_physical_columns():
+            return table
+        return table.select(*map(table.column, schema.column_names()))
 
     def from_pandas(
         self,

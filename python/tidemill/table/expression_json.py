@@ -62,7 +62,7 @@ class JsonFunctions(CallableNode):
         ):
             if behavior is JsonValueOnEmptyOrError.DEFAULT:
                 words += [_word("DEFAULT"), default, _word(f"ON {event}")]
-            else:
+            elif behavior is not JsonValueOnEmptyOrError.NULL:
                 words.append(_word(f"{behavior.name} ON {event}"))
         return self._call("JSON_VALUE()", path, *words)
 

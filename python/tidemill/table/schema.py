@@ -136,6 +136,14 @@ class Schema:
         ]
         return Schema((*lines, *self.lines))
 
+    def column_names(self) -> list[str]:
+        """Give the names of all columns that are declared."""
+        return [name for name in map(_declared_name, self.lines) if name]
+
+    def has_physical_columns(self) -> bool:
+        """Tell whether a stored column is declared."""
+        return any(_is_physical(line) for line in self.lines)
+
     @staticmethod
     def new_builder() -> Schema.Builder:
         """Start a builder."""
@@ -154,6 +162,12 @@ class Schema:
         return "(\n" + ",\n".join(f"  {line}" for line in self.lines) + "\n)"
 
     __repr__ = __str__
+
+
+def _is_physical(line: str) -> bool:
+    name = _declared_name(line)
+    rest = line[len(quote_identifier(name)) :].lstrip().upper() if name else "AS"
+    return not rest.startswith("AS ") and rest != "AS" and " METADATA" not in rest
 
 
 def _declared_name(line: str) -> str:

@@ -320,12 +320,9 @@ def _join(join: Join, functions: FunctionNames | None) -> str:
 def _lateral(lateral: Lateral, functions: FunctionNames | None) -> str:
     source = _from(lateral.input, functions)
     call = compile_node(lateral.call, functions)
-    if isinstance(lateral.call, FunctionCall | Column):
-        # The session knows a Python function that gives rows as one that gives an array of them.
-        function = f"UNNEST({call})"
-    else:
-        function = f"LATERAL TABLE({call})"
     names = ", ".join(map(quote_identifier, lateral.names))
+    is_array = isinstance(lateral.call, Column)  # what a table aggregate function gave
+    function = f"UNNEST({call})" if is_array else f"LATERAL TABLE({call})"
     table = f"{function} AS {quote_identifier('T$')}" + (f"({names})" if names else "")
     if lateral.kind == "INNER" and lateral.predicate is None:
         return f"SELECT * FROM {source} CROSS JOIN {table}"

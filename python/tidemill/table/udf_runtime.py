@@ -17,6 +17,7 @@ import threading
 import traceback
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.metrics.metricbase import MetricGroup
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Definition", "FunctionRunner", "define", "load_definition"]
 
 _MAX_VALUE_CHARS = 60
+_FOLDER = Path(__file__).parent
 _open_runners: weakref.WeakSet[FunctionRunner] = weakref.WeakSet()
 
 
@@ -130,7 +132,7 @@ def describe_failure(
     if arguments is not None:
         first += f" (arguments: {', '.join(map(_shorten, arguments))})"
     frames = traceback.extract_tb(trace)
-    own = [frame for frame in frames if frame.filename != __file__]
+    own = [frame for frame in frames if Path(frame.filename).parent != _FOLDER]
     if not own:
         return first
     lines = "".join(traceback.format_list(own)).rstrip()

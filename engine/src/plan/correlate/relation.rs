@@ -97,7 +97,8 @@ impl TableFunctions {
         alias: Option<TableAlias>,
         context: &mut dyn RelationPlannerContext,
     ) -> DfResult<RelationPlanning> {
-        let name = call.name.to_string();
+        let name = call.name.0.last().and_then(|part| part.as_ident());
+        let name = name.map_or_else(|| call.name.to_string(), |ident| ident.value.clone());
         let known = self
             .functions
             .iter()
