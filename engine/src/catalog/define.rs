@@ -4,7 +4,7 @@
 //! else that can be wrong with a definition is found here.
 
 use super::table::{CatalogTable, Column, ColumnSource, PrimaryKey, Watermark, is_rowtime_type};
-use super::{at_name, fail};
+use super::{at_name, fail, legacy_options};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::did_you_mean;
@@ -66,6 +66,7 @@ pub fn define_table(
     }
     set_partitions(&mut table, &create.partitioned_by, script)?;
     set_options(&mut table, create, merge.as_ref(), script)?;
+    table.options = legacy_options::translated(std::mem::take(&mut table.options));
     Ok(table)
 }
 

@@ -13,6 +13,8 @@
 //! the sentences of errors.
 pub mod options;
 
+mod legacy_options;
+
 pub mod table;
 
 pub mod define;

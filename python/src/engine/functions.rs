@@ -14,6 +14,7 @@ use tidemill_engine::{EngineError, Result};
 use super::aggregate::PythonAggregate;
 use super::session::parse_type;
 use super::udf::{FunctionKind, Place, PythonFunction};
+use super::worker::Settings;
 
 /// The kind of an aggregate function.
 const AGGREGATE: &str = "aggregate";
@@ -98,7 +99,10 @@ impl FunctionResolver for PythonResolver {
         Python::try_attach(|py| {
             py.import("tidemill.table.udf_runtime")
                 .and_then(|module| module.getattr("load_definition"))
-                .and_then(|load| load.call1((&statement.class,)))
+                .and_then(|load| {
+                    let options = Settings::of(&self.options);
+                    load.call1((&statement.class, options.options()))
+                })
                 .and_then(|found| found.extract::<Definition>())
                 .and_then(|definition| definition.into_function(name, &self.options))
                 .map_err(|error| failed(error.value(py).to_string()))

@@ -7,7 +7,9 @@ import re
 __all__ = ["is_complete", "split_statements"]
 
 _TOKEN = re.compile(
-    r"'(?:[^']|'')*'|`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[A-Za-z_]\w*|;|\s+|.",
+    # What is open at the end reaches to the end.
+    r"'(?:[^']|'')*(?:'|\Z)|`(?:[^`]|``)*(?:`|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z)"
+    r"|--[^\n]*|/\*.*?(?:\*/|\Z)|[A-Za-z_]\w*|;|\s+|.",
     re.DOTALL,
 )
 _SET_HEADS = (

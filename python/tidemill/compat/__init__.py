@@ -1,1 +1,1 @@
-"""The older generations of the API: string expressions, descriptors, names that were removed."""
+"""Older ways into the package: the name pyflink, and files of the older SQL client."""

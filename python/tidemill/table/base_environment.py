@@ -15,12 +15,12 @@ from tidemill._native import engine
 from tidemill.common.configuration import Configuration
 from tidemill.common.launch import launch_options, note_job
 from tidemill.common.types import Row
-from tidemill.compat.legacy_environment import LegacyOperations
 from tidemill.table.catalog_operations import CatalogOperations
 from tidemill.table.compiled_plan import CompiledPlan
 from tidemill.table.composite_types import RowType
 from tidemill.table.dependencies import DependencyOperations
 from tidemill.table.environment import set_current_environment
+from tidemill.table.legacy_environment import LegacyOperations
 from tidemill.table.logical_types import DataType
 from tidemill.table.operations import Query, Relation, Scan
 from tidemill.table.sql_compiler import compile_node, compile_relation

@@ -11,6 +11,7 @@ whole becomes a CREATE TABLE with these keys, which the catalog reads as today's
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from tidemill.table.descriptor_formats import (
     OldCsv,
     type_text,
 )
-from tidemill.table.sql_text import quote_identifier, quote_path, quote_string
+from tidemill.table.sql_text import constant, quote_identifier, quote_path, quote_string
 from tidemill.table.table_schema import TableSchema
 from tidemill.util.exceptions import ValidationException, refuse
 
@@ -407,8 +408,6 @@ def _column_lines(name: str, data_type: str, further: Mapping[str, str]) -> list
         lines.append(f"WATERMARK FOR {quoted} AS SOURCE_WATERMARK()")
     else:
         delay_ms = int(further.get("rowtime.watermarks.delay", "1"))
-        seconds = f"{delay_ms // 1000}.{delay_ms % 1000:03d}"
-        digits = max(2, len(str(delay_ms // 1000)))
-        interval = f"INTERVAL '{seconds}' SECOND({digits}, 3)"
+        interval = constant(dt.timedelta(milliseconds=delay_ms))
         lines.append(f"WATERMARK FOR {quoted} AS {quoted} - {interval}")
     return lines

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.compat.string_expressions import parse_expressions, to_expressions
 from tidemill.table import display_hook
 from tidemill.table.catalog_schema import ResolvedSchema
 from tidemill.table.composite_types import RowType
@@ -38,6 +37,7 @@ from tidemill.table.operations import (
 from tidemill.table.resolution import name_of, named, resolve_columns
 from tidemill.table.sql_compiler import contains_aggregate
 from tidemill.table.sql_text import quote_identifier
+from tidemill.table.string_expressions import parse_expressions, to_expressions
 from tidemill.table.table_output import TableOutput
 from tidemill.table.table_pipeline import TablePipeline
 from tidemill.table.table_schema import TableSchema

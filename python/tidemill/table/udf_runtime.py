@@ -26,10 +26,11 @@ from tidemill.table.composite_types import ArrayType, RowType
 from tidemill.table.udf import FunctionContext, UserDefinedFunction
 from tidemill.table.udf_async import ConcurrentCalls
 from tidemill.table.udf_wrappers import UserDefinedTableFunctionWrapper, as_wrapper
+from tidemill.table.worker_launch import extend_path
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
@@ -175,8 +176,10 @@ def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -
     )
 
 
-def load_definition(path: str) -> Definition:
+def load_definition(path: str, options: Iterable[tuple[str, str]] = ()) -> Definition:
     """Import the function that ``CREATE FUNCTION … AS 'module.name' LANGUAGE PYTHON`` names.
+
+    `options` are those that say what is importable.
 
     Raises
     ------
@@ -187,6 +190,7 @@ def load_definition(path: str) -> Definition:
     if not module_name:
         msg = f"'{path}' does not name a Python function: write 'module.function'"
         raise ValidationException(msg)
+    extend_path(options)
     try:
         function = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:

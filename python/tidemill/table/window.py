@@ -18,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.compat.string_expressions import to_expression, to_expressions
 from tidemill.table.expression_nodes import Call, Column, Node
+from tidemill.table.string_expressions import to_expression, to_expressions
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ use super::expand::grouping_sets;
 use super::{Built, GraphBuilder, readable};
 use crate::error::{EngineError, Result};
 use crate::operators::window::GroupRole;
-use crate::operators::{AggregateCall, GroupAggregateSpec};
+use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
 use crate::plan::errors::from_planner;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
@@ -112,13 +112,22 @@ impl GraphBuilder {
             Exchange::Hash(group_columns.clone())
         };
         let mode = changes::of_aggregate(input.mode, calls.is_empty());
+        // Functions of other languages are called with many rows and answer for them together,
+        // as Flink's Python aggregates answer for a bundle.
+        let has_foreign = calls
+            .iter()
+            .any(|call| matches!(call.function, Callee::Foreign(_)));
+        let emission = match has_foreign {
+            true => Emission::NetPerStep,
+            false => self.options.emission,
+        };
         let spec = GroupAggregateSpec {
             input_schema: Arc::clone(&input.schema),
             emit_on_empty: self.options.is_batch,
             group_columns,
             calls,
             input_retracts: !input.mode.is_insert_only(),
-            emission: self.options.emission,
+            emission,
             update_before: true,
             schema: Arc::clone(&schema),
         };

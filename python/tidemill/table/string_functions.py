@@ -190,6 +190,9 @@ def _alias(operand: Expression, *names: Expression) -> Expression:
 
 
 def _cast(operand: Expression, data_type: DataType) -> Expression:
+    if not isinstance(data_type, DataType):
+        msg = f"cast takes a type, one of {', '.join(TYPES)}, not '{data_type}'"
+        raise NotThatMany(msg)
     return operand.cast(data_type)
 
 

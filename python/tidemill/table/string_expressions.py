@@ -17,7 +17,7 @@ behind their first argument (``a.sum``), ``1.0`` is a DOUBLE and ``===`` compare
 ```
 
 Source: the grammar of ``PlannerExpressionParserImpl``, Flink 1.11, as a reader of expressions
-sees it. What a name means is in `legacy_functions`.
+sees it. What a name means is in `string_functions`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tidemill.compat import legacy_functions
-from tidemill.compat.legacy_functions import NotThatMany
+from tidemill.table import string_functions
 from tidemill.table.expression import Expression
 from tidemill.table.expression_nodes import Call, Column, Keyword, Literal
 from tidemill.table.logical_types import BigIntType, DataType, FloatType
+from tidemill.table.string_functions import NotThatMany
 from tidemill.util.exceptions import ExpressionParserException
 
 if TYPE_CHECKING:
@@ -306,12 +306,12 @@ class _Parser:
     def _argument(self) -> Any:
         token = self._peek()
         if token.kind == "name" and self._peek(1).text in (",", ")"):
-            if token.text.upper() in legacy_functions.WORDS:
+            if token.text.upper() in string_functions.WORDS:
                 self._advance()
                 return Keyword(token.text.upper())
-            if token.text.upper() in legacy_functions.TYPES:
+            if token.text.upper() in string_functions.TYPES:
                 return self._type()
-        elif token.kind == "name" and token.text.upper() in legacy_functions.NESTED_TYPES:
+        elif token.kind == "name" and token.text.upper() in string_functions.NESTED_TYPES:
             return self._type()
         bound = self._range()
         return self._logic() if bound is None else bound
@@ -319,16 +319,16 @@ class _Parser:
     def _type(self) -> DataType:
         token = self._peek()
         name = self._take("name", "a type expected").upper()
-        if name in legacy_functions.NESTED_TYPES:
+        if name in string_functions.NESTED_TYPES:
             self._expect("(")
             parts = [self._type()]
             while self._accept(","):
                 parts.append(self._type())
             self._expect(")")
-            return legacy_functions.nested_type(name, parts)
-        make: Callable[[], DataType] | None = legacy_functions.TYPES.get(name)
+            return string_functions.nested_type(name, parts)
+        make: Callable[[], DataType] | None = string_functions.TYPES.get(name)
         if make is None:
-            known = ", ".join([*legacy_functions.TYPES, *legacy_functions.NESTED_TYPES])
+            known = ", ".join([*string_functions.TYPES, *string_functions.NESTED_TYPES])
             self._fail(f"unknown type '{token.text}', known are {known}", token)
         return make()
 
@@ -337,7 +337,7 @@ class _Parser:
             nodes = tuple(_node(argument) for argument in arguments)
             return Expression(Call(name, nodes, registered=True))
         try:
-            return legacy_functions.call(name, arguments)
+            return string_functions.call(name, arguments)
         except NotThatMany as error:
             return self._fail(str(error), token)
 
