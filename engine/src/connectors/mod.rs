@@ -33,7 +33,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
@@ -220,6 +220,8 @@ pub struct ConnectorTable {
     pub name: String,
     /// Physical columns only, with Flink's types in the fields' metadata (`data::types`).
     pub schema: SchemaRef,
+    /// The metadata that is read: columns behind those of the schema. Keys are the connector's.
+    pub metadata: Vec<MetadataColumn>,
     /// Column names of the primary key; empty without one.
     pub primary_key: Vec<String>,
     /// Partition columns; empty without any.
@@ -230,10 +232,33 @@ pub struct ConnectorTable {
     pub time_zone: String,
 }
 
+/// Something that a connector tells about every row beside the row itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetadataKey {
+    /// The key in METADATA FROM.
+    pub key: &'static str,
+    /// Flink's text of its type.
+    pub data_type: &'static str,
+}
+
+/// A column that a source gives for a metadata key.
+#[derive(Debug, Clone)]
+pub struct MetadataColumn {
+    /// The key.
+    pub key: String,
+    /// Name and type of the column in the source's schema.
+    pub field: FieldRef,
+}
+
 /// A kind of table, found by the option `'connector'`.
 pub trait ConnectorFactory: Send + Sync + Debug {
     /// The identifier in WITH.
     fn identifier(&self) -> &'static str;
+
+    /// The metadata that a source of this kind can read, sorted by key.
+    fn metadata(&self) -> &'static [MetadataKey] {
+        &[]
+    }
 
     /// Reads the options for use as a source.
     ///

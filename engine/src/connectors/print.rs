@@ -201,6 +201,7 @@ mod tests {
         ConnectorTable {
             name: "t".to_owned(),
             schema: Arc::new(Schema::empty()),
+            metadata: Vec::new(),
             primary_key: Vec::new(),
             partition_keys: Vec::new(),
             options: options.collect::<BTreeMap<_, _>>(),

@@ -332,6 +332,7 @@ mod tests {
                 Field::new("k", DataType::Utf8, false),
                 Field::new("n", DataType::Int64, true),
             ])),
+            metadata: Vec::new(),
             primary_key: vec!["k".to_owned()],
             partition_keys: Vec::new(),
             options: options

@@ -18,6 +18,8 @@ pub mod result;
 
 mod tables;
 
+mod metadata;
+
 mod query;
 
 mod insert;

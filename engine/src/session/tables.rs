@@ -8,7 +8,7 @@
 //! Views are expanded where they are used; a view that leads to itself is refused.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 
-use super::Session;
+use super::{Session, metadata};
 use crate::catalog::define::ExpressionTypes;
 use crate::catalog::options::parse_duration;
 use crate::catalog::table::TimeAttribute;
@@ -183,6 +183,7 @@ fn connector_table(
     ConnectorTable {
         name: identifier.summary(),
         schema,
+        metadata: Vec::new(),
         primary_key: table
             .primary_key
             .as_ref()
@@ -218,6 +219,7 @@ pub(super) fn sink(
     let connector = table
         .connector()
         .ok_or_else(|| without_connector(identifier))?;
+    metadata::check_sink(identifier, table)?;
     let described = connector_table(session, identifier, table, table.sink_schema(), hints);
     registry::find(connector)?.sink(&described)
 }
@@ -315,6 +317,7 @@ impl<'a> TableView<'a> {
         if table.is_all_physical() {
             return Ok(Arc::new(NamedPlan::new(plan)));
         }
+        let plan = metadata::named(plan, table)?;
         Ok(Arc::new(NamedPlan::new(self.computed(plan, table)?)))
     }
 
@@ -333,8 +336,10 @@ impl<'a> TableView<'a> {
             .connector()
             .ok_or_else(|| without_connector(identifier))?;
         let schema = table.physical_schema();
-        let described = connector_table(self.session, identifier, table, schema, hints.clone());
-        registry::find(connector)?.source(&described)
+        let mut described = connector_table(self.session, identifier, table, schema, hints.clone());
+        let factory = registry::find(connector)?;
+        described.metadata = metadata::requested(identifier, table, factory.as_ref())?;
+        factory.source(&described)
     }
 
     /// The table's watermark as an expression over what the connector gives.
@@ -359,10 +364,19 @@ impl<'a> TableView<'a> {
             let functions = self.session.functions();
             bind::bind_expr(expr, schema, self, functions, self.config)
         };
-        let mut computed = HashMap::new();
+        let mut computed = metadata::expressions(table);
+        let metadata = computed.clone();
+        let readable = table.columns.iter();
+        let readable = readable.filter(|it| !matches!(it.source, ColumnSource::Computed(_)));
+        let readable: Vec<Field> = readable.map(Column::to_field).collect();
+        let readable = DFSchema::try_from(Schema::new(readable)).map_err(from_planner)?;
         for column in &table.columns {
             if let ColumnSource::Computed(expr) = &column.source {
-                computed.insert(column.name.clone(), bind(&expr.expr, &physical)?);
+                let bound = bind(&expr.expr, &readable)?;
+                computed.insert(
+                    column.name.clone(),
+                    metadata::over_source(bound, &metadata)?,
+                );
             }
         }
         let rowtime = Expr::Column(datafusion::common::Column::new_unqualified(column));
@@ -407,7 +421,7 @@ impl<'a> TableView<'a> {
             .columns
             .iter()
             .map(|column| match &column.source {
-                ColumnSource::Physical => {
+                ColumnSource::Physical | ColumnSource::Metadata { .. } => {
                     let found = qualified
                         .columns()
                         .into_iter()
@@ -430,10 +444,6 @@ impl<'a> TableView<'a> {
                     };
                     Ok(expr.alias(column.name.clone()))
                 }
-                ColumnSource::Metadata { .. } => Err(EngineError::unsupported(format!(
-                    "METADATA column '{}'",
-                    column.name
-                ))),
             })
             .collect::<Result<Vec<_>>>()?;
         LogicalPlanBuilder::from(scan)

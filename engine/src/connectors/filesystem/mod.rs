@@ -19,6 +19,7 @@
 //!
 //! Source: the filesystem connector of Flink 2.3 for the options and which files are hidden.
 mod listing;
+mod metadata;
 mod parquet;
 mod partition;
 mod sink;
@@ -41,7 +42,9 @@ use self::parquet::ParquetReader;
 use self::partition::{Partitioning, check_file_schema, unpartitioned};
 use self::sink::{FileSinkFactory, Rolling};
 use self::text::TextReader;
-use super::{Boundedness, ConnectorFactory, ConnectorTable, SinkFactory, Source, SourceReader};
+use super::{
+    Boundedness, ConnectorFactory, ConnectorTable, MetadataKey, SinkFactory, Source, SourceReader,
+};
 use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
 use crate::error::{EngineError, Result};
 use crate::formats::DecodeFormat as _;
@@ -74,6 +77,10 @@ impl ConnectorFactory for FilesystemFactory {
         IDENTIFIER
     }
 
+    fn metadata(&self) -> &'static [MetadataKey] {
+        metadata::KEYS
+    }
+
     fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {
         let (options, format, partitioning) = read_options(table)?;
         let interval = options.duration("source.monitor-interval")?;
@@ -81,7 +88,7 @@ impl ConnectorFactory for FilesystemFactory {
             return Err(options.invalid("source.monitor-interval", "0", "a duration above zero"));
         }
         Ok(Arc::new(FileSource {
-            partitioning,
+            partitioning: partitioning.with_metadata(&table.metadata),
             location: location(&options)?,
             interval,
             format,

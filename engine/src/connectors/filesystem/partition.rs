@@ -17,6 +17,8 @@ use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray
 use arrow::compute::cast;
 use arrow::datatypes::{Schema, SchemaRef};
 
+use super::metadata;
+use crate::connectors::MetadataColumn;
 use crate::error::{EngineError, Result};
 use crate::formats::write::ValueText;
 
@@ -32,6 +34,8 @@ pub(super) struct Partitioning {
     pub(super) keys: Vec<usize>,
     /// `partition.default-name`.
     pub(super) default_name: String,
+    /// Keys of the metadata that are the last columns of the schema.
+    pub(super) metadata: Vec<String>,
 }
 
 impl Partitioning {
@@ -47,12 +51,26 @@ impl Partitioning {
                 .map(|name| Ok(schema.index_of(name)?))
                 .collect::<Result<_>>()?,
             default_name: default_name.unwrap_or(DEFAULT_NAME).to_owned(),
+            metadata: Vec::new(),
         })
+    }
+
+    /// Adds columns of metadata behind the others.
+    pub(super) fn with_metadata(mut self, metadata: &[MetadataColumn]) -> Self {
+        let fields = self.schema.fields().iter().cloned();
+        let added = metadata.iter().map(|column| Arc::clone(&column.field));
+        self.schema = Arc::new(Schema::new(fields.chain(added).collect::<Vec<_>>()));
+        self.metadata = metadata.iter().map(|column| column.key.clone()).collect();
+        self
+    }
+
+    fn n_physical(&self) -> usize {
+        self.schema.fields().len() - self.metadata.len()
     }
 
     /// Indices of the columns that stand in the files.
     pub(super) fn file_columns(&self) -> Vec<usize> {
-        (0..self.schema.fields().len())
+        (0..self.n_physical())
             .filter(|at| !self.keys.contains(at))
             .collect()
     }
@@ -99,7 +117,15 @@ impl Partitioning {
                     columns.push(Column::File(file_projection.len()));
                     file_projection.push(file_column);
                 }
-                None => columns.push(Column::Folder(self.schema.field(at).name().clone())),
+                None => columns.push(match at.checked_sub(self.n_physical()) {
+                    Some(metadata_idx) => Column::Metadata(
+                        self.metadata
+                            .get(metadata_idx)
+                            .cloned()
+                            .ok_or_else(|| EngineError::internal(format!("no column {at}")))?,
+                    ),
+                    None => Column::Folder(self.schema.field(at).name().clone()),
+                }),
             }
         }
         Ok(Layout {
@@ -118,6 +144,8 @@ enum Column {
     File(usize),
     /// The name before the `=` of a folder.
     Folder(String),
+    /// What this key says about the file.
+    Metadata(String),
 }
 
 /// How projected rows are put together.
@@ -147,6 +175,7 @@ impl Layout {
             .zip(self.schema.fields())
             .map(|(column, field)| match column {
                 Column::File(at) => Ok(Arc::clone(batch.column(*at))),
+                Column::Metadata(key) => metadata::column(key, path, n_rows),
                 Column::Folder(name) => {
                     let value = self.value(path, name)?;
                     constant(value.as_deref(), field.data_type(), n_rows)
@@ -227,6 +256,7 @@ pub(super) fn unpartitioned(schema: &SchemaRef) -> Partitioning {
         schema: Arc::clone(schema),
         keys: Vec::new(),
         default_name: DEFAULT_NAME.to_owned(),
+        metadata: Vec::new(),
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn table(folder: &Path, options: &[(&str, &str)]) -> ConnectorTable {
             Field::new("k", DataType::Utf8, true),
             Field::new("v", DataType::Int64, true),
         ])),
+        metadata: Vec::new(),
         primary_key: Vec::new(),
         partition_keys: Vec::new(),
         options: all,

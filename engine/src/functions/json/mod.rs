@@ -166,6 +166,9 @@ impl Paths {
                 Ok(path) => match (evaluate::read(path, &document, &document), mode) {
                     (Err(_), Mode::Lax) if path.is_definite() => Ok(Json::Null),
                     (Err(_), Mode::Lax) => Ok(Json::Array(Vec::new())),
+                    (Ok(Json::Null), Mode::Strict) => Err("Strict jsonpath mode requires a non \
+                                                           empty returned value, but is null"
+                        .to_owned()),
                     (found, _) => found,
                 },
             },
