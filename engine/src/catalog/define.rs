@@ -147,6 +147,8 @@ fn add_column(
         .iter_mut()
         .find(|other| other.name == column.name)
     else {
+        check_metadata_key(table, &column)
+            .map_err(|error| at_name(error, script, &definition.name))?;
         table.columns.push(column);
         return Ok(());
     };
@@ -175,6 +177,33 @@ fn add_column(
         )
     };
     Err(at_name(fail(message, None), script, &definition.name))
+}
+
+/// Refuses a second column of one metadata key.
+fn check_metadata_key(table: &CatalogTable, column: &Column) -> Result<()> {
+    let key_of = |column: &Column| match &column.source {
+        ColumnSource::Metadata { from, .. } => {
+            Some(from.clone().unwrap_or_else(|| column.name.clone()))
+        }
+        _ => None,
+    };
+    let Some(key) = key_of(column) else {
+        return Ok(());
+    };
+    let known = table
+        .columns
+        .iter()
+        .find(|other| key_of(other).as_ref() == Some(&key));
+    match known {
+        None => Ok(()),
+        Some(known) => Err(fail(
+            format!(
+                "the columns '{}' and '{}' of the table are both from the same metadata key '{key}'",
+                known.name, column.name
+            ),
+            Some("make one of them a computed column over the other".to_owned()),
+        )),
+    }
 }
 
 /// The column of a definition; the type of a computed one is not known yet.

@@ -24,6 +24,7 @@ use crate::plan::errors::from_planner;
 use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
+use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
 use crate::plan::star::spell_out;
 use crate::plan::subquery;
@@ -54,6 +55,7 @@ fn bind_unplaced(
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config);
     let options = ParserOptions::from(&config.sql_parser);
+    expand_row_stars(&mut query, &context, options);
     spell_out(&mut query, &context, options);
     check_group_by(&query, &context, options)?;
     let plan = SqlToRel::new_with_options(&context, options)

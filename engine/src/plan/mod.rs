@@ -13,6 +13,8 @@ pub mod normalize;
 
 mod nested;
 
+mod row_star;
+
 pub mod context;
 
 pub mod time;

@@ -32,6 +32,9 @@ impl ExprPlanner for NestedExpressions {
         {
             return Ok(PlannerResult::Original(expr));
         }
+        if expr.op == BinaryOperator::Eq && are_join_keys(&expr) && types[0] == types[1] {
+            return Ok(PlannerResult::Original(expr));
+        }
         let name = match expr.op {
             BinaryOperator::Eq => "__nested_eq",
             BinaryOperator::NotEq => "__nested_ne",
@@ -69,5 +72,14 @@ impl ExprPlanner for NestedExpressions {
                 function.call(vec![value, lit(name.clone())])
             }),
         ))
+    }
+}
+
+/// Whether columns of two relations are compared: as keys of a join, nested values are equal if
+/// all in them is, NULLs included.
+fn are_join_keys(expr: &RawBinaryExpr) -> bool {
+    match (&expr.left, &expr.right) {
+        (Expr::Column(left), Expr::Column(right)) => left.relation != right.relation,
+        _ => false,
     }
 }

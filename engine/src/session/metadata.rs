@@ -89,8 +89,8 @@ pub(super) fn check_sink(identifier: &ObjectIdentifier, table: &CatalogTable) ->
         None => Ok(()),
         Some(column) => Err(EngineError::from(Arc::new(
             SqlDiagnostic::validation(format!(
-                "table '{identifier}' declares persistable metadata columns, but its connector \
-                 takes none: '{}'",
+                "table '{identifier}' declares the persistable metadata column '{}', but its \
+                 connector writes no metadata",
                 column.name
             ))
             .with_hint(Some(

@@ -426,9 +426,16 @@ impl<'a> TableView<'a> {
                         .columns()
                         .into_iter()
                         .find(|physical| physical.name == column.name);
-                    found.map(Expr::Column).ok_or_else(|| {
+                    let found = found.map(Expr::Column).ok_or_else(|| {
                         EngineError::internal(format!("no physical column '{}'", column.name))
-                    })
+                    })?;
+                    let is_physical = matches!(column.source, ColumnSource::Physical);
+                    match table.time_attribute(column) {
+                        Some(TimeAttribute::Rowtime) if !is_physical => {
+                            Ok(time::rowtime(found)?.alias(column.name.clone()))
+                        }
+                        _ => Ok(found),
+                    }
                 }
                 ColumnSource::Computed(expr) => {
                     let expr = bind::bind_expr(

@@ -118,6 +118,10 @@ fn parse_pair(parser: &mut Parser, args: &mut Vec<FunctionArg>) -> Result<(), Pa
 fn parse_clause(parser: &mut Parser) -> Result<FunctionArg, ParserError> {
     if eat(parser, &["RETURNING"]) {
         let flink_type = types::parse_type(parser)?;
+        if is_word(&parser.peek_token_ref().token, "ON") {
+            // The NULL behind the type was not its own: `RETURNING STRING NULL ON EMPTY`.
+            parser.prev_token();
+        }
         return Ok(named("returning", text(&flink_type.to_string())));
     }
     if eat(parser, &["DEFAULT"]) {

@@ -2,7 +2,7 @@
 //!
 //! | key | type | |
 //! | --- | --- | --- |
-//! | `file.path` | STRING NOT NULL | with its scheme, `file:/logs/a.csv` |
+//! | `file.path` | STRING NOT NULL | absolute |
 //! | `file.name` | STRING NOT NULL | the last part of the path |
 //! | `file.size` | BIGINT NOT NULL | bytes |
 //! | `file.modification-time` | TIMESTAMP_LTZ(3) NOT NULL | |
@@ -52,7 +52,7 @@ pub(super) fn column(key: &str, path: &Path, n_rows: usize) -> Result<ArrayRef> 
     Ok(match key {
         "file.path" => {
             let absolute = std::path::absolute(path).map_err(|error| of_io(path, &error))?;
-            text(format!("file:{}", absolute.display()))
+            text(absolute.to_string_lossy().into_owned())
         }
         "file.name" => {
             let name = path.file_name().unwrap_or_default();

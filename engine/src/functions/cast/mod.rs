@@ -330,7 +330,8 @@ pub fn is_supported(from: &TypeRoot, to: &TypeRoot) -> bool {
     };
     match (from, to) {
         (T::Null, _) => true,
-        (T::Variant | T::Bitmap, to) => from == to,
+        (T::Variant, to) => from == to,
+        (T::Bitmap, to) => from == to || is_text(to),
         (_, to) if is_text(to) => true,
         (from, to) if is_text(from) => is_number(to) || is_temporal(to) || is_bytes(to),
         (from, to) if is_number(from) && is_number(to) => true,

@@ -135,10 +135,11 @@ impl Path {
         if text.is_empty() || trimmed.is_empty() {
             return Err(PathError::Empty);
         }
-        let with_root = if trimmed.starts_with(['$', '@']) {
+        // Blanks before the root make a name of it, which then has blanks.
+        let with_root = if text.starts_with(['$', '@']) {
             trimmed.to_owned()
         } else {
-            format!("$.{trimmed}")
+            format!("$.{}", text.trim_end())
         };
         if with_root.ends_with('.') {
             return Err(PathError::Invalid);

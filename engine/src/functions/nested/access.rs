@@ -94,6 +94,9 @@ fn item_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<
             Ok(FlinkType::nullable(value.root.clone()))
         }
         (T::Row(fields) | T::Structured { fields, .. }, _) => {
+            if let Some(Some(ScalarValue::Utf8(Some(name)))) = constants.get(2) {
+                return named_field(container, fields, name);
+            }
             let place = constant.and_then(|place| usize::try_from(place).ok());
             let found = place.and_then(|place| fields.get(place.checked_sub(1)?));
             let found = found.ok_or_else(|| not_indexed(types))?;
@@ -128,7 +131,11 @@ fn field_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result
             calcite_name(container)
         )));
     };
-    match fields.iter().find(|field| field.name == *name) {
+    named_field(container, fields, name)
+}
+
+fn named_field(container: &FlinkType, fields: &[RowField], name: &str) -> Result<FlinkType> {
+    match fields.iter().find(|field| field.name == name) {
         Some(found) => Ok(inner_type(container, found)),
         None => {
             let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
@@ -143,10 +150,12 @@ fn field_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result
 fn element_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     match types {
         [container] => match &container.root {
-            TypeRoot::Array(element) | TypeRoot::Multiset(element) => Ok(FlinkType {
+            TypeRoot::Array(element) => Ok(FlinkType {
                 root: element.root.clone(),
                 nullable: container.nullable || element.nullable,
             }),
+            // It passes Flink's validator, and has no code.
+            TypeRoot::Multiset(_) => Err(validation("array expression type expected".to_owned())),
             _ => Err(invalid("ELEMENT", types)),
         },
         _ => Err(invalid("ELEMENT", types)),
@@ -154,8 +163,13 @@ fn element_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Res
 }
 
 fn field(call: &Call) -> Result<ArrayRef> {
+    field_at(call, 1)
+}
+
+/// The field whose name is the argument at `index`.
+fn field_at(call: &Call, index: usize) -> Result<ArrayRef> {
     let array = call.argument(0)?;
-    let name = call.text(1, 0).unwrap_or_default();
+    let name = call.text(index, 0).unwrap_or_default();
     let rows = array
         .as_struct_opt()
         .ok_or_else(|| EngineError::internal("a ROW is a struct"))?;
@@ -178,6 +192,9 @@ fn item(call: &Call) -> Result<ArrayRef> {
         Some(TypeRoot::Array(element)) => array_item(call, element),
         Some(TypeRoot::Map(key, value)) => map_item(call, key, value),
         Some(TypeRoot::Row(_) | TypeRoot::Structured { .. }) => {
+            if call.text(2, 0).is_some() {
+                return field_at(call, 2);
+            }
             let array = call.argument(0)?;
             let place = argument_as(call, 1, &FlinkType::nullable(TypeRoot::Int))?;
             let place = place.as_primitive::<Int32Type>().values().first().copied();
@@ -280,17 +297,22 @@ fn gather(
 /// that is Java's null.
 fn default_value(root: &TypeRoot) -> Result<Option<ArrayRef>> {
     use TypeRoot as T;
-    let text = match root {
+    let value = match root {
         T::Char(length) => ScalarValue::Utf8(Some(" ".repeat(*length as usize))),
         T::Varchar(_) => ScalarValue::Utf8(Some(String::new())),
         T::Boolean => ScalarValue::Boolean(Some(false)),
         T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Float | T::Double => {
             ScalarValue::Int32(Some(-1))
         }
+        T::Date => ScalarValue::Date32(Some(-1)),
+        T::IntervalDayTime { .. } => ScalarValue::DurationMillisecond(Some(-1)),
+        T::IntervalYearMonth { .. } => ScalarValue::IntervalYearMonth(Some(-1)),
+        // A clock cannot show the -1 of Flink's variable; Flink shows midnight.
+        T::Time(_) => ScalarValue::Time32Millisecond(Some(0)),
         _ => return Ok(None),
     };
     let target = FlinkType::nullable(root.clone()).to_arrow_type();
-    let array = text.to_array()?;
+    let array = value.to_array()?;
     if *array.data_type() == target {
         return Ok(Some(array));
     }
@@ -300,7 +322,7 @@ fn default_value(root: &TypeRoot) -> Result<Option<ArrayRef>> {
 /// The only element of an array; an empty one has none.
 fn element(call: &Call) -> Result<ArrayRef> {
     let Some(TypeRoot::Array(element)) = call.types.first().map(|given| &given.root) else {
-        return Err(EngineError::unsupported("ELEMENT of a MULTISET"));
+        return Err(EngineError::internal("an array expected"));
     };
     let lists = lists(call, 0)?;
     let mut found = Vec::with_capacity(call.n_rows);

@@ -5,7 +5,7 @@
 //!   MAP['k', v]         __map('k', v)
 //!   ROW(a, b), (a, b)   __row(a, b)
 //!   a[i], m['k']        __item(a, i), __item(m, 'k')
-//!   r[2]                __item(r, 2, 2)            a literal index stands there once more, plain
+//!   r[2], r['f']        __item(r, 2, 2)            a literal index stands there once more, plain
 //!   t.a[1].x            __field(__item(t.a, 1, 1), 'x')
 //! ```
 
@@ -79,14 +79,17 @@ fn access(root: Expr, chain: Vec<AccessExpr>) -> Result<Expr> {
                 value => call("__field", vec![unnested(value), string(&name.value)]),
             },
             AccessExpr::Subscript(Subscript::Index { index }) => {
+                let plain = match (char_text(&index), number_text(&index)) {
+                    (Some(text), _) => Some(string(text)),
+                    (None, Some(_)) => {
+                        let mut plain = index.clone();
+                        to_plain_number(&mut plain);
+                        Some(plain)
+                    }
+                    _ => None,
+                };
                 let mut arguments = vec![unnested(expr), index];
-                let plain = arguments
-                    .last()
-                    .filter(|index| number_text(index).is_some());
-                if let Some(mut plain) = plain.cloned() {
-                    to_plain_number(&mut plain);
-                    arguments.push(plain);
-                }
+                arguments.extend(plain);
                 call("__item", arguments)
             }
             other => {

@@ -10,6 +10,8 @@ mod memory;
 
 mod foreign;
 
+mod nested;
+
 mod plans;
 
 mod results;
