@@ -43,19 +43,26 @@ pub struct TypeParseError {
 }
 
 impl FlinkType {
-    /// Reads a whole text as one type; nullable unless it says NOT NULL.
+    /// Reads a whole text as one type; nullable unless it says NOT NULL. Unlike SQL's texts it may
+    /// have the length 0: such are the types of `''` and of what is computed from it.
     ///
     /// # Errors
     /// If the text is no type, says more than a type, or names a type that is not supported.
     pub fn parse(text: &str) -> crate::error::Result<Self> {
         let tokens = tokenize(text);
-        let result = parse_prefix(&tokens).and_then(|(flink_type, n_used)| {
-            if n_used == tokens.len() {
+        let mut parser = Parser {
+            tokens: &tokens,
+            idx: 0,
+            min_length: 0,
+            clamps_precision: false,
+        };
+        let result = parser.parse_type(0).and_then(|flink_type| {
+            if parser.idx == tokens.len() {
                 return Ok(flink_type);
             }
             Err(TypeParseError {
-                message: format!("unexpected {}", describe(tokens.get(n_used))),
-                token_idx: n_used,
+                message: format!("unexpected {}", describe(tokens.get(parser.idx))),
+                token_idx: parser.idx,
                 unsupported: false,
             })
         });
@@ -77,7 +84,28 @@ impl FlinkType {
 /// # Errors
 /// If no type stands there.
 pub fn parse_prefix(tokens: &[TypeToken]) -> Result<(FlinkType, usize), TypeParseError> {
-    let mut parser = Parser { tokens, idx: 0 };
+    prefix(Parser {
+        tokens,
+        idx: 0,
+        min_length: 1,
+        clamps_precision: false,
+    })
+}
+
+/// As [`parse_prefix`] for the target of a CAST, where a DECIMAL of more than 38 digits has 38.
+///
+/// # Errors
+/// If no type stands there.
+pub fn parse_cast_target(tokens: &[TypeToken]) -> Result<(FlinkType, usize), TypeParseError> {
+    prefix(Parser {
+        tokens,
+        idx: 0,
+        min_length: 1,
+        clamps_precision: true,
+    })
+}
+
+fn prefix(mut parser: Parser<'_>) -> Result<(FlinkType, usize), TypeParseError> {
     let flink_type = parser.parse_type(0)?;
     Ok((flink_type, parser.idx))
 }
@@ -139,6 +167,10 @@ fn describe(token: Option<&TypeToken>) -> String {
 struct Parser<'a> {
     tokens: &'a [TypeToken],
     idx: usize,
+    /// The smallest length of a text or of bytes.
+    min_length: u64,
+    /// Whether a DECIMAL with too many digits is one of 38.
+    clamps_precision: bool,
 }
 
 impl Parser<'_> {
@@ -247,7 +279,12 @@ impl Parser<'_> {
                 scale: 0,
             });
         }
-        let precision = self.parse_number(1, 38, "the precision of DECIMAL")?;
+        let precision = if self.clamps_precision {
+            self.parse_number::<u8>(1, u64::from(u8::MAX), "the precision of DECIMAL")?
+                .min(38)
+        } else {
+            self.parse_number(1, 38, "the precision of DECIMAL")?
+        };
         let scale = if self.eat(',') {
             self.parse_number(0, u64::from(precision), "the scale of DECIMAL")?
         } else {
@@ -385,7 +422,11 @@ impl Parser<'_> {
         if !self.eat('(') {
             return Ok(default);
         }
-        let length = self.parse_number(1, u64::from(MAX_LENGTH), "the length of the type")?;
+        let length = self.parse_number(
+            self.min_length,
+            u64::from(MAX_LENGTH),
+            "the length of the type",
+        )?;
         self.expect(')')?;
         Ok(length)
     }

@@ -1,118 +1,253 @@
-//! Functions that choose between their arguments. IF and IFNULL are CASE and COALESCE by the time
-//! they are bound.
+//! Functions that choose between their arguments.
+//!
+//! ```text
+//!   CASE, IF              __case, __if    typed when bound; become a lazy CASE after it (plan/typing)
+//!   NULLIF(a, b)          CASE WHEN a = b THEN NULL ELSE a END
+//!   COALESCE, IFNULL, GREATEST, LEAST     compute all their arguments, as in Flink
+//! ```
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use arrow::compute::kernels::cmp;
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{is_null, nullif, or};
-use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
-use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use arrow::compute::{is_not_null, is_null, nullif, or};
+use datafusion::common::ScalarValue;
 
-use crate::data::types::{MAX_LENGTH, TypeRoot};
-use crate::error::Result;
-use crate::functions::define::{Definition, Kind, ResultType};
+use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
+use crate::error::{EngineError, Result};
+use crate::functions::cast::{Caster, OnFailure};
+use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::rules::{common, is_text, least_restrictive, needs_no_cast};
 use crate::functions::string::text;
+use crate::plan::context::validation;
 
-/// The functions of this family with ordinary signatures.
-pub static FUNCTIONS: &[Definition] = &[text(
-    "typeof",
-    1..=2,
-    &[Kind::Any],
-    ResultType::Nullable(TypeRoot::Varchar(MAX_LENGTH)),
-    |call| {
-        let shown = call.types.first().map(ToString::to_string);
-        let values: StringArray = (0..call.n_rows).map(|_| shown.clone()).collect();
-        Ok(Arc::new(values))
-    },
-)];
+/// Arguments of functions that take any number.
+const MANY: usize = 10_000;
 
-/// GREATEST or LEAST: NULL if any argument is.
-#[must_use]
-pub fn extreme(greatest: bool) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Extreme {
-        greatest,
-        signature: Signature::user_defined(Volatility::Immutable),
-    }))
+/// The functions of this family.
+pub static FUNCTIONS: &[Definition] = &[
+    text(
+        "typeof",
+        1..=2,
+        &[Kind::Any],
+        ResultType::Nullable(TypeRoot::Varchar(MAX_LENGTH)),
+        type_of,
+    ),
+    text(
+        "__case",
+        3..=MANY,
+        &[Kind::Any],
+        ResultType::Computed(case_type),
+        |_| Err(EngineError::internal("a CASE was not made lazy")),
+    ),
+    text(
+        "__if",
+        3..=3,
+        &[Kind::Any],
+        ResultType::Computed(if_type),
+        |_| Err(EngineError::internal("an IF was not made lazy")),
+    ),
+    text(
+        "__typed",
+        2..=2,
+        &[Kind::Any],
+        ResultType::Computed(declared_type),
+        |call| Ok(Arc::clone(call.argument(0)?)),
+    ),
+    text(
+        "coalesce",
+        1..=MANY,
+        &[Kind::Any],
+        ResultType::Computed(coalesce_type),
+        coalesce,
+    ),
+    text(
+        "ifnull",
+        2..=2,
+        &[Kind::Any],
+        ResultType::Computed(if_null_type),
+        coalesce,
+    ),
+    text(
+        "greatest",
+        1..=MANY,
+        &[Kind::Any],
+        ResultType::Computed(|types, _| extreme_type("GREATEST", types)),
+        |call| extreme(call, true),
+    ),
+    text(
+        "least",
+        1..=MANY,
+        &[Kind::Any],
+        ResultType::Computed(|types, _| extreme_type("LEAST", types)),
+        |call| extreme(call, false),
+    ),
+];
+
+/// The results among the arguments of `__case`: condition, result, …, otherwise.
+fn results_of(types: &[FlinkType]) -> Vec<FlinkType> {
+    let last = types.len().saturating_sub(1);
+    types
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| index % 2 == 1 || *index == last)
+        .map(|(_, given)| given.clone())
+        .collect()
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Extreme {
-    greatest: bool,
-    signature: Signature,
+fn case_type(types: &[FlinkType], _: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let conditions = types.iter().step_by(2).take(types.len() / 2);
+    for condition in conditions {
+        expect_boolean(condition)?;
+    }
+    let results = results_of(types);
+    if results.iter().all(|result| result.root == TypeRoot::Null) {
+        return Err(validation(
+            "ELSE clause or at least one THEN clause must be non-NULL".to_owned(),
+        ));
+    }
+    least_restrictive(&results).ok_or_else(|| {
+        validation("illegal mixing of types in CASE or COALESCE statement".to_owned())
+    })
 }
 
-impl ScalarUDFImpl for Extreme {
-    fn name(&self) -> &str {
-        if self.greatest { "greatest" } else { "least" }
+/// As CASE, but NULL where the condition may be; clocks of different precision keep the first's.
+fn if_type(types: &[FlinkType], _: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let [condition, yes, no] = types else {
+        return Err(EngineError::internal("IF takes three arguments"));
+    };
+    if [yes, no].iter().any(|given| given.root == TypeRoot::Null) {
+        return Err(illegal_null());
     }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
+    let refused = || invalid_arguments("IF", types);
+    if !matches!(condition.root, TypeRoot::Boolean) {
+        return Err(refused());
     }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        let common = type_union_resolution(arg_types).ok_or_else(|| {
-            crate::plan::context::validation(format!(
-                "the arguments of {} have no common type",
-                self.name().to_uppercase()
-            ))
-        })?;
-        Ok(vec![common; arg_types.len()])
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        arg_types
-            .first()
-            .cloned()
-            .ok_or_else(|| exec_datafusion_err!("an argument expected"))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let Some(first) = args.arg_fields.first() else {
-            return Err(exec_datafusion_err!("an argument expected"));
-        };
-        let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
-        let same = args
-            .arg_fields
-            .iter()
-            .all(|field| field.metadata() == first.metadata());
-        let mut field = Field::new(self.name(), first.data_type().clone(), nullable);
-        if same {
-            field = field.with_metadata(first.metadata().clone());
+    let found = least_restrictive(&[yes.clone(), no.clone()]).ok_or_else(refused)?;
+    let root = match (&yes.root, &no.root) {
+        (TypeRoot::Timestamp(_), TypeRoot::Timestamp(_) | TypeRoot::TimestampLtz(_))
+        | (TypeRoot::TimestampLtz(_), TypeRoot::TimestampLtz(_) | TypeRoot::Timestamp(_)) => {
+            yes.root.clone()
         }
-        Ok(Arc::new(field))
-    }
+        _ => found.root,
+    };
+    Ok(FlinkType {
+        root,
+        nullable: types.iter().any(|given| given.nullable),
+    })
+}
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        let is_constant = args
-            .args
-            .iter()
-            .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let n_rows = if is_constant { 1 } else { args.number_rows };
-        let mut columns = Vec::with_capacity(args.args.len());
-        for argument in &args.args {
-            columns.push(argument.to_array(n_rows)?);
-        }
-        let result = best(&columns, self.greatest)?;
-        if is_constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
-        }
-        Ok(ColumnarValue::Array(result))
+fn expect_boolean(condition: &FlinkType) -> Result<()> {
+    if matches!(condition.root, TypeRoot::Boolean | TypeRoot::Null) {
+        return Ok(());
+    }
+    Err(validation("expected a boolean type".to_owned()))
+}
+
+/// Flink's refusal of a NULL that has no type.
+pub(crate) fn illegal_null() -> EngineError {
+    validation("illegal use of 'NULL'".to_owned())
+}
+
+/// Flink's refusal of arguments that a function does not take.
+pub(crate) fn invalid_arguments(function: &str, types: &[FlinkType]) -> EngineError {
+    let shown: Vec<_> = types.iter().map(FlinkType::root_text).collect();
+    validation(format!(
+        "invalid arguments of function {function}({})",
+        shown.join(", ")
+    ))
+}
+
+/// The type that the second argument names.
+fn declared_type(_: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    match constants.get(1) {
+        Some(Some(ScalarValue::Utf8(Some(text)))) => FlinkType::parse(text),
+        _ => Err(EngineError::internal("a type's text expected")),
     }
 }
 
-fn best(columns: &[ArrayRef], greatest: bool) -> Result<ArrayRef> {
+fn coalesce_type(types: &[FlinkType], _: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let found = common(types).filter(|found| found.root != TypeRoot::Null);
+    let root = found
+        .ok_or_else(|| invalid_arguments("COALESCE", types))?
+        .root;
+    Ok(FlinkType {
+        root,
+        nullable: types.iter().all(may_be_null),
+    })
+}
+
+fn may_be_null(given: &FlinkType) -> bool {
+    given.nullable || given.root == TypeRoot::Null
+}
+
+/// A first argument that is never NULL is the result, and a text keeps its declared length.
+fn if_null_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let found = coalesce_type(types, constants).map_err(|_| invalid_arguments("IFNULL", types))?;
+    match types {
+        [first, _] if !may_be_null(first) && is_lengthy(&first.root) => Ok(first.clone()),
+        _ => Ok(found),
+    }
+}
+
+fn is_lengthy(root: &TypeRoot) -> bool {
+    is_text(root) || matches!(root, TypeRoot::Binary(_) | TypeRoot::Varbinary(_))
+}
+
+fn extreme_type(name: &str, types: &[FlinkType]) -> Result<FlinkType> {
+    common(types)
+        .filter(|found| {
+            !matches!(
+                found.root,
+                TypeRoot::Null
+                    | TypeRoot::Array(_)
+                    | TypeRoot::Map(..)
+                    | TypeRoot::Multiset(_)
+                    | TypeRoot::Row(_)
+            )
+        })
+        .ok_or_else(|| invalid_arguments(name, types))
+}
+
+/// The arguments as columns of the result's type.
+fn unified(call: &Call) -> Result<Vec<ArrayRef>> {
+    let caster = Caster {
+        on_failure: OnFailure::Fail,
+        zone: call.zone,
+    };
+    call.arguments
+        .iter()
+        .zip(&call.types)
+        .map(|(column, from)| {
+            if needs_no_cast(&from.root, &call.result.root) {
+                return Ok(Arc::clone(column));
+            }
+            caster.cast(column, from, &call.result)
+        })
+        .collect()
+}
+
+fn coalesce(call: &Call) -> Result<ArrayRef> {
+    let mut columns = unified(call)?;
+    let Some(mut found) = columns.pop() else {
+        return Err(EngineError::internal("an argument expected"));
+    };
+    for column in columns.into_iter().rev() {
+        if column.logical_null_count() == 0 {
+            found = column;
+        } else {
+            found = zip(&is_not_null(&column)?, &column, &found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// NULL if any argument is; NaN is the greatest number, as in `Double.compareTo`.
+fn extreme(call: &Call, greatest: bool) -> Result<ArrayRef> {
+    let columns = unified(call)?;
     let Some((first, rest)) = columns.split_first() else {
-        return Err(crate::EngineError::internal("an argument expected"));
+        return Err(EngineError::internal("an argument expected"));
     };
     let mut best = Arc::clone(first);
     let mut has_null: BooleanArray = is_null(first)?;
@@ -126,4 +261,22 @@ fn best(columns: &[ArrayRef], greatest: bool) -> Result<ArrayRef> {
         has_null = or(&has_null, &is_null(column)?)?;
     }
     Ok(nullif(&best, &has_null)?)
+}
+
+/// The type's text; its serializable form if the second argument says so.
+fn type_of(call: &Call) -> Result<ArrayRef> {
+    let serializable = call
+        .arguments
+        .get(1)
+        .and_then(|flag| flag.as_boolean_opt())
+        .is_some_and(|flag| !flag.is_empty() && !flag.is_null(0) && flag.value(0));
+    let shown = call.types.first().map(|given| {
+        if serializable {
+            given.as_serializable_string()
+        } else {
+            given.to_string()
+        }
+    });
+    let values: StringArray = (0..call.n_rows).map(|_| shown.clone()).collect();
+    Ok(Arc::new(values))
 }

@@ -46,8 +46,8 @@ pub enum Kind {
     TextOrBytes,
     /// DATE, TIME, TIMESTAMP, TIMESTAMP_LTZ.
     Temporal,
-    /// Dates, times, timestamps, or texts of them.
-    TemporalOrText,
+    /// Timestamps of both kinds, or texts of them.
+    TimestampOrText,
     /// Intervals and what can be moved by them.
     TemporalOrInterval,
     /// Whatever comes.
@@ -385,9 +385,11 @@ fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
         Kind::Boolean if *given == DataType::Boolean || is_null => Some(DataType::Boolean),
         Kind::Bytes if *given == DataType::Binary || is_null => Some(DataType::Binary),
         Kind::TextOrBytes if is_text || *given == DataType::Binary => Some(given.clone()),
-        Kind::TextOrBytes | Kind::TemporalOrText if is_null => Some(DataType::Utf8),
+        Kind::TextOrBytes | Kind::TimestampOrText if is_null => Some(DataType::Utf8),
         Kind::Temporal if is_temporal || is_null => Some(given.clone()),
-        Kind::TemporalOrText if is_temporal || is_text => Some(given.clone()),
+        Kind::TimestampOrText if is_text || matches!(given, DataType::Timestamp(..)) => {
+            Some(given.clone())
+        }
         Kind::TemporalOrInterval if is_temporal || is_interval => Some(given.clone()),
         Kind::Any => Some(given.clone()),
         _ => None,

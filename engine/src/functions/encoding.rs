@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::data::types::{MAX_LENGTH, TypeRoot};
@@ -31,6 +32,13 @@ pub static FUNCTIONS: &[Definition] = &[
         HASHED,
         ResultType::Strict(TypeRoot::Char(32)),
         hash::<Md5>,
+    ),
+    text(
+        "sha1",
+        1..=1,
+        HASHED,
+        ResultType::Strict(TypeRoot::Char(40)),
+        hash::<Sha1>,
     ),
     text(
         "sha224",
@@ -65,18 +73,7 @@ pub static FUNCTIONS: &[Definition] = &[
         2..=2,
         SHA2,
         ResultType::Strict(TypeRoot::Varchar(128)),
-        |call| {
-            texts(call, |row| {
-                let bytes = bytes(call, 0, row)?;
-                Some(match call.integer(1, row)? {
-                    224 => hex(&Sha224::digest(&bytes)),
-                    0 | 256 => hex(&Sha256::digest(&bytes)),
-                    384 => hex(&Sha384::digest(&bytes)),
-                    512 => hex(&Sha512::digest(&bytes)),
-                    _ => return None,
-                })
-            })
-        },
+        sha2,
     ),
     text(
         "hex",
@@ -133,20 +130,6 @@ pub static FUNCTIONS: &[Definition] = &[
     ),
     text("decode", 2..=2, DECODE, ResultType::Strict(STRING), decode),
     text(
-        "url_encode",
-        1..=1,
-        &[Kind::Text],
-        ResultType::Nullable(STRING),
-        |call| texts(call, |row| Some(url_encode(call.text(0, row)?))),
-    ),
-    text(
-        "url_decode",
-        1..=1,
-        &[Kind::Text],
-        ResultType::Nullable(STRING),
-        |call| texts(call, |row| url_decode(call.text(0, row)?)),
-    ),
-    text(
         "inet_aton",
         1..=1,
         &[Kind::Text],
@@ -188,6 +171,31 @@ fn hash<D: Digest>(call: &Call) -> Result<ArrayRef> {
     texts(call, |row| Some(hex(&D::digest(bytes(call, 0, row)?))))
 }
 
+/// SHA2 with 224, 256, 384 or 512 bits.
+fn sha2(call: &Call) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let (Some(bytes), Some(n_bits)) = (bytes(call, 0, row), call.integer(1, row)) else {
+            values.push(None);
+            continue;
+        };
+        values.push(Some(match n_bits {
+            224 => hex(&Sha224::digest(&bytes)),
+            256 => hex(&Sha256::digest(&bytes)),
+            384 => hex(&Sha384::digest(&bytes)),
+            512 => hex(&Sha512::digest(&bytes)),
+            other => {
+                return Err(EngineError::Data {
+                    message: format!(
+                        "SHA2 of {other} bits: unsupported algorithm; use 224, 256, 384 or 512"
+                    ),
+                });
+            }
+        }));
+    }
+    Ok(Arc::new(arrow::array::StringArray::from(values)))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -226,6 +234,26 @@ fn unknown_charset(name: &str) -> EngineError {
     }
 }
 
+/// Java's name of a character set by one of its aliases.
+fn canonical_charset(name: &str) -> String {
+    let name = name.to_uppercase();
+    match name.as_str() {
+        "UTF8" | "UNICODE-1-1-UTF-8" => "UTF-8".to_owned(),
+        "UTF16" | "UTF_16" | "UNICODE" | "UNICODEBIG" => "UTF-16".to_owned(),
+        "UTF_16BE" | "ISO-10646-UCS-2" | "X-UTF-16BE" | "UNICODEBIGUNMARKED" => {
+            "UTF-16BE".to_owned()
+        }
+        "UTF_16LE" | "X-UTF-16LE" | "UNICODELITTLEUNMARKED" => "UTF-16LE".to_owned(),
+        "LATIN1" | "L1" | "ISO8859_1" | "ISO8859-1" | "ISO_8859-1" | "ISO_8859_1" | "8859_1"
+        | "CP819" | "IBM819" | "IBM-819" | "819" | "CSISOLATIN1" | "ISO-IR-100" => {
+            "ISO-8859-1".to_owned()
+        }
+        "ASCII" | "ASCII7" | "ISO646-US" | "646" | "ISO_646.IRV:1991" | "ANSI_X3.4-1968" | "US"
+        | "IBM367" | "CP367" | "DEFAULT" | "CSASCII" | "ISO-IR-6" => "US-ASCII".to_owned(),
+        _ => name,
+    }
+}
+
 fn encode(call: &Call) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
@@ -244,7 +272,7 @@ fn encode(call: &Call) -> Result<ArrayRef> {
                 })
                 .collect::<Vec<u8>>()
         };
-        values.push(Some(match charset.to_uppercase().as_str() {
+        values.push(Some(match canonical_charset(charset).as_str() {
             "UTF-8" => value.as_bytes().to_vec(),
             "UTF-16BE" => value.encode_utf16().flat_map(u16::to_be_bytes).collect(),
             "UTF-16LE" => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
@@ -275,7 +303,7 @@ fn decode(call: &Call) -> Result<ArrayRef> {
                 .collect();
             String::from_utf16_lossy(&units)
         };
-        values.push(Some(match charset.to_uppercase().as_str() {
+        values.push(Some(match canonical_charset(charset).as_str() {
             "UTF-8" => String::from_utf8_lossy(&value).into_owned(),
             "UTF-16BE" => wide(u16::from_be_bytes, &value),
             "UTF-16LE" => wide(u16::from_le_bytes, &value),
@@ -299,40 +327,6 @@ fn decode(call: &Call) -> Result<ArrayRef> {
         }));
     }
     Ok(Arc::new(arrow::array::StringArray::from(values)))
-}
-
-/// `application/x-www-form-urlencoded`, as Java's `URLEncoder`.
-fn url_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => {
-                out.push(char::from(byte));
-            }
-            b' ' => out.push('+'),
-            _ => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
-}
-
-fn url_decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let digits = [bytes.next()?, bytes.next()?];
-                let digits = std::str::from_utf8(&digits).ok()?;
-                out.push(u8::from_str_radix(digits, 16).ok()?);
-            }
-            other => out.push(other),
-        }
-    }
-    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// An IPv4 address of one to four parts; the last part fills the rest.

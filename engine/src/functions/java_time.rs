@@ -56,8 +56,10 @@ impl Pattern {
                     }
                 }
                 parts.push(Part::Literal(literal));
+            } else if matches!(letter, '[' | ']') {
+                // An optional section is always there when a text is written.
             } else if letter.is_ascii_alphabetic() {
-                if !"GyuYDMLdQqwEeaHKhkmsSnXxZzVO".contains(letter) {
+                if !"GyuYDMLdQqwEecaHKhkmsSAnNXxZzVO".contains(letter) {
                     return None;
                 }
                 let mut count = 1;
@@ -104,6 +106,11 @@ impl Pattern {
     }
 }
 
+fn nanos_of_day(value: NaiveDateTime) -> i64 {
+    let seconds = i64::from(value.num_seconds_from_midnight());
+    seconds * 1_000_000_000 + i64::from(value.nanosecond())
+}
+
 fn field(out: &mut String, letter: char, count: usize, value: NaiveDateTime) -> Option<()> {
     let mut number = |number: i64| {
         // Writing into a String does not fail.
@@ -133,7 +140,7 @@ fn field(out: &mut String, letter: char, count: usize, value: NaiveDateTime) -> 
             let name = weekday_name(value.weekday());
             out.push_str(if count <= 3 { name.get(..3)? } else { name });
         }
-        'e' => number(i64::from(value.weekday().num_days_from_sunday() + 1)),
+        'e' | 'c' => number(i64::from(value.weekday().num_days_from_sunday() + 1)),
         'a' => out.push_str(if value.hour() < 12 { "AM" } else { "PM" }),
         'H' => number(i64::from(value.hour())),
         'k' => number(i64::from(if value.hour() == 0 { 24 } else { value.hour() })),
@@ -146,7 +153,13 @@ fn field(out: &mut String, letter: char, count: usize, value: NaiveDateTime) -> 
             out.push_str(digits.get(..count.min(9))?);
         }
         'n' => number(i64::from(value.nanosecond())),
-        'G' => out.push_str("AD"),
+        'A' => number(nanos_of_day(value) / 1_000_000),
+        'N' => number(nanos_of_day(value)),
+        'G' => out.push_str(match count {
+            4 => "Anno Domini",
+            5 => "A",
+            _ => "AD",
+        }),
         _ => return None,
     }
     Some(())

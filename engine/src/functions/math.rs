@@ -71,7 +71,7 @@ pub static FUNCTIONS: &[Definition] = &[
         "truncate",
         1..=2,
         ROUND,
-        ResultType::Computed(truncate_type),
+        ResultType::Computed(round_type),
         |call| round(call, false),
     ),
     double("sqrt", |call| unary(call, f64::sqrt)),
@@ -380,20 +380,9 @@ fn digits_of(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Option<
     }
 }
 
+/// A DECIMAL keeps its digits before the point, one more for what rounding carries, and the wanted
+/// ones behind it.
 fn round_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
-    decimal_digits_type(types, constants, 1)
-}
-
-fn truncate_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
-    decimal_digits_type(types, constants, 0)
-}
-
-/// `carry` is the digit that rounding may add in front.
-fn decimal_digits_type(
-    types: &[FlinkType],
-    constants: &[Option<&ScalarValue>],
-    carry: u8,
-) -> Result<FlinkType> {
     let nullable = any_nullable(types);
     let root = types
         .first()
@@ -406,15 +395,10 @@ fn decimal_digits_type(
     let (precision, scale) = (*precision, *scale);
     let root = if digits >= i64::from(scale) {
         TypeRoot::Decimal { precision, scale }
-    } else if digits < 0 {
-        TypeRoot::Decimal {
-            precision: (precision - scale + carry).clamp(1, 38),
-            scale: 0,
-        }
     } else {
-        let kept = u8::try_from(digits).unwrap_or(scale);
+        let kept = u8::try_from(digits).unwrap_or(0);
         TypeRoot::Decimal {
-            precision: (precision - scale + kept + carry).clamp(1, 38),
+            precision: (precision - scale + kept + 1).clamp(1, 38),
             scale: kept,
         }
     };

@@ -10,6 +10,8 @@ pub mod rules;
 
 pub mod arithmetic;
 
+pub mod numeric;
+
 pub mod cast;
 
 pub mod checks;
@@ -26,6 +28,12 @@ pub mod datetime;
 
 pub mod conditional;
 
+pub mod membership;
+
+pub mod java_regex;
+
+pub mod pattern;
+
 pub mod regexp;
 
 pub mod encoding;
@@ -39,6 +47,8 @@ pub mod variant;
 pub mod session_values;
 
 pub mod bitmap;
+
+pub mod url;
 
 pub mod window;
 

@@ -1,21 +1,18 @@
 //! Functions of regular expressions.
 //!
-//! Java's and this engine's expressions agree in what queries use; look-around and back references
-//! are not understood: such a pattern counts as a bad one, which Flink's functions answer with NULL
-//! (REGEXP: an error).
+//! A bad pattern is answered with NULL, by REGEXP with FALSE.
 //!
 //! Source: `SqlFunctionUtils.regexp*` of Flink 2.3.
 
 use std::sync::Arc;
 
+use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
+use crate::error::Result;
+use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::java_regex::JavaRegex;
+use crate::functions::string::{text, texts};
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
-use regex::Regex;
-
-use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
-use crate::error::{EngineError, Result};
-use crate::functions::define::{Call, Definition, Kind, ResultType};
-use crate::functions::string::{text, texts};
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 const EXTRACT: &[Kind] = &[Kind::Text, Kind::Text, Kind::Integer];
@@ -39,12 +36,7 @@ pub static FUNCTIONS: &[Definition] = &[
             texts(call, |row| {
                 let pattern = patterns.get(call.text(1, row)?)?;
                 // The replacement is taken literally.
-                let replacement = regex::NoExpand(call.text(2, row)?);
-                Some(
-                    pattern
-                        .replace_all(call.text(0, row)?, replacement)
-                        .into_owned(),
-                )
+                Some(pattern.replace_all(call.text(0, row)?, call.text(2, row)?))
             })
         },
     ),
@@ -72,7 +64,8 @@ pub static FUNCTIONS: &[Definition] = &[
         |call| {
             let mut patterns = Patterns::default();
             texts(call, |row| {
-                let found = patterns.get(call.text(1, row)?)?.find(call.text(0, row)?)?;
+                let pattern = patterns.get(call.text(1, row)?)?;
+                let found = pattern.matches(call.text(0, row)?).next()?;
                 Some(found.as_str().to_owned())
             })
         },
@@ -84,7 +77,7 @@ pub static FUNCTIONS: &[Definition] = &[
         ResultType::Nullable(TypeRoot::Int),
         |call| {
             integers(call, |pattern, text| {
-                i32::try_from(pattern.find_iter(text).count()).ok()
+                i32::try_from(pattern.matches(text).count()).ok()
             })
         },
     ),
@@ -94,9 +87,10 @@ pub static FUNCTIONS: &[Definition] = &[
         &[Kind::Text],
         ResultType::Nullable(TypeRoot::Int),
         |call| {
-            integers(call, |pattern, text| match pattern.find(text) {
+            integers(call, |pattern, text| match pattern.matches(text).next() {
                 Some(found) => {
-                    let before = text.get(..found.start())?.chars().count();
+                    // Java counts UTF-16.
+                    let before = text.get(..found.start())?.encode_utf16().count();
                     i32::try_from(before + 1).ok()
                 }
                 None => Some(0),
@@ -115,14 +109,14 @@ pub static FUNCTIONS: &[Definition] = &[
 /// The last pattern, compiled: it is the same in nearly every row.
 #[derive(Default)]
 struct Patterns {
-    last: Option<(String, Option<Regex>)>,
+    last: Option<(String, Option<JavaRegex>)>,
 }
 
 impl Patterns {
     /// The compiled pattern; `None` for a bad one.
-    fn get(&mut self, pattern: &str) -> Option<&Regex> {
+    fn get(&mut self, pattern: &str) -> Option<&JavaRegex> {
         if self.last.as_ref().is_none_or(|(last, _)| last != pattern) {
-            self.last = Some((pattern.to_owned(), Regex::new(pattern).ok()));
+            self.last = Some((pattern.to_owned(), JavaRegex::parse(pattern)));
         }
         self.last
             .as_ref()
@@ -138,7 +132,7 @@ fn group(call: &Call, row: usize, default: usize) -> Option<usize> {
     }
 }
 
-fn integers(call: &Call, compute: impl Fn(&Regex, &str) -> Option<i32>) -> Result<ArrayRef> {
+fn integers(call: &Call, compute: impl Fn(&JavaRegex, &str) -> Option<i32>) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     Ok(Arc::new(call.strict::<i32, Int32Array>(|row| {
         compute(patterns.get(call.text(1, row)?)?, call.text(0, row)?)
@@ -153,12 +147,12 @@ fn regexp(call: &Call) -> Result<ArrayRef> {
             values.push(None);
             continue;
         };
-        let Some(compiled) = patterns.get(pattern) else {
-            return Err(EngineError::Data {
-                message: format!("'{pattern}' is no regular expression"),
-            });
-        };
-        values.push(Some(compiled.is_match(value)));
+        // The empty pattern is found nowhere, as in Flink.
+        let found = !pattern.is_empty()
+            && patterns
+                .get(pattern)
+                .is_some_and(|compiled| compiled.is_match(value));
+        values.push(Some(found));
     }
     Ok(Arc::new(BooleanArray::from(values)))
 }
@@ -188,12 +182,12 @@ fn extract_all(call: &Call) -> Result<ArrayRef> {
         };
         let Some(compiled) = patterns
             .get(pattern)
-            .filter(|known| group < known.captures_len())
+            .filter(|known| group <= known.group_count())
         else {
             out.append_null();
             continue;
         };
-        for captures in compiled.captures_iter(value) {
+        for captures in compiled.all_captures(value) {
             out.values()
                 .append_option(captures.get(group).map(|found| found.as_str()));
         }

@@ -4,7 +4,7 @@
 //! mean the same, or known and not running yet: then a query that calls it is told so, instead of
 //! that the name is unknown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
@@ -16,8 +16,8 @@ use crate::functions::cast::{self, OnFailure};
 use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
-    aggregates, bitmap, conditional, datetime, define, encoding, group_window, json, math, nested,
-    regexp, session_values, string, variant, window,
+    aggregates, bitmap, conditional, datetime, define, encoding, group_window, json, math,
+    membership, nested, numeric, pattern, regexp, session_values, string, url, variant, window,
 };
 
 /// What a name stands for.
@@ -150,24 +150,8 @@ pub(crate) fn builtin_scalar(key: &str) -> Option<Arc<ScalarUDF>> {
     SCALAR.get(key).map(Arc::clone)
 }
 
-/// Functions that mean the same in DataFusion: Flink's name, DataFusion's name.
-const SHARED: &[(&str, &str)] = &[("coalesce", "coalesce"), ("nullif", "nullif")];
-
 static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
-    let datafusion: HashMap<String, Arc<ScalarUDF>> =
-        datafusion::functions::all_default_functions()
-            .into_iter()
-            .chain(datafusion::functions_nested::all_default_nested_functions())
-            .map(|function| (function.name().to_owned(), function))
-            .collect();
-    let mut functions: BTreeMap<&'static str, Arc<ScalarUDF>> = SHARED
-        .iter()
-        .filter_map(|(flink, theirs)| {
-            datafusion
-                .get(*theirs)
-                .map(|function| (*flink, Arc::clone(function)))
-        })
-        .collect();
+    let mut functions: BTreeMap<&'static str, Arc<ScalarUDF>> = BTreeMap::new();
     for (name, operation) in [
         ("__decimal_plus", Operation::Plus),
         ("__decimal_minus", Operation::Minus),
@@ -180,10 +164,14 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
     let families = [
         string::FUNCTIONS,
         math::FUNCTIONS,
+        numeric::FUNCTIONS,
+        pattern::FUNCTIONS,
+        membership::FUNCTIONS,
         datetime::FUNCTIONS,
         conditional::FUNCTIONS,
         regexp::FUNCTIONS,
         encoding::FUNCTIONS,
+        url::FUNCTIONS,
         nested::construct::FUNCTIONS,
         nested::access::FUNCTIONS,
         nested::arrays::FUNCTIONS,
@@ -201,8 +189,6 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
     for definition in families.into_iter().flatten() {
         functions.insert(definition.name, define::scalar(definition));
     }
-    functions.insert("greatest", conditional::extreme(true));
-    functions.insert("least", conditional::extreme(false));
     functions.insert("current_database", session_values::current_database());
     functions.insert("__cast", cast::function(OnFailure::Fail));
     functions.insert("__try_cast", cast::function(OnFailure::Null));
@@ -221,7 +207,6 @@ const SYNTAX: &[&str] = &[
     "hop_rowtime",
     "hop_start",
     "if",
-    "ifnull",
     "is_json",
     "json_array",
     "json_exists",
@@ -230,12 +215,15 @@ const SYNTAX: &[&str] = &[
     "json_value",
     "map",
     "mod",
+    "nullif",
     "options",
+    "overlaps",
     "row",
     "session_end",
     "session_proctime",
     "session_rowtime",
     "session_start",
+    "similar",
     "try_cast",
     "tumble_end",
     "tumble_proctime",
@@ -250,12 +238,6 @@ const NOT_YET: &[&str] = &[
     "from_changelog",
     "ml_evaluate",
     "ml_predict",
-    "overlaps",
-    "parse_url",
-    "printf",
-    "sha1",
-    "similar",
-    "source_watermark",
     "to_changelog",
     "vector_search",
 ];

@@ -28,6 +28,7 @@ use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
 use crate::plan::star::spell_out;
 use crate::plan::subquery;
+use crate::plan::typing::{expand_expr, expand_plan};
 use crate::plan::window::group::plan_group_windows;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
@@ -61,7 +62,7 @@ fn bind_unplaced(
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
-    let plan = subquery::checked(correlated(plan)?)?;
+    let plan = expand_plan(subquery::checked(correlated(plan)?)?)?;
     check_set_operations(&plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
     analyze(rewrite_aggregates(plan)?, config)
@@ -85,6 +86,7 @@ pub fn bind_expr(
     let options = ParserOptions::from(&config.sql_parser);
     SqlToRel::new_with_options(&context, options)
         .sql_to_expr(expr, schema, &mut PlannerContext::new())
+        .and_then(|expr| expand_expr(expr, schema))
         .map_err(from_planner)
 }
 

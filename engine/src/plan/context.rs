@@ -12,20 +12,18 @@ use datafusion::logical_expr::planner::{
     TypePlanner,
 };
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource,
-    WindowUDF, lit,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF, lit,
 };
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlDataType};
+use datafusion::sql::sqlparser::ast::DataType as SqlDataType;
 
 use crate::connectors::Source;
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
-use crate::functions::arithmetic::{Operation, decimal_function, decimal_shape};
-use crate::functions::registry::builtin_scalar;
 use crate::plan::correlate::TableFunctions;
 use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
+use crate::plan::operands::plan_operator;
 use crate::plan::set_all::SetOperations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
@@ -245,25 +243,7 @@ impl ExprPlanner for FlinkExpressions {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> DfResult<PlannerResult<RawBinaryExpr>> {
-        // Unknown columns are reported by the binder, with their place.
-        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema))
-        else {
-            return Ok(PlannerResult::Original(expr));
-        };
-        if is_comparison(&expr.op) {
-            refuse_mixed_comparison(&left, &right)?;
-        }
-        if expr.op == BinaryOperator::StringConcat
-            && [&left, &right].iter().any(|operand| {
-                operand.is_numeric() || is_time(operand) || **operand == DataType::Boolean
-            })
-        {
-            return Err(not_taken(&expr.op, &left, &right).into());
-        }
-        if let Some(operation) = arithmetic(&expr.op) {
-            return plan_arithmetic(expr, operation, &left, &right);
-        }
-        Ok(PlannerResult::Original(expr))
+        plan_operator(expr, schema)
     }
 
     /// `COUNT(*)` counts a constant. A bare NULL has no type, and is refused.
@@ -299,129 +279,6 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Literal(value, _) => !value.is_null(),
         Expr::Cast(cast) => is_constant(&cast.expr),
         _ => false,
-    }
-}
-
-fn arithmetic(op: &BinaryOperator) -> Option<Operation> {
-    Some(match op {
-        BinaryOperator::Plus => Operation::Plus,
-        BinaryOperator::Minus => Operation::Minus,
-        BinaryOperator::Multiply => Operation::Multiply,
-        BinaryOperator::Divide => Operation::Divide,
-        BinaryOperator::Modulo => Operation::Modulo,
-        _ => return None,
-    })
-}
-
-fn plan_arithmetic(
-    expr: RawBinaryExpr,
-    operation: Operation,
-    left: &DataType,
-    right: &DataType,
-) -> DfResult<PlannerResult<RawBinaryExpr>> {
-    if is_time(left) || is_time(right) {
-        return plan_temporal(expr, operation, left, right);
-    }
-    let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
-    let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Boolean);
-    if is_text(left) || is_text(right) {
-        return Err(not_taken(&expr.op, left, right).into());
-    }
-    if !is_decimal(left) && !is_decimal(right) {
-        return Ok(PlannerResult::Original(expr));
-    }
-    if decimal_shape(left).is_some() && decimal_shape(right).is_some() {
-        return Ok(PlannerResult::Planned(
-            decimal_function(operation).call(vec![expr.left, expr.right]),
-        ));
-    }
-    if left.is_floating() || right.is_floating() {
-        let double = |operand: Expr, is_double: bool| {
-            if is_double {
-                operand
-            } else {
-                datafusion::logical_expr::cast(operand, DataType::Float64)
-            }
-        };
-        return Ok(PlannerResult::Original(RawBinaryExpr {
-            op: expr.op,
-            left: double(expr.left, *left == DataType::Float64),
-            right: double(expr.right, *right == DataType::Float64),
-        }));
-    }
-    Ok(PlannerResult::Original(expr))
-}
-
-fn not_taken(op: &BinaryOperator, left: &DataType, right: &DataType) -> EngineError {
-    validation(format!(
-        "operator '{op}' does not take {} and {}",
-        type_name(left),
-        type_name(right)
-    ))
-}
-
-/// Dates, times, timestamps and intervals.
-fn is_time(data_type: &DataType) -> bool {
-    data_type.is_temporal() || matches!(data_type, DataType::Interval(_))
-}
-
-/// Only intervals move times.
-fn plan_temporal(
-    expr: RawBinaryExpr,
-    operation: Operation,
-    left: &DataType,
-    right: &DataType,
-) -> DfResult<PlannerResult<RawBinaryExpr>> {
-    let name = match operation {
-        Operation::Plus => "__temporal_plus",
-        Operation::Minus => "__temporal_minus",
-        _ => "",
-    };
-    let function = builtin_scalar(name).filter(|_| is_time(left) && is_time(right));
-    match function {
-        Some(function) => Ok(PlannerResult::Planned(
-            function.call(vec![expr.left, expr.right]),
-        )),
-        None => Err(not_taken(&expr.op, left, right).into()),
-    }
-}
-
-const fn is_comparison(op: &BinaryOperator) -> bool {
-    matches!(
-        op,
-        BinaryOperator::Eq
-            | BinaryOperator::NotEq
-            | BinaryOperator::Lt
-            | BinaryOperator::LtEq
-            | BinaryOperator::Gt
-            | BinaryOperator::GtEq
-    )
-}
-
-/// Flink does not guess whether `'1' = 1` compares texts or numbers.
-fn refuse_mixed_comparison(left: &DataType, right: &DataType) -> Result<()> {
-    let (text, number) = match (left, right) {
-        (DataType::Utf8, number) | (number, DataType::Utf8) => (DataType::Utf8, number),
-        _ => return Ok(()),
-    };
-    if !number.is_numeric() && *number != DataType::Boolean {
-        return Ok(());
-    }
-    Err(validation(format!(
-        "implicit type conversion between {} and {} is not supported now",
-        type_name(&text),
-        type_name(number)
-    )))
-}
-
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 => "VARCHAR".to_owned(),
-        DataType::Int32 => "INTEGER".to_owned(),
-        other => {
-            let field = arrow::datatypes::Field::new("", other.clone(), true);
-            FlinkType::from_field(&field).root_text()
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Query, SetExpr, Spanned, Visit, Visitor,
+    BinaryOperator, Expr, Query, SetExpr, Spanned, Value, ValueWithSpan, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -63,6 +63,10 @@ enum Wanted {
     Operator(String),
     /// Any comparison.
     Comparison,
+    /// A CASE.
+    Case,
+    /// The number with these digits.
+    Number(String),
     /// The condition of a WHERE that calls an aggregate.
     AggregateInWhere,
 }
@@ -91,8 +95,17 @@ impl Wanted {
         if let Some(rest) = message.strip_prefix("invalid arguments of function ") {
             return Some(Self::Function(rest.split('(').next()?.to_owned()));
         }
-        if let Some(rest) = message.strip_prefix("operator '") {
+        if let Some(rest) = message.strip_prefix("cannot apply '") {
             return Some(Self::Operator(rest.split('\'').next()?.to_owned()));
+        }
+        if message.starts_with("illegal mixing of types in CASE") {
+            return Some(Self::Case);
+        }
+        if let Some(literal) = message
+            .strip_prefix("numeric literal '")
+            .and_then(|rest| rest.strip_suffix("' out of range"))
+        {
+            return Some(Self::Number(literal.to_owned()));
         }
         message
             .starts_with("implicit type conversion between")
@@ -131,6 +144,14 @@ impl Visitor for Search {
             }
             (Expr::BinaryOp { op, .. }, Wanted::Operator(name)) => op.to_string() == *name,
             (Expr::BinaryOp { op, .. }, Wanted::Comparison) => is_comparison(op),
+            (Expr::Case { .. }, Wanted::Case) => true,
+            (
+                Expr::Value(ValueWithSpan {
+                    value: Value::Number(digits, _),
+                    ..
+                }),
+                Wanted::Number(wanted),
+            ) => digits == wanted,
             (
                 Expr::Between { .. } | Expr::InList { .. } | Expr::InSubquery { .. },
                 Wanted::Comparison,

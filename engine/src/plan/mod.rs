@@ -21,6 +21,10 @@ pub mod time;
 
 pub mod window;
 
+pub mod operands;
+
+pub mod typing;
+
 pub mod errors;
 
 pub mod locate;

@@ -127,12 +127,22 @@ impl Dialect for FlinkDialect {
         }
     }
 
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        // `(a - b) DAY` binds as tightly as a call.
+        let is_elapsed = parser.get_current_token().token == Token::RParen
+            && interval_unit(&parser.peek_token_ref().token).is_some();
+        is_elapsed.then_some(Ok(ELAPSED_PRECEDENCE))
+    }
+
     fn parse_infix(
         &self,
         parser: &mut Parser,
         expr: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if let Some(elapsed) = parse_elapsed(parser, expr) {
+            return Some(Ok(elapsed));
+        }
         if let Some(is_json) = json_syntax::parse_is_json(parser, expr) {
             return Some(is_json);
         }
@@ -150,6 +160,50 @@ impl Dialect for FlinkDialect {
         }
         Some(parse_between(parser, expr, negated, symmetric))
     }
+}
+
+/// Above all operators.
+const ELAPSED_PRECEDENCE: u8 = 60;
+
+/// Whether a word is a unit of intervals, and then whether it counts months.
+fn interval_unit(token: &Token) -> Option<bool> {
+    let is_any = |words: &[&str]| words.iter().any(|word| is_word(token, word));
+    if is_any(&["YEAR", "QUARTER", "MONTH"]) {
+        return Some(true);
+    }
+    is_any(&["WEEK", "DAY", "HOUR", "MINUTE", "SECOND"]).then_some(false)
+}
+
+/// `(a - b) DAY`: the interval from b to a.
+fn parse_elapsed(parser: &mut Parser, expr: &Expr) -> Option<Expr> {
+    use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+    let counts_months = interval_unit(&parser.peek_token_ref().token)?;
+    let Expr::Nested(inner) = expr else {
+        return None;
+    };
+    let Expr::BinaryOp {
+        left,
+        op: BinaryOperator::Minus,
+        right,
+    } = inner.as_ref()
+    else {
+        return None;
+    };
+    parser.advance_token();
+    if is_word(&parser.peek_token_ref().token, "TO")
+        && interval_unit(&parser.peek_nth_token_ref(1).token).is_some()
+    {
+        parser.advance_token();
+        parser.advance_token();
+    }
+    let name = if counts_months {
+        "__elapsed_months"
+    } else {
+        "__elapsed_millis"
+    };
+    let arguments = vec![left.as_ref().clone(), right.as_ref().clone()];
+    Some(crate::plan::normalize::call(name, arguments))
 }
 
 /// Whether a word without AS before it may be a name: reserved words go on with the statement.
@@ -173,7 +227,7 @@ fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> 
     parser.expect_token(&Token::LParen)?;
     let expr = parser.parse_expr()?;
     parser.expect_keyword(Keyword::AS)?;
-    let flink_type = types::parse_type(parser)?;
+    let flink_type = types::parse_cast_type(parser)?;
     parser.expect_token(&Token::RParen)?;
     Ok(Expr::Cast {
         kind,

@@ -4,6 +4,8 @@
 //!
 //! Source: `DateTimeUtils` of Flink 2.3 and Calcite's `DateTimeUtils`.
 
+mod periods;
+
 mod rounding;
 
 mod reading;
@@ -25,7 +27,9 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::java_time::Pattern;
+use crate::functions::rules::is_interval;
 use crate::functions::string::{text, texts};
+use periods::{elapsed_millis, elapsed_months, overlaps};
 use reading::{date_format, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp};
 use rounding::round_to;
 
@@ -139,7 +143,7 @@ pub static FUNCTIONS: &[Definition] = &[
         "timestampadd",
         3..=3,
         ADDED,
-        ResultType::Argument(2),
+        ResultType::Computed(added_type),
         timestamp_add,
     ),
     text(
@@ -184,7 +188,7 @@ pub static FUNCTIONS: &[Definition] = &[
         "from_unixtime",
         1..=2,
         FROM_UNIX,
-        ResultType::Strict(STRING),
+        ResultType::Nullable(STRING),
         |call| {
             texts(call, |row| {
                 let pattern = Pattern::parse(if call.arguments.len() > 1 {
@@ -205,13 +209,34 @@ pub static FUNCTIONS: &[Definition] = &[
         ResultType::Nullable(STRING),
         |call| {
             texts(call, |row| {
-                let local = parse::timestamp(call.text(0, row)?)?;
-                let from = temporal::zone_of(call.text(1, row)?).ok()?;
-                let to = temporal::zone_of(call.text(2, row)?).ok()?;
+                let (local, _) = Pattern::parse(DEFAULT_PATTERN)?.read(call.text(0, row)?)?;
+                let from = java_zone(call.text(1, row)?);
+                let to = java_zone(call.text(2, row)?);
                 let shown = temporal::to_local(temporal::to_instant(local, from), to);
                 Pattern::parse(DEFAULT_PATTERN)?.format(shown)
             })
         },
+    ),
+    text(
+        "__overlaps",
+        4..=4,
+        &[Kind::TemporalOrInterval],
+        ResultType::Strict(TypeRoot::Boolean),
+        overlaps,
+    ),
+    text(
+        "__elapsed_months",
+        2..=2,
+        &[Kind::Temporal],
+        ResultType::Strict(MONTHS),
+        elapsed_months,
+    ),
+    text(
+        "__elapsed_millis",
+        2..=2,
+        &[Kind::Temporal],
+        ResultType::Strict(MILLIS),
+        elapsed_millis,
     ),
     Definition {
         name: "unix_timestamp",
@@ -241,6 +266,22 @@ pub static FUNCTIONS: &[Definition] = &[
         // Streaming plans read it from a column; without a stream there is no watermark.
         evaluate: |call| Ok(new_null_array(call.argument(0)?.data_type(), call.n_rows)),
     },
+    Definition {
+        name: "source_watermark",
+        arity: 0..=0,
+        kinds: &[],
+        result: ResultType::Nullable(TypeRoot::TimestampLtz(3)),
+        deterministic: false,
+        evaluate: |_| {
+            Err(EngineError::Data {
+                message:
+                    "SOURCE_WATERMARK() is a declarative marker function and has no value: it \
+                          stands alone in the WATERMARK FOR clause of a table whose source makes \
+                          watermarks"
+                        .to_owned(),
+            })
+        },
+    },
     clock("current_timestamp", TypeRoot::TimestampLtz(3)),
     clock("now", TypeRoot::TimestampLtz(3)),
     clock("current_row_timestamp", TypeRoot::TimestampLtz(3)),
@@ -251,7 +292,7 @@ pub static FUNCTIONS: &[Definition] = &[
     clock("localtime", TypeRoot::Time(0)),
 ];
 
-const DATE_FORMAT: &[Kind] = &[Kind::TemporalOrText, Kind::Text];
+const DATE_FORMAT: &[Kind] = &[Kind::TimestampOrText, Kind::Text];
 const TO_LTZ: &[Kind] = &[Kind::NumberOrText, Kind::TextOrInteger, Kind::Text];
 const FROM_UNIX: &[Kind] = &[Kind::Integer, Kind::Text];
 
@@ -295,6 +336,14 @@ fn local(call: &Call, index: usize, row: usize) -> Option<NaiveDateTime> {
         DataType::Utf8 => parse::timestamp(call.text(index, row)?),
         _ => None,
     }
+}
+
+/// `TimeZone.getTimeZone`: what it does not know is UTC.
+fn java_zone(name: &str) -> chrono_tz::Tz {
+    if name.starts_with(['+', '-']) {
+        return chrono_tz::UTC;
+    }
+    temporal::zone_of(name).unwrap_or(chrono_tz::UTC)
 }
 
 fn epoch() -> NaiveDateTime {
@@ -351,41 +400,36 @@ fn interval_part(unit: &str, months: i64, millis: i64) -> Option<i64> {
     })
 }
 
+/// A field of a wall clock. Flink divides its milliseconds, which cuts towards zero: before 1970 the
+/// day is the next one, and the fields of the time are negative.
 fn part(unit: &str, value: NaiveDateTime) -> Option<i64> {
-    let year = i64::from(value.year());
+    const DAY: i64 = 86_400_000;
+    let millis = value.and_utc().timestamp_millis();
+    let date = temporal::date_of_days(i32::try_from(millis / DAY).ok()?).ok()?;
+    let time = millis % DAY;
+    let year = i64::from(date.year());
     Some(match unit {
         "YEAR" => year,
-        "ISOYEAR" => i64::from(value.iso_week().year()),
-        "QUARTER" => i64::from(value.month0() / 3 + 1),
-        "MONTH" => i64::from(value.month()),
-        "WEEK" | "ISOWEEK" => i64::from(value.iso_week().week()),
-        "DAY" => i64::from(value.day()),
-        "DOW" | "DAYOFWEEK" => i64::from(value.weekday().num_days_from_sunday() + 1),
-        "ISODOW" => i64::from(value.weekday().number_from_monday()),
-        "DOY" | "DAYOFYEAR" => i64::from(value.ordinal()),
-        "HOUR" => i64::from(value.hour()),
-        "MINUTE" => i64::from(value.minute()),
-        // Calcite cuts towards zero before 1970.
-        "SECOND" => {
-            let millis = value.and_utc().timestamp_millis();
-            (millis / 1000).rem_euclid(60)
-        }
-        "MILLISECOND" => i64::from(value.nanosecond() / 1_000_000),
+        "ISOYEAR" => i64::from(date.iso_week().year()),
+        "QUARTER" => i64::from(date.month0() / 3 + 1),
+        "MONTH" => i64::from(date.month()),
+        "WEEK" | "ISOWEEK" => i64::from(date.iso_week().week()),
+        "DAY" => i64::from(date.day()),
+        "DOW" | "DAYOFWEEK" => i64::from(date.weekday().num_days_from_sunday() + 1),
+        "ISODOW" => i64::from(date.weekday().number_from_monday()),
+        "DOY" | "DAYOFYEAR" => i64::from(date.ordinal()),
+        "HOUR" => time / 3_600_000,
+        "MINUTE" => time / 60_000 % 60,
+        "SECOND" => time / 1000 % 60,
+        "MILLISECOND" => time % 1000,
         "MICROSECOND" => i64::from(value.nanosecond() / 1_000),
         "NANOSECOND" => i64::from(value.nanosecond()),
-        "EPOCH" => value.and_utc().timestamp(),
+        "EPOCH" => millis / 1000,
         "DECADE" => year / 10,
         "CENTURY" => (year + 99) / 100,
         "MILLENNIUM" => (year + 999) / 1000,
         _ => return None,
     })
-}
-
-fn is_interval(root: &TypeRoot) -> bool {
-    matches!(
-        root,
-        TypeRoot::IntervalDayTime { .. } | TypeRoot::IntervalYearMonth { .. }
-    )
 }
 
 /// What is moved keeps its type; two intervals of a kind are an interval.
@@ -475,6 +519,30 @@ fn unit_size(unit: &str) -> Option<(i64, i64)> {
     })
 }
 
+/// A DATE to which hours are added is a clock; milliseconds need three digits.
+fn added_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let unit = match constants.first() {
+        Some(Some(ScalarValue::Utf8(Some(unit)))) => unit.trim_start_matches("SQL_TSI_"),
+        _ => "",
+    };
+    let is_clock_unit = matches!(unit, "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND");
+    let moved = types
+        .get(2)
+        .map_or(TypeRoot::Null, |given| given.root.clone());
+    let root = match moved {
+        TypeRoot::Date if is_clock_unit => TypeRoot::Timestamp(6),
+        TypeRoot::Timestamp(digits) if unit == "MILLISECOND" => TypeRoot::Timestamp(digits.max(3)),
+        TypeRoot::TimestampLtz(digits) if unit == "MILLISECOND" => {
+            TypeRoot::TimestampLtz(digits.max(3))
+        }
+        other => other,
+    };
+    Ok(FlinkType {
+        root,
+        nullable: types.iter().any(|given| given.nullable),
+    })
+}
+
 fn timestamp_add(call: &Call) -> Result<ArrayRef> {
     let values = (0..call.n_rows)
         .map(|row| {
@@ -492,8 +560,11 @@ fn timestamp_add(call: &Call) -> Result<ArrayRef> {
 )]
 fn timestamp_diff(call: &Call) -> Result<ArrayRef> {
     let values: Int32Array = call.strict(|row| {
-        let (months, millis) = unit_size(call.text(0, row)?)?;
         let (from, to) = (local(call, 1, row)?, local(call, 2, row)?);
+        if call.text(0, row)? == "MICROSECOND" {
+            return Some(((to - from).num_microseconds()?) as i32);
+        }
+        let (months, millis) = unit_size(call.text(0, row)?)?;
         if months > 0 {
             return i32::try_from(months_between(from, to) / months).ok();
         }

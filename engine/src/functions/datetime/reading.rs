@@ -16,8 +16,17 @@ use crate::functions::java_time::Pattern;
 
 pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(call.n_rows);
+    let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
     for row in 0..call.n_rows {
-        let (Some(value), Some(pattern)) = (local(call, 0, row), call.text(1, row)) else {
+        let value = if is_text {
+            // A text is a timestamp to the second; what follows is not looked at.
+            call.text(0, row)
+                .and_then(|text| Pattern::parse(DEFAULT_PATTERN)?.read(text))
+                .map(|(local, _)| local)
+        } else {
+            local(call, 0, row)
+        };
+        let (Some(value), Some(pattern)) = (value, call.text(1, row)) else {
             values.push(None);
             continue;
         };

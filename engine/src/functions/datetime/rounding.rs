@@ -4,12 +4,14 @@ use arrow::array::ArrayRef;
 use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::local;
+use crate::data::types::TypeRoot;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::functions::define::Call;
 
 /// FLOOR and CEIL of a wall clock to a unit.
 pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
+    let is_time = matches!(call.result.root, TypeRoot::Time(_));
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         let rounded = match (local(call, 0, row), call.text(1, row)) {
@@ -24,6 +26,11 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
             }
             _ => None,
         };
+        if is_time && rounded.is_some_and(|rounded| rounded.and_utc().timestamp() >= 86_400) {
+            return Err(EngineError::Data {
+                message: "hour out of range: [24]; a TIME ends before 24:00:00".to_owned(),
+            });
+        }
         values.push(rounded);
     }
     temporal::from_locals(values, &call.result, call.zone)
@@ -32,19 +39,22 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
 fn floor(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN);
     let first_of_year = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight);
+    // Flink cuts the milliseconds towards zero where it looks for the date.
+    let days = value.and_utc().timestamp_millis() / 86_400_000;
+    let calendar = temporal::date_of_days(i32::try_from(days).ok()?).ok()?;
     let date = value.date();
     match unit {
-        "MILLENNIUM" => first_of_year((value.year() - 1).div_euclid(1000) * 1000 + 1),
-        "CENTURY" => first_of_year((value.year() - 1).div_euclid(100) * 100 + 1),
-        "DECADE" => first_of_year(value.year().div_euclid(10) * 10),
-        "YEAR" => first_of_year(value.year()),
+        "MILLENNIUM" => first_of_year((calendar.year() - 1).div_euclid(1000) * 1000 + 1),
+        "CENTURY" => first_of_year((calendar.year() - 1).div_euclid(100) * 100 + 1),
+        "DECADE" => first_of_year(calendar.year().div_euclid(10) * 10),
+        "YEAR" => first_of_year(calendar.year()),
         "QUARTER" => {
-            NaiveDate::from_ymd_opt(value.year(), value.month0() / 3 * 3 + 1, 1).map(midnight)
+            NaiveDate::from_ymd_opt(calendar.year(), calendar.month0() / 3 * 3 + 1, 1).map(midnight)
         }
-        "MONTH" => date.with_day(1).map(midnight),
+        "MONTH" => calendar.with_day(1).map(midnight),
         "WEEK" => {
-            let since_sunday = i64::from(date.weekday().num_days_from_sunday());
-            Some(midnight(date - TimeDelta::days(since_sunday)))
+            let since_sunday = i64::from(calendar.weekday().num_days_from_sunday());
+            Some(midnight(calendar - TimeDelta::days(since_sunday)))
         }
         "DAY" => Some(midnight(date)),
         "HOUR" => date.and_hms_opt(value.hour(), 0, 0),

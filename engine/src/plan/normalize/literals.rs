@@ -10,10 +10,14 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{call, string};
 use crate::error::{EngineError, Result};
+use crate::plan::context::validation;
 use crate::plan::interval;
 
 /// The literal as Flink types it: INT, BIGINT or DECIMAL by its size, DOUBLE with an exponent.
-pub(super) fn number(text: &str) -> Expr {
+///
+/// # Errors
+/// If all its digits together are no BIGINT, or it is no finite DOUBLE.
+pub(super) fn number(text: &str) -> Result<Expr> {
     let plain = Expr::Value(Value::Number(text.trim_start_matches('-').to_owned(), false).into());
     let signed = if text.starts_with('-') {
         Expr::UnaryOp {
@@ -23,31 +27,59 @@ pub(super) fn number(text: &str) -> Expr {
     } else {
         plain
     };
+    let out_of_range = || {
+        let digits = text.trim_start_matches('-');
+        validation(format!("numeric literal '{digits}' out of range"))
+    };
     if text.contains(['e', 'E']) {
-        return typed(string(text), DataType::Double(ExactNumberInfo::None));
+        if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+            return Err(out_of_range());
+        }
+        return Ok(typed(string(text), DataType::Double(ExactNumberInfo::None)));
     }
-    if text.parse::<i32>().is_ok() {
-        return typed(signed, DataType::Int(None));
+    let whole = text.strip_suffix('.').unwrap_or(text);
+    if whole.parse::<i32>().is_ok() {
+        return Ok(typed(signed, DataType::Int(None)));
     }
-    if text.parse::<i64>().is_ok() {
-        return typed(signed, DataType::BigInt(None));
+    if whole.parse::<i64>().is_ok() {
+        return Ok(typed(signed, DataType::BigInt(None)));
+    }
+    if text.replace('.', "").parse::<i64>().is_err() {
+        return Err(out_of_range());
     }
     if let Some((precision, scale)) = decimal_shape(text) {
         let info = ExactNumberInfo::PrecisionAndScale(precision, scale);
-        return typed(string(text), DataType::Decimal(info));
+        return Ok(typed(string(text), DataType::Decimal(info)));
     }
-    signed
+    Ok(signed)
 }
 
-/// A text as Flink types it: CHAR of its length. The empty text stays untyped: Arrow's fields
-/// cannot say CHAR(0) in Flink's notation.
+/// A text as Flink types it: CHAR of its length in UTF-16, which is what Java counts.
 pub(super) fn char_literal(text: &str) -> Expr {
-    let length = text.chars().count() as u64;
-    if length == 0 {
-        return string(text);
-    }
-    let length = CharacterLength::IntegerLength { length, unit: None };
+    let length = CharacterLength::IntegerLength {
+        length: text_length(text),
+        unit: None,
+    };
     typed(string(text), DataType::Char(Some(length)))
+}
+
+fn text_length(text: &str) -> u64 {
+    text.encode_utf16().count() as u64
+}
+
+/// `x'0AFF'`: BINARY of its length.
+///
+/// # Errors
+/// If a digit is missing.
+pub(super) fn binary_literal(digits: &str) -> Result<Expr> {
+    if digits.len() % 2 == 1 {
+        return Err(validation(
+            "binary literal string must contain an even number of hexits".to_owned(),
+        ));
+    }
+    let literal = Expr::Value(Value::HexStringLiteral(digits.to_owned()).into());
+    let target = format!("BINARY({}) NOT NULL", digits.len() / 2);
+    Ok(call("__typed", vec![literal, string(&target)]))
 }
 
 /// The text of a literal that [`char_literal`] made, or of a plain one.
@@ -98,7 +130,7 @@ pub(super) fn unify_texts(values: &mut Values) {
         let lengths: BTreeSet<u64> = texts
             .iter()
             .flatten()
-            .map(|text| text.chars().count() as u64)
+            .map(|text| text_length(text))
             .collect();
         let is_uniform = texts.iter().all(Option::is_some);
         let longest = lengths.last().copied().unwrap_or(0);
@@ -108,7 +140,7 @@ pub(super) fn unify_texts(values: &mut Values) {
                 length: longest,
                 unit: None,
             };
-            **cell = if !is_uniform || longest == 0 {
+            **cell = if !is_uniform {
                 string(&text)
             } else if lengths.len() == 1 {
                 typed(string(&text), DataType::Char(Some(length)))
@@ -236,6 +268,7 @@ pub(super) fn interval_literal(literal: &Interval) -> Result<Expr> {
         .map(ToOwned::to_owned)
         .or_else(|| number_text(&literal.value))
         .ok_or_else(|| EngineError::unsupported("an interval whose value is no literal"))?;
+    check_leading_digits(&text, literal)?;
     let amount = interval::parse(
         &text,
         literal
@@ -256,4 +289,25 @@ pub(super) fn interval_literal(literal: &Interval) -> Result<Expr> {
         };
     }
     Ok(call(name, vec![argument]))
+}
+
+/// The first number of an interval has two digits, unless its unit says otherwise: `DAY(3)`.
+fn check_leading_digits(text: &str, literal: &Interval) -> Result<()> {
+    let allowed = literal.leading_precision.unwrap_or(2);
+    let digits: String = text
+        .trim_start_matches(['+', '-', ' '])
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let significant = digits.trim_start_matches('0').len() as u64;
+    if significant <= allowed {
+        return Ok(());
+    }
+    let unit = literal
+        .leading_field
+        .as_ref()
+        .map_or_else(|| "SECOND".to_owned(), ToString::to_string);
+    Err(validation(format!(
+        "interval field value {digits} exceeds precision of {unit}({allowed}) field"
+    )))
 }

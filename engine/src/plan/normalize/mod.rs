@@ -22,14 +22,15 @@ mod literals;
 
 mod nested;
 
+mod predicates;
+
 mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
     Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
     Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
     SetExpr, TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
@@ -39,12 +40,12 @@ use datafusion::sql::sqlparser::ast::{
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
 
 use literals::{
-    char_literal, interval_literal, number, number_text, to_plain_number, typed_literal,
-    unify_texts,
+    binary_literal, char_literal, interval_literal, number, number_text, to_plain_number,
+    typed_literal, unify_texts,
 };
+use predicates::{overlaps, typed_call};
 
 use crate::error::{EngineError, Result};
-use crate::plan::context::validation;
 use crate::plan::window::relation::is_window;
 use crate::sql::hints::table_options;
 
@@ -129,7 +130,7 @@ impl VisitorMut for Normalizer {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
         let rewritten = match expr {
             Expr::Function(function) => aggregates::rewrite_call(function),
-            _ => plain_escape(expr).and_then(|()| sets::row_membership(expr)),
+            _ => sets::row_membership(expr),
         };
         match rewritten {
             Ok(()) => ControlFlow::Continue(()),
@@ -145,64 +146,6 @@ impl VisitorMut for Normalizer {
     }
 }
 
-/// `LIKE 'a!%' ESCAPE '!'` becomes LIKE with the backslash, the one escape that Arrow knows.
-fn plain_escape(expr: &mut Expr) -> Result<()> {
-    let Expr::Like {
-        pattern,
-        escape_char: escape_char @ Some(_),
-        ..
-    } = expr
-    else {
-        return Ok(());
-    };
-    let Expr::Value(ValueWithSpan {
-        value: Value::SingleQuotedString(text),
-        ..
-    }) = pattern.as_mut()
-    else {
-        return Err(EngineError::unsupported(
-            "LIKE with ESCAPE and a pattern that is no literal",
-        ));
-    };
-    let written = match escape_char.take().map(|escape| escape.value) {
-        Some(Value::SingleQuotedString(written)) => written,
-        other => other.map(|value| value.to_string()).unwrap_or_default(),
-    };
-    let mut letters = written.chars();
-    let (Some(escape), None) = (letters.next(), letters.next()) else {
-        return Err(validation(format!(
-            "invalid escape character '{written}': one character expected"
-        )));
-    };
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(letter) = rest.next() {
-        if letter == escape {
-            match rest.next() {
-                Some(next) if matches!(next, '%' | '_') || next == escape => {
-                    if matches!(next, '%' | '_' | '\\') {
-                        plain.push('\\');
-                    }
-                    plain.push(next);
-                }
-                _ => {
-                    return Err(validation(format!(
-                        "invalid escape sequence in pattern '{text}': behind '{escape}' stands \
-                         '%', '_' or '{escape}'"
-                    )));
-                }
-            }
-        } else {
-            if letter == '\\' {
-                plain.push('\\');
-            }
-            plain.push(letter);
-        }
-    }
-    *text = plain;
-    Ok(())
-}
-
 /// One expression whose operands have been rewritten already.
 fn rewrite(expr: &mut Expr) -> Result<()> {
     match expr {
@@ -211,14 +154,23 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             ..
         }) => {
             let text = text.clone();
-            *expr = number(&text);
+            *expr = number(&text)?;
         }
         Expr::Value(ValueWithSpan {
-            value: Value::SingleQuotedString(text),
+            value: Value::SingleQuotedString(text) | Value::UnicodeStringLiteral(text),
             ..
         }) => {
             let text = text.clone();
             *expr = char_literal(&text);
+        }
+        // `_UTF8'é'`: the text is in the character set of the statement already.
+        Expr::Prefixed { prefix, value } if prefix.value.starts_with('_') => *expr = take(value),
+        Expr::Value(ValueWithSpan {
+            value: Value::HexStringLiteral(digits),
+            ..
+        }) => {
+            let digits = digits.clone();
+            *expr = binary_literal(&digits)?;
         }
         Expr::UnaryOp {
             op: UnaryOperator::Minus,
@@ -226,7 +178,7 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         } => {
             if let Some(text) = number_text(inner) {
                 // One literal, so that the smallest INT is an INT.
-                *expr = number(&format!("-{text}"));
+                *expr = number(&format!("-{text}"))?;
             } else {
                 *expr = call("__negate", vec![take(inner)]);
             }
@@ -296,6 +248,18 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             *expr = call("overlay", arguments);
         }
         Expr::AtTimeZone { .. } => return Err(EngineError::unsupported("AT TIME ZONE")),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Overlaps,
+            right,
+        } => *expr = overlaps(left, right)?,
+        Expr::Case { .. }
+        | Expr::Between { .. }
+        | Expr::InList { .. }
+        | Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::Like { .. }
+        | Expr::SimilarTo { .. } => typed_call(expr),
         Expr::Function(function) => {
             restore_plain_numbers(function);
             if let Some(part) = group_window_part(function) {
@@ -343,8 +307,8 @@ fn group_window_part(function: &Function) -> Option<Expr> {
     ))
 }
 
-/// Functions that are other syntax: IF is CASE, IFNULL is COALESCE, MOD is %; the unit of
-/// TIMESTAMPADD and TIMESTAMPDIFF is a word, not a column.
+/// Functions that are other syntax: NULLIF is CASE, MOD is %; the unit of TIMESTAMPADD and
+/// TIMESTAMPDIFF is a word, not a column.
 fn special_call(function: &mut Function) -> Result<Option<Expr>> {
     let name = function.name.to_string().to_lowercase();
     if let Some(replacement) = json::rewritten(&name, function)? {
@@ -365,18 +329,17 @@ fn special_call(function: &mut Function) -> Result<Option<Expr>> {
         })
         .collect();
     Ok(match (name.as_str(), arguments.as_mut_slice()) {
-        ("if", [condition, yes, no]) => Some(Expr::Case {
-            case_token: AttachedToken::empty(),
-            end_token: AttachedToken::empty(),
-            operand: None,
-            conditions: vec![CaseWhen {
-                condition: take(condition),
-                result: take(yes),
-            }],
-            else_result: Some(Box::new(take(no))),
-        }),
-        ("ifnull", [value, otherwise]) => {
-            Some(call("coalesce", vec![take(value), take(otherwise)]))
+        ("if", [condition, yes, no]) => {
+            Some(call("__if", vec![take(condition), take(yes), take(no)]))
+        }
+        ("nullif", [value, other]) => {
+            let equal = Expr::BinaryOp {
+                left: Box::new(value.clone()),
+                op: BinaryOperator::Eq,
+                right: Box::new(take(other)),
+            };
+            let null = Expr::Value(Value::Null.into());
+            Some(call("__case", vec![equal, null, take(value)]))
         }
         ("mod", [left, right]) => Some(Expr::Nested(Box::new(Expr::BinaryOp {
             left: Box::new(take(left)),
@@ -399,10 +362,11 @@ fn restore_plain_numbers(function: &mut Function) {
     let name = function.name.to_string().to_lowercase();
     if matches!(
         name.as_str(),
-        "round" | "truncate" | "to_timestamp_ltz" | "current_timestamp"
+        "round" | "truncate" | "to_timestamp_ltz" | "current_timestamp" | "elt"
     ) && let FunctionArguments::List(list) = &mut function.args
     {
-        for argument in list.args.iter_mut().skip(1) {
+        let n_before = usize::from(name != "elt");
+        for argument in list.args.iter_mut().skip(n_before) {
             if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
                 to_plain_number(expr);
             }

@@ -1,15 +1,33 @@
-//! Functions on texts. Positions and lengths count characters, as in Flink's `BinaryStringData`.
+//! Functions on texts.
+//!
+//! Positions and lengths count characters, as in Flink's `BinaryStringData`; those of LPAD, RPAD,
+//! OVERLAY and SPLIT count UTF-16, because Flink computes them on Java's strings. Half a character
+//! becomes `?`.
 //!
 //! Source: `SqlFunctionUtils` and `BinaryStringDataUtil` of Flink 2.3.
+
+mod edit;
+
+mod printf;
+
+mod search;
+
+mod split;
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, StringArray};
-use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
+use crate::functions::cast::{Caster, OnFailure, parse};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::rules::common;
+use edit::{both_ends, overlay, padded, replaced, substring, translate, trim};
+use printf::printf;
+use search::{compare_bytes, find, instr};
+use split::{split_index, str_to_map, str_to_map_type};
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 /// Arguments of functions that take any number.
@@ -101,8 +119,19 @@ pub static FUNCTIONS: &[Definition] = &[
         },
     ),
     text(
+        "__concat",
+        2..=2,
+        &[Kind::Text],
+        ResultType::Computed(concatenated),
+        |call| {
+            texts(call, |row| {
+                Some(call.text(0, row)?.to_owned() + call.text(1, row)?)
+            })
+        },
+    ),
+    text(
         "concat_ws",
-        2..=MANY,
+        1..=MANY,
         &[Kind::Text],
         ResultType::Strict(STRING),
         concat_ws,
@@ -126,11 +155,11 @@ pub static FUNCTIONS: &[Definition] = &[
         ResultType::Strict(STRING),
         |call| {
             texts(call, |row| {
-                let (text, from) = (call.text(0, row)?, call.text(1, row)?);
-                if from.is_empty() {
-                    return Some(text.to_owned());
-                }
-                Some(text.replace(from, call.text(2, row)?))
+                Some(replaced(
+                    call.text(0, row)?,
+                    call.text(1, row)?,
+                    call.text(2, row)?,
+                ))
             })
         },
     ),
@@ -139,22 +168,14 @@ pub static FUNCTIONS: &[Definition] = &[
         3..=3,
         &[Kind::Text, Kind::Integer, Kind::Text],
         ResultType::Strict(STRING),
-        |call| {
-            texts(call, |row| {
-                pad(call, row).map(|(padding, text)| padding + &text)
-            })
-        },
+        |call| texts(call, |row| padded(call, row, true)),
     ),
     text(
         "rpad",
         3..=3,
         &[Kind::Text, Kind::Integer, Kind::Text],
         ResultType::Strict(STRING),
-        |call| {
-            texts(call, |row| {
-                pad(call, row).map(|(padding, text)| text + &padding)
-            })
-        },
+        |call| texts(call, |row| padded(call, row, false)),
     ),
     text(
         "ltrim",
@@ -228,7 +249,7 @@ pub static FUNCTIONS: &[Definition] = &[
         "overlay",
         3..=4,
         OVERLAY,
-        ResultType::Strict(STRING),
+        ResultType::Computed(overlaid),
         overlay,
     ),
     text(
@@ -262,21 +283,7 @@ pub static FUNCTIONS: &[Definition] = &[
         2..=4,
         INSTR,
         ResultType::Strict(TypeRoot::Int),
-        |call| {
-            Ok(Arc::new(call.strict::<i32, Int32Array>(|row| {
-                let start = if call.arguments.len() > 2 {
-                    call.integer(2, row)?
-                } else {
-                    1
-                };
-                let occurrence = if call.arguments.len() > 3 {
-                    call.integer(3, row)?
-                } else {
-                    1
-                };
-                find(call.text(0, row)?, call.text(1, row)?, start, occurrence)
-            })))
-        },
+        instr,
     ),
     text(
         "startswith",
@@ -296,33 +303,35 @@ pub static FUNCTIONS: &[Definition] = &[
         "translate",
         3..=3,
         &[Kind::Text],
-        ResultType::Strict(STRING),
+        ResultType::Computed(translated),
         translate,
     ),
     text(
         "translate3",
         3..=3,
         &[Kind::Text],
-        ResultType::Strict(STRING),
+        ResultType::Computed(translated),
         translate,
     ),
     text(
         "elt",
         2..=MANY,
-        &[Kind::Integer, Kind::Text],
-        ResultType::Nullable(STRING),
+        &[Kind::Integer, Kind::TextOrBytes],
+        ResultType::Computed(chosen),
         |call| {
-            let values: StringArray = (0..call.n_rows)
-                .map(|row| {
-                    let index = usize::try_from(call.integer(0, row)?).ok()?;
-                    if index == 0 {
-                        None
-                    } else {
-                        call.text(index, row)
-                    }
-                })
-                .collect();
-            Ok(Arc::new(values))
+            let mut found: Option<ArrayRef> = None;
+            for (index, column) in call.arguments.iter().enumerate().skip(1) {
+                let wanted: BooleanArray = (0..call.n_rows)
+                    .map(|row| Some(usize::try_from(call.integer(0, row)?).ok()? == index))
+                    .map(|is_wanted| Some(is_wanted.unwrap_or(false)))
+                    .collect();
+                let others = match found {
+                    Some(others) => others,
+                    None => arrow::array::new_null_array(column.data_type(), call.n_rows),
+                };
+                found = Some(arrow::compute::kernels::zip::zip(&wanted, column, &others)?);
+            }
+            found.ok_or_else(|| EngineError::internal("ELT chooses from a list"))
         },
     ),
     text(
@@ -333,9 +342,23 @@ pub static FUNCTIONS: &[Definition] = &[
         split_index,
     ),
     text(
+        "str_to_map",
+        1..=3,
+        &[Kind::Text],
+        ResultType::Computed(str_to_map_type),
+        str_to_map,
+    ),
+    text(
+        "printf",
+        1..=MANY,
+        &[Kind::Text, Kind::Any],
+        ResultType::Nullable(STRING),
+        printf,
+    ),
+    text(
         "is_alpha",
         1..=1,
-        &[Kind::Text],
+        &[Kind::NumberOrText],
         ResultType::NotNull(TypeRoot::Boolean),
         |call| {
             is_all(call, |text| {
@@ -346,20 +369,20 @@ pub static FUNCTIONS: &[Definition] = &[
     text(
         "is_digit",
         1..=1,
-        &[Kind::Text],
+        &[Kind::NumberOrText],
         ResultType::NotNull(TypeRoot::Boolean),
         |call| {
             is_all(call, |text| {
-                !text.is_empty() && text.chars().all(char::is_numeric)
+                !text.is_empty() && text.chars().all(is_decimal_digit)
             })
         },
     ),
     text(
         "is_decimal",
         1..=1,
-        &[Kind::Text],
+        &[Kind::NumberOrText],
         ResultType::NotNull(TypeRoot::Boolean),
-        |call| is_all(call, |text| text.parse::<f64>().is_ok_and(f64::is_finite)),
+        |call| is_all(call, |text| parse::double(text).is_some()),
     ),
 ];
 
@@ -405,10 +428,7 @@ fn length_of(flink_type: Option<&FlinkType>) -> u32 {
 }
 
 /// VARCHAR as long as the first argument may be.
-fn varchar(
-    types: &[FlinkType],
-    _constants: &[Option<&datafusion::common::ScalarValue>],
-) -> Result<FlinkType> {
+fn varchar(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     Ok(FlinkType {
         root: TypeRoot::Varchar(length_of(types.first())),
         nullable: types.iter().any(|argument| argument.nullable),
@@ -416,13 +436,59 @@ fn varchar(
 }
 
 /// The same, always nullable.
-fn varchar_nullable(
-    types: &[FlinkType],
-    _constants: &[Option<&datafusion::common::ScalarValue>],
-) -> Result<FlinkType> {
+fn varchar_nullable(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     Ok(FlinkType::nullable(TypeRoot::Varchar(length_of(
         types.first(),
     ))))
+}
+
+/// `||` adds lengths up; two CHARs are a CHAR.
+fn concatenated(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let length = types
+        .iter()
+        .map(|given| length_of(Some(given)))
+        .fold(0, u32::saturating_add)
+        .min(MAX_LENGTH);
+    let all_char = types
+        .iter()
+        .all(|given| matches!(given.root, TypeRoot::Char(_)));
+    Ok(FlinkType {
+        root: if all_char {
+            TypeRoot::Char(length)
+        } else {
+            TypeRoot::Varchar(length)
+        },
+        nullable: types.iter().any(|given| given.nullable),
+    })
+}
+
+/// OVERLAY's text is at most as long as both texts together.
+fn overlaid(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let length = length_of(types.first()).saturating_add(length_of(types.get(1)));
+    Ok(FlinkType {
+        root: TypeRoot::Varchar(length.min(MAX_LENGTH)),
+        nullable: types.iter().any(|argument| argument.nullable),
+    })
+}
+
+/// TRANSLATE is NULL only where its first argument is.
+fn translated(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    Ok(FlinkType {
+        root: STRING,
+        nullable: types.first().is_none_or(|text| text.nullable),
+    })
+}
+
+/// ELT gives one of a list.
+fn chosen(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let is_negative = constants.first().copied().flatten().is_some_and(|index| {
+        matches!(index, ScalarValue::Int64(Some(index)) if *index < 0)
+            || matches!(index, ScalarValue::Int32(Some(index)) if *index < 0)
+    });
+    let found = common(types.get(1..).unwrap_or_default()).filter(|_| !is_negative);
+    let found =
+        found.ok_or_else(|| crate::functions::conditional::invalid_arguments("ELT", types))?;
+    Ok(FlinkType::nullable(found.root))
 }
 
 fn char_length(call: &Call) -> Result<ArrayRef> {
@@ -460,173 +526,35 @@ fn concat_ws(call: &Call) -> Result<ArrayRef> {
     Ok(Arc::new(values))
 }
 
-/// The padding and the (cut) text of LPAD and RPAD; `None` for a negative length or no padding.
-fn pad(call: &Call, row: usize) -> Option<(String, String)> {
-    let (text, padding) = (call.text(0, row)?, call.text(2, row)?);
-    let length = usize::try_from(call.integer(1, row)?).ok()?;
-    if padding.is_empty() {
-        return None;
-    }
-    let n_chars = text.chars().count();
-    let padding = padding
-        .chars()
-        .cycle()
-        .take(length.saturating_sub(n_chars))
-        .collect();
-    Some((padding, text.chars().take(length).collect()))
-}
-
-fn trim(
-    call: &Call,
-    cut: impl for<'a> Fn(&'a str, &dyn Fn(char) -> bool) -> &'a str,
-) -> Result<ArrayRef> {
-    texts(call, |row| {
-        let text = call.text(0, row)?;
-        let letters = match call.arguments.get(1) {
-            Some(_) => call.text(1, row)?,
-            None => " ",
-        };
-        Some(cut(text, &|letter| letters.contains(letter)).to_owned())
-    })
-}
-
-fn both_ends(call: &Call) -> Result<ArrayRef> {
-    trim(call, |text, is_cut| {
-        text.trim_start_matches(is_cut).trim_end_matches(is_cut)
-    })
-}
-
-/// From a position (1 is the first, −1 the last, 0 counts as 1), at most so many characters.
-fn substring(call: &Call) -> Result<ArrayRef> {
-    texts(call, |row| {
-        let text = call.text(0, row)?;
-        let start = call.integer(1, row)?;
-        let length = match call.arguments.get(2) {
-            // A negative length is no substring at all.
-            Some(_) => usize::try_from(call.integer(2, row)?).ok()?,
-            None => usize::MAX,
-        };
-        let skipped = if start > 0 {
-            usize::try_from(start - 1).ok()?
-        } else if start == 0 {
-            0
-        } else {
-            let n_chars = text.chars().count();
-            match n_chars.checked_sub(usize::try_from(start.unsigned_abs()).ok()?) {
-                Some(skipped) => skipped,
-                None => return Some(String::new()),
-            }
-        };
-        Some(text.chars().skip(skipped).take(length).collect())
-    })
-}
-
-fn overlay(call: &Call) -> Result<ArrayRef> {
-    texts(call, |row| {
-        let (text, placed) = (call.text(0, row)?, call.text(1, row)?);
-        let start = call.integer(2, row)?;
-        let letters: Vec<char> = text.chars().collect();
-        let n_chars = i64::try_from(letters.len()).ok()?;
-        if start <= 0 || start > n_chars {
-            return Some(text.to_owned());
-        }
-        let length = match call.arguments.get(3) {
-            Some(_) => call.integer(3, row)?,
-            None => i64::try_from(placed.chars().count()).ok()?,
-        };
-        let before = usize::try_from(start - 1).ok()?;
-        let mut out: String = letters.iter().take(before).collect();
-        out.push_str(placed);
-        // Flink drops the rest where nothing would be replaced.
-        if length > 0 && start + length <= n_chars {
-            let after = usize::try_from(start - 1 + length).ok()?;
-            out.extend(letters.iter().skip(after));
-        }
-        Some(out)
-    })
-}
-
-/// Position of an occurrence of `wanted` in `text` from position `start` on; 0 if there is none.
-fn find(text: &str, wanted: &str, start: i64, occurrence: i64) -> Option<i32> {
-    let letters: Vec<char> = text.chars().collect();
-    let pattern: Vec<char> = wanted.chars().collect();
-    if start == 0 || occurrence < 1 {
-        return Some(0);
-    }
-    let matches_at = |index: usize| letters.get(index..index + pattern.len()) == Some(&pattern[..]);
-    let last = letters.len().checked_sub(pattern.len());
-    let Some(last) = last else { return Some(0) };
-    let mut remaining = occurrence;
-    let mut check = |index: usize| {
-        if matches_at(index) {
-            remaining -= 1;
-        }
-        remaining == 0
-    };
-    let found = if start > 0 {
-        let first = usize::try_from(start - 1).ok()?;
-        (first..=last).find(|&index| check(index))
-    } else {
-        let from_end = usize::try_from(start.unsigned_abs()).ok()?;
-        let first = letters.len().checked_sub(from_end)?.min(last);
-        (0..=first).rev().find(|&index| check(index))
-    };
-    Some(match found {
-        Some(index) => i32::try_from(index + 1).ok()?,
-        None => 0,
-    })
-}
-
-fn compare_bytes(call: &Call, compare: fn(&[u8], &[u8]) -> bool) -> Result<ArrayRef> {
-    let bytes = |index: usize, row: usize| -> Option<Vec<u8>> {
-        let array = call.arguments.get(index)?;
-        match array.data_type() {
-            DataType::Binary => Some(array.as_binary::<i32>().value(row).to_vec()),
-            _ => call.text(index, row).map(|text| text.as_bytes().to_vec()),
-        }
-    };
-    Ok(Arc::new(call.strict::<bool, BooleanArray>(|row| {
-        Some(compare(&bytes(0, row)?, &bytes(1, row)?))
-    })))
-}
-
-fn translate(call: &Call) -> Result<ArrayRef> {
-    texts(call, |row| {
-        let (text, from, to) = (call.text(0, row)?, call.text(1, row)?, call.text(2, row)?);
-        let to: Vec<char> = to.chars().collect();
-        let translated = text.chars().filter_map(|letter| {
-            match from.chars().position(|other| other == letter) {
-                None => Some(letter),
-                Some(index) => to.get(index).copied(),
-            }
-        });
-        Some(translated.collect())
-    })
-}
-
-fn split_index(call: &Call) -> Result<ArrayRef> {
-    texts(call, |row| {
-        let text = call.text(0, row)?;
-        let index = usize::try_from(call.integer(2, row)?).ok()?;
-        let separator = match call.integer(1, row) {
-            Some(code) => char::from(u8::try_from(code).ok()?).to_string(),
-            None => call.text(1, row)?.to_owned(),
-        };
-        if text.is_empty() {
-            return None;
-        }
-        if separator.is_empty() {
-            return (index == 0).then(|| text.to_owned());
-        }
-        text.split(separator.as_str())
-            .nth(index)
-            .map(ToOwned::to_owned)
-    })
-}
-
 fn is_all(call: &Call, check: impl Fn(&str) -> bool) -> Result<ArrayRef> {
-    let values: BooleanArray = (0..call.n_rows)
-        .map(|row| Some(call.text(0, row).is_some_and(&check)))
+    let string = FlinkType::string();
+    let caster = Caster {
+        on_failure: OnFailure::Null,
+        zone: call.zone,
+    };
+    let from = call.types.first().unwrap_or(&string);
+    let shown = caster.cast(call.argument(0)?, from, &string)?;
+    let values: BooleanArray = shown
+        .as_string::<i32>()
+        .iter()
+        .map(|text| Some(text.is_some_and(&check)))
         .collect();
     Ok(Arc::new(values))
+}
+
+/// Java's `Character.isDigit`: decimal digits of all scripts.
+fn is_decimal_digit(letter: char) -> bool {
+    letter.is_ascii_digit() || (letter.is_numeric() && is_in_digit_block(letter))
+}
+
+/// Decimal digits lie in runs of ten: these are the first ones of the runs in the basic plane.
+fn is_in_digit_block(letter: char) -> bool {
+    const ZEROS: &[u32] = &[
+        0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6,
+        0x0d66, 0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0,
+        0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0,
+        0xaa50, 0xabf0, 0xff10,
+    ];
+    let code = u32::from(letter);
+    ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&code))
 }

@@ -1,0 +1,112 @@
+//! Texts taken apart.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, MapBuilder, StringBuilder};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+
+use super::texts;
+use crate::data::types::{FlinkType, TypeRoot};
+use crate::error::{EngineError, Result};
+use crate::functions::define::Call;
+use crate::functions::java_regex::JavaRegex;
+
+pub(super) fn split_index(call: &Call) -> Result<ArrayRef> {
+    texts(call, |row| {
+        let text = call.text(0, row)?;
+        let index = usize::try_from(call.integer(2, row)?).ok()?;
+        let separator = match call.integer(1, row) {
+            Some(code) => char::from(u8::try_from(code).ok()?).to_string(),
+            None => call.text(1, row)?.to_owned(),
+        };
+        if text.is_empty() {
+            return None;
+        }
+        if separator.is_empty() {
+            return (index == 0).then(|| text.to_owned());
+        }
+        text.split(separator.as_str())
+            .nth(index)
+            .map(ToOwned::to_owned)
+    })
+}
+
+/// `MAP<STRING, STRING>`, always nullable.
+pub(super) fn str_to_map_type(
+    _types: &[FlinkType],
+    _constants: &[Option<&ScalarValue>],
+) -> Result<FlinkType> {
+    Ok(FlinkType::nullable(TypeRoot::Map(
+        Box::new(FlinkType::string()),
+        Box::new(FlinkType::string()),
+    )))
+}
+
+/// STR_TO_MAP: pairs and their halves are separated by regular expressions; a pair without a value
+/// has NULL, the last of equal keys counts.
+pub(super) fn str_to_map(call: &Call) -> Result<ArrayRef> {
+    let DataType::Map(entries, _) = call.result.to_arrow_type() else {
+        return Err(EngineError::internal("STR_TO_MAP gives a map"));
+    };
+    let DataType::Struct(fields) = entries.data_type() else {
+        return Err(EngineError::internal("a map has entries"));
+    };
+    let [key, value] = fields.iter().as_slice() else {
+        return Err(EngineError::internal("an entry has a key and a value"));
+    };
+    let mut out = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new())
+        .with_keys_field(Arc::clone(key))
+        .with_values_field(Arc::clone(value));
+    for row in 0..call.n_rows {
+        if call.has_null(row) {
+            out.append(false)?;
+            continue;
+        }
+        let text = call.text(0, row).unwrap_or_default();
+        let between_pairs = call.text(1, row).unwrap_or(",");
+        let between_halves = call.text(2, row).unwrap_or("=");
+        for (key, value) in pairs(text, between_pairs, between_halves)? {
+            out.keys().append_value(key);
+            out.values().append_option(value);
+        }
+        out.append(true)?;
+    }
+    // The builder has its own name for the entries.
+    let built = out.finish();
+    let (_, offsets, rows, nulls, _) = built.into_parts();
+    Ok(Arc::new(arrow::array::MapArray::try_new(
+        entries, offsets, rows, nulls, false,
+    )?))
+}
+
+fn pairs<'t>(
+    text: &'t str,
+    between_pairs: &str,
+    between_halves: &str,
+) -> Result<Vec<(&'t str, Option<&'t str>)>> {
+    let mut pairs: Vec<(&str, Option<&str>)> = Vec::new();
+    if text.is_empty() {
+        return Ok(pairs);
+    }
+    let parse = |pattern: &str| {
+        JavaRegex::parse(pattern).ok_or_else(|| EngineError::Data {
+            message: format!("'{pattern}' is no regular expression"),
+        })
+    };
+    let (between_pairs, between_halves) = (parse(between_pairs)?, parse(between_halves)?);
+    for pair in between_pairs.split(text) {
+        let (key, value) = match between_halves.matches(pair).find(|found| found.end() > 0) {
+            Some(found) => (
+                pair.get(..found.start()).unwrap_or_default(),
+                pair.get(found.end()..),
+            ),
+            None => (pair, None),
+        };
+        match pairs.iter_mut().find(|(known, _)| *known == key) {
+            Some(known) => known.1 = value,
+            None => pairs.push((key, value)),
+        }
+    }
+    Ok(pairs)
+}

@@ -1,0 +1,133 @@
+//! Conditions and CASE as calls, so that our functions decide their types (see `plan/typing`).
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CaseWhen, Expr, UnaryOperator, Value, ValueWithSpan,
+};
+
+use super::{call, string, take};
+use crate::error::Result;
+use crate::plan::context::validation;
+
+/// Rewrites the syntax of a choice or of a predicate whose operands have been rewritten.
+pub(super) fn typed_call(expr: &mut Expr) {
+    let replacement = match expr {
+        Expr::Case {
+            operand,
+            conditions,
+            else_result,
+            ..
+        } => case(operand.as_deref(), conditions, else_result.as_deref_mut()),
+        Expr::Between {
+            expr: value,
+            negated,
+            low,
+            high,
+        } => {
+            // As Calcite has it: the value is compared twice.
+            let within = Expr::Nested(Box::new(binary(
+                binary((**value).clone(), BinaryOperator::GtEq, take(low)),
+                BinaryOperator::And,
+                binary(take(value), BinaryOperator::LtEq, take(high)),
+            )));
+            negated_if(*negated, within)
+        }
+        Expr::InList {
+            expr: value,
+            list,
+            negated,
+        } => {
+            let mut arguments = vec![take(value)];
+            arguments.append(list);
+            negated_if(*negated, call("__in", arguments))
+        }
+        Expr::IsDistinctFrom(left, right) => call("__distinct", vec![take(left), take(right)]),
+        Expr::IsNotDistinctFrom(left, right) => {
+            negated_if(true, call("__distinct", vec![take(left), take(right)]))
+        }
+        Expr::Like {
+            negated,
+            expr: value,
+            pattern,
+            escape_char,
+            ..
+        } => matched("__like", *negated, value, pattern, escape_char.as_ref()),
+        Expr::SimilarTo {
+            negated,
+            expr: value,
+            pattern,
+            escape_char,
+        } => matched("__similar", *negated, value, pattern, escape_char.as_ref()),
+        _ => return,
+    };
+    *expr = replacement;
+}
+
+/// `(s, e) OVERLAPS (s, e)`.
+///
+/// # Errors
+/// If a side is no pair.
+pub(super) fn overlaps(left: &mut Expr, right: &mut Expr) -> Result<Expr> {
+    let mut arguments = Vec::with_capacity(4);
+    for side in [left, right] {
+        match side {
+            Expr::Tuple(pair) if pair.len() == 2 => arguments.append(pair),
+            _ => {
+                return Err(validation(
+                    "cannot apply 'OVERLAPS': both sides are pairs of a start and an end"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(call("__overlaps", arguments))
+}
+
+fn case(operand: Option<&Expr>, conditions: &mut [CaseWhen], otherwise: Option<&mut Expr>) -> Expr {
+    let mut arguments = Vec::with_capacity(conditions.len() * 2 + 1);
+    for when in conditions {
+        let condition = take(&mut when.condition);
+        arguments.push(match operand {
+            Some(operand) => binary(operand.clone(), BinaryOperator::Eq, condition),
+            None => condition,
+        });
+        arguments.push(take(&mut when.result));
+    }
+    arguments.push(otherwise.map_or_else(|| Expr::Value(Value::Null.into()), take));
+    call("__case", arguments)
+}
+
+fn matched(
+    name: &str,
+    negated: bool,
+    value: &mut Expr,
+    pattern: &mut Expr,
+    escape: Option<&ValueWithSpan>,
+) -> Expr {
+    let mut arguments = vec![take(value), take(pattern)];
+    if let Some(escape) = escape {
+        let escape = escape.value.clone();
+        arguments.push(match escape.into_string() {
+            Some(text) => string(&text),
+            None => Expr::Value(Value::Null.into()),
+        });
+    }
+    negated_if(negated, call(name, arguments))
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }
+}
+
+fn negated_if(negated: bool, expr: Expr) -> Expr {
+    if !negated {
+        return expr;
+    }
+    Expr::UnaryOp {
+        op: UnaryOperator::Not,
+        expr: Box::new(expr),
+    }
+}
