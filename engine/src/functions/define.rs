@@ -96,9 +96,17 @@ pub struct Call {
     pub n_rows: usize,
     /// The session's time zone.
     pub zone: chrono_tz::Tz,
+    /// Which arguments are constants of the query.
+    pub constants: Vec<bool>,
 }
 
 impl Call {
+    /// Whether the argument at `index` is a constant of the query.
+    #[must_use]
+    pub fn is_constant(&self, index: usize) -> bool {
+        self.constants.get(index).copied().unwrap_or(false)
+    }
+
     /// The argument at `index`.
     ///
     /// # Errors
@@ -316,6 +324,11 @@ impl ScalarUDFImpl for BuiltIn {
             result: FlinkType::from_field(&args.return_field),
             n_rows,
             zone: temporal::zone(&args.config_options)?,
+            constants: args
+                .args
+                .iter()
+                .map(|argument| matches!(argument, ColumnarValue::Scalar(_)))
+                .collect(),
         };
         let result = (self.definition.evaluate)(&call)?;
         if is_constant {

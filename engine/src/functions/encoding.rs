@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
 use arrow::datatypes::{DataType, Int64Type};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
@@ -114,12 +115,7 @@ pub static FUNCTIONS: &[Definition] = &[
         1..=1,
         HASHED,
         ResultType::Strict(STRING),
-        |call| {
-            texts(call, |row| {
-                let decoded = STANDARD.decode(bytes(call, 0, row)?).ok()?;
-                Some(String::from_utf8_lossy(&decoded).into_owned())
-            })
-        },
+        from_base64,
     ),
     text(
         "encode",
@@ -232,6 +228,28 @@ fn unknown_charset(name: &str) -> EngineError {
             "'{name}' is no character set; use UTF-8, UTF-16, UTF-16BE, UTF-16LE, ISO-8859-1 or US-ASCII"
         ),
     }
+}
+
+/// With or without the padding at the end, as Java's decoder.
+fn from_base64(call: &Call) -> Result<ArrayRef> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let Some(encoded) = bytes(call, 0, row) else {
+            values.push(None);
+            continue;
+        };
+        let decoded = LENIENT.decode(&encoded).map_err(|_| EngineError::Data {
+            message: format!("'{}' is no base64", String::from_utf8_lossy(&encoded)),
+        })?;
+        values.push(Some(String::from_utf8_lossy(&decoded).into_owned()));
+    }
+    Ok(Arc::new(arrow::array::StringArray::from(values)))
 }
 
 /// Java's name of a character set by one of its aliases.

@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int32Array, StringArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -16,7 +14,7 @@ use rand::Rng;
 
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
-use crate::functions::cast::number::rescaled;
+use crate::functions::cast::number::{narrowed, rescaled};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::string::{text, texts};
 
@@ -31,6 +29,13 @@ pub static FUNCTIONS: &[Definition] = &[
         &[Kind::NumberOrInterval],
         ResultType::Argument(0),
         negate,
+    ),
+    text(
+        "__plus",
+        1..=1,
+        &[Kind::NumberOrInterval],
+        ResultType::Argument(0),
+        |call| Ok(Arc::clone(call.argument(0)?)),
     ),
     text(
         "sign",
@@ -89,7 +94,7 @@ pub static FUNCTIONS: &[Definition] = &[
     double("acos", |call| unary(call, f64::acos)),
     double("atan", |call| unary(call, f64::atan)),
     double("sinh", |call| unary(call, f64::sinh)),
-    double("cosh", |call| unary(call, f64::cosh)),
+    double("cosh", |call| unary(call, cosh)),
     double("tanh", |call| unary(call, f64::tanh)),
     double("degrees", |call| unary(call, f64::to_degrees)),
     double("radians", |call| unary(call, f64::to_radians)),
@@ -144,31 +149,9 @@ pub static FUNCTIONS: &[Definition] = &[
         },
     ),
     random(
-        "rand",
-        0..=1,
-        ResultType::NotNull(TypeRoot::Double),
-        |call| {
-            let mut rng = rand::rng();
-            let values: Vec<f64> = (0..call.n_rows).map(|_| rng.random::<f64>()).collect();
-            Ok(Arc::new(Float64Array::from(values)))
-        },
-    ),
-    random(
-        "rand_integer",
-        1..=2,
-        ResultType::Strict(TypeRoot::Int),
-        |call| {
-            let mut rng = rand::rng();
-            let bound_at = call.arguments.len() - 1;
-            Ok(Arc::new(call.strict::<i32, Int32Array>(|row| {
-                let bound = i32::try_from(call.integer(bound_at, row)?).ok()?;
-                (bound > 0).then(|| rng.random_range(0..bound))
-            })))
-        },
-    ),
-    random(
         "uuid",
         0..=0,
+        &[],
         ResultType::NotNull(TypeRoot::Char(36)),
         |call| {
             let values: StringArray = (0..call.n_rows).map(|_| Some(uuid_text())).collect();
@@ -196,16 +179,18 @@ const fn double(name: &'static str, evaluate: fn(&Call) -> Result<ArrayRef>) -> 
     )
 }
 
-const fn random(
+/// A function of which two calls differ.
+pub(super) const fn random(
     name: &'static str,
     arity: std::ops::RangeInclusive<usize>,
+    kinds: &'static [Kind],
     result: ResultType,
     evaluate: fn(&Call) -> Result<ArrayRef>,
 ) -> Definition {
     Definition {
         name,
         arity,
-        kinds: &[Kind::Integer],
+        kinds,
         result,
         deterministic: false,
         evaluate,
@@ -227,6 +212,53 @@ fn uuid_text() -> String {
         part(16, 20),
         part(20, 32)
     )
+}
+
+/// The hyperbolic cosine as Java computes it: from its own exponential function, which differs
+/// from the processor's in the last digit.
+fn cosh(value: f64) -> f64 {
+    const SMALL: f64 = 22.0;
+    const HALF_LN_2: f64 = 0.5 * std::f64::consts::LN_2;
+    let x = value.abs();
+    if x < HALF_LN_2 {
+        let grown = x.exp_m1();
+        return 1.0 + (grown * grown) / (2.0 * (1.0 + grown));
+    }
+    if x < SMALL {
+        let grown = java_exp(x);
+        return 0.5 * grown + 0.5 / grown;
+    }
+    value.cosh()
+}
+
+/// `StrictMath.exp` between 0.34 and 22. Source: fdlibm `e_exp.c`: argument reduction by ln 2 in
+/// two parts, then a rational approximation of the rest.
+#[allow(
+    clippy::excessive_precision,
+    reason = "the constants as the source has them"
+)]
+fn java_exp(x: f64) -> f64 {
+    const LN_2_HIGH: f64 = 6.931_471_803_691_238_164_90e-01;
+    const LN_2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
+    const P: [f64; 5] = [
+        1.666_666_666_666_660_190_37e-01,
+        -2.777_777_777_701_559_338_42e-03,
+        6.613_756_321_437_934_361_17e-05,
+        -1.653_390_220_546_525_153_90e-06,
+        4.138_136_797_057_238_460_39e-08,
+    ];
+    let k = if x < 1.5 * std::f64::consts::LN_2 {
+        1.0
+    } else {
+        (std::f64::consts::LOG2_E * x + 0.5).trunc()
+    };
+    let high = x - k * LN_2_HIGH;
+    let low = k * LN_2_LOW;
+    let rest = high - low;
+    let t = rest * rest;
+    let c = rest - t * (P[0] + t * (P[1] + t * (P[2] + t * (P[3] + t * P[4]))));
+    let y = 1.0 - ((low - (rest * c) / (2.0 - c)) - high);
+    y * k.exp2()
 }
 
 fn unary(call: &Call, compute: impl Fn(f64) -> f64) -> Result<ArrayRef> {
@@ -422,6 +454,9 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
                 return Err(EngineError::internal("a decimal stays one"));
             };
             let values = array.as_primitive::<Decimal128Type>();
+            // Where the digits are no constant, Flink reads the rounded digits at the old scale:
+            // ROUND(42.987, n) with n = 1 is 0.430.
+            let is_constant = call.arguments.len() < 2 || call.is_constant(1);
             let rounded: Decimal128Array = call.strict::<i128, Decimal128Array>(|row| {
                 let kept = i8::try_from(digits(row)?.clamp(-38, 38)).ok()?;
                 let kept = kept.min(*from);
@@ -431,6 +466,9 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
                     let unit = power_of_ten(from - kept)?;
                     values.value(row) / unit
                 };
+                if !is_constant && kept >= 0 {
+                    return Some(cut);
+                }
                 rescaled(cut, kept, scale, precision)
             });
             Ok(Arc::new(
@@ -440,6 +478,11 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
         DataType::Float32 | DataType::Float64 => {
             let doubles = cast(array, &DataType::Float64)?;
             let doubles = doubles.as_primitive::<Float64Type>();
+            if doubles.iter().flatten().any(|value| !value.is_finite()) {
+                return Err(EngineError::Data {
+                    message: "ROUND and TRUNCATE take finite numbers only".to_owned(),
+                });
+            }
             let rounded: Float64Array =
                 call.strict(|row| Some(round_double(doubles.value(row), digits(row)?, half_up)));
             Ok(cast(&rounded, array.data_type())?)
@@ -462,7 +505,7 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
                     cut
                 })
             });
-            Ok(cast(&rounded, array.data_type())?)
+            narrowed(&rounded, &call.result.root)
         }
     }
 }

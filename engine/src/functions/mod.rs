@@ -12,6 +12,8 @@ pub mod arithmetic;
 
 pub mod numeric;
 
+pub mod random;
+
 pub mod cast;
 
 pub mod checks;

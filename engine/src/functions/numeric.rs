@@ -17,7 +17,7 @@ use datafusion::common::ScalarValue;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
-use crate::functions::rules::least_restrictive;
+use crate::functions::rules::{integer_rank, least_restrictive};
 use crate::functions::string::text;
 
 const FLAG: ResultType = ResultType::Strict(TypeRoot::Boolean);
@@ -142,11 +142,8 @@ pub(crate) fn division_by_zero() -> EngineError {
 
 /// Milliseconds or months, times a whole number.
 fn interval_times(call: &Call) -> Result<ArrayRef> {
-    if !call
-        .types
-        .get(1)
-        .is_some_and(|factor| crate::functions::rules::integer_rank(&factor.root).is_some())
-    {
+    let factor_type = call.types.get(1).map(|factor| &factor.root);
+    if factor_type.and_then(integer_rank).is_none() {
         return Err(EngineError::unsupported(
             "the product of an interval and a number that is no integer",
         ));

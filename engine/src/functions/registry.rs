@@ -17,7 +17,8 @@ use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
     aggregates, bitmap, conditional, datetime, define, encoding, group_window, json, math,
-    membership, nested, numeric, pattern, regexp, session_values, string, url, variant, window,
+    membership, nested, numeric, pattern, random, regexp, session_values, string, url, variant,
+    window,
 };
 
 /// What a name stands for.
@@ -165,6 +166,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         string::FUNCTIONS,
         math::FUNCTIONS,
         numeric::FUNCTIONS,
+        random::FUNCTIONS,
         pattern::FUNCTIONS,
         membership::FUNCTIONS,
         datetime::FUNCTIONS,

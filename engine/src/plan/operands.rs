@@ -13,7 +13,7 @@
 //! Source: Calcite's `SqlStdOperatorTable` with Flink 2.3's type system, measured pair by pair.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::planner::{PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast as plain_cast, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator as Op;
@@ -252,6 +252,15 @@ pub(super) fn comparison(
 ) -> Result<Option<Expr>> {
     use TypeRoot as T;
     let (left_root, right_root) = (&types.left.root, &types.right.root);
+    if types.any(|root| matches!(root, T::Float | T::Double)) {
+        if left == right && !left.is_volatile() {
+            // Calcite holds that a value equals itself, NaN too: as Arrow does.
+            return Ok(None);
+        }
+        if let (Some(left), Some(right)) = (constant(left), constant(right)) {
+            return Ok(Some(lit(compared(op, left, right)?)));
+        }
+    }
     if types.any(|root| *root == T::Null) || left_root == right_root {
         check_order(op, types)?;
         if types.any(|root| matches!(root, T::Float | T::Double))
@@ -285,6 +294,60 @@ pub(super) fn comparison(
         return float_comparison(op, left, right).map(Some);
     }
     Ok(Some(native(op, left, right)?))
+}
+
+/// The number that a literal stands for, under a cast too. Calcite compares literals as decimals,
+/// so that `CAST(0.1 AS FLOAT)` is 0.1; only the cast of a text is computed.
+fn constant(expr: &Expr) -> Option<f64> {
+    let text = |expr: &Expr| match expr {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Some(text.clone()),
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let value = match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => value.to_string().parse().ok()?,
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            literal @ Expr::Literal(ScalarValue::Int64(_), _) => constant(literal)?,
+            literal if cast.field.data_type() != &DataType::Utf8 => text(literal)?.parse().ok()?,
+            _ => return None,
+        },
+        Expr::Negative(inner) => -constant(inner)?,
+        Expr::ScalarFunction(function) if function.func.name() == "__cast" => {
+            let [value, Expr::Literal(ScalarValue::Utf8(Some(target)), _)] =
+                function.args.as_slice()
+            else {
+                return None;
+            };
+            if !matches!(
+                target.as_str(),
+                "FLOAT" | "DOUBLE" | "FLOAT NOT NULL" | "DOUBLE NOT NULL"
+            ) {
+                return None;
+            }
+            match (constant(value), target.starts_with("FLOAT")) {
+                (Some(value), _) => value,
+                (None, true) => f64::from(text(value)?.parse::<f32>().ok()?),
+                (None, false) => text(value)?.parse().ok()?,
+            }
+        }
+        _ => return None,
+    };
+    (!value.is_nan()).then_some(value)
+}
+
+fn compared(op: &Op, left: f64, right: f64) -> Result<bool> {
+    Ok(match op {
+        Op::Eq => left == right,
+        Op::NotEq => left != right,
+        Op::Lt => left < right,
+        Op::LtEq => left <= right,
+        Op::Gt => left > right,
+        Op::GtEq => left >= right,
+        other => return Err(EngineError::internal(format!("'{other}' compares nothing"))),
+    })
 }
 
 /// Arrays, maps and rows have no order.

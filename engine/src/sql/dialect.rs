@@ -7,6 +7,7 @@ use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, Expr, Ident, Map, MapEntry, ObjectName, Query, Select, SetExpr, TableFactor,
+    TrimWhereField,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::{
@@ -117,6 +118,7 @@ impl Dialect for FlinkDialect {
         match (keyword, &parser.peek_nth_token_ref(1).token) {
             (Keyword::CAST, Token::LParen) => Some(parse_cast(parser, CastKind::Cast)),
             (Keyword::TRY_CAST, Token::LParen) => Some(parse_cast(parser, CastKind::TryCast)),
+            (Keyword::TRIM, Token::LParen) => parse_trim_from(parser),
             (Keyword::MAP, Token::LBracket) => Some(parse_map(parser)),
             (Keyword::TABLE, Token::Word(_)) => Some(parse_table_argument(parser)),
             (Keyword::TABLE, Token::LParen) if is_query(&parser.peek_nth_token_ref(2).token) => {
@@ -236,6 +238,32 @@ fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> 
         array: false,
         format: None,
     })
+}
+
+/// `TRIM(TRAILING FROM text)`: the blanks need not be written. Other forms are sqlparser's.
+fn parse_trim_from(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let side = match &parser.peek_nth_token_ref(2).token {
+        token if is_word(token, "LEADING") => TrimWhereField::Leading,
+        token if is_word(token, "TRAILING") => TrimWhereField::Trailing,
+        token if is_word(token, "BOTH") => TrimWhereField::Both,
+        _ => return None,
+    };
+    if !is_word(&parser.peek_nth_token_ref(3).token, "FROM") {
+        return None;
+    }
+    for _ in 0..4 {
+        parser.advance_token();
+    }
+    let text = parser.parse_expr().and_then(|text| {
+        parser.expect_token(&Token::RParen)?;
+        Ok(text)
+    });
+    Some(text.map(|text| Expr::Trim {
+        expr: Box::new(text),
+        trim_where: Some(side),
+        trim_what: None,
+        trim_characters: None,
+    }))
 }
 
 /// `MAP[key, value, …]`.

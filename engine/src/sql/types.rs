@@ -34,10 +34,10 @@ pub(super) fn parse_cast_type(parser: &mut Parser) -> Result<FlinkType, ParserEr
     parse_with(parser, parse_cast_target)
 }
 
-fn parse_with(
-    parser: &mut Parser,
-    parse: fn(&[TypeToken]) -> Result<(FlinkType, usize), TypeParseError>,
-) -> Result<FlinkType, ParserError> {
+/// A parser of the type at the beginning of some tokens, see [`parse_prefix`].
+type ParsePrefix = fn(&[TypeToken]) -> Result<(FlinkType, usize), TypeParseError>;
+
+fn parse_with(parser: &mut Parser, parse: ParsePrefix) -> Result<FlinkType, ParserError> {
     let mut tokens = Vec::new();
     // Which of the parser's tokens each of ours comes from: `>>` is one there and two here.
     let mut owners = Vec::new();

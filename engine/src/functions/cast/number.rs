@@ -148,7 +148,7 @@ fn whole_part(array: &ArrayRef, scale: i8) -> Result<Int64Array> {
 
 /// The low bits of `values` in a narrower type.
 #[allow(clippy::cast_possible_truncation, reason = "narrowing casts wrap")]
-fn narrowed(values: &Int64Array, root: &TypeRoot) -> Result<ArrayRef> {
+pub(crate) fn narrowed(values: &Int64Array, root: &TypeRoot) -> Result<ArrayRef> {
     Ok(match root {
         TypeRoot::TinyInt => {
             Arc::new(values.unary::<_, arrow::datatypes::Int8Type>(|value| value as i8))

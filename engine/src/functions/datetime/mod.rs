@@ -338,12 +338,21 @@ fn local(call: &Call, index: usize, row: usize) -> Option<NaiveDateTime> {
     }
 }
 
-/// `TimeZone.getTimeZone`: what it does not know is UTC.
+/// `TimeZone.getTimeZone`: IANA names and `GMT+8`; what it does not know is UTC.
 fn java_zone(name: &str) -> chrono_tz::Tz {
+    let custom = || {
+        let offset = name.strip_prefix("GMT")?;
+        let hours: i32 = offset.trim_end_matches(":00").parse().ok()?;
+        // The names of these zones have the sign of POSIX.
+        let sign = if hours < 0 { '+' } else { '-' };
+        format!("Etc/GMT{sign}{}", hours.abs()).parse().ok()
+    };
     if name.starts_with(['+', '-']) {
         return chrono_tz::UTC;
     }
-    temporal::zone_of(name).unwrap_or(chrono_tz::UTC)
+    custom()
+        .or_else(|| name.parse().ok())
+        .unwrap_or(chrono_tz::UTC)
 }
 
 fn epoch() -> NaiveDateTime {
@@ -377,6 +386,21 @@ fn extract<'a>(
     index: usize,
     unit: impl Fn(usize) -> Option<&'a str>,
 ) -> Result<ArrayRef> {
+    let is_time = matches!(
+        call.types.get(index).map(|given| &given.root),
+        Some(TypeRoot::Time(_))
+    );
+    if is_time
+        && let Some(unit) = (call.n_rows > 0).then(|| unit(0)).flatten()
+        && !matches!(
+            unit,
+            "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND" | "MICROSECOND" | "NANOSECOND" | "EPOCH"
+        )
+    {
+        return Err(EngineError::Data {
+            message: format!("unit {unit} cannot be applied to a TIME"),
+        });
+    }
     let values: Int64Array = call.strict(|row| {
         let unit = unit(row)?;
         match amount(call, index, row) {
@@ -395,7 +419,7 @@ fn interval_part(unit: &str, months: i64, millis: i64) -> Option<i64> {
         "HOUR" => millis / 3_600_000 % 24,
         "MINUTE" => millis / 60_000 % 60,
         "SECOND" => millis / 1000 % 60,
-        "MILLISECOND" => millis % 60_000,
+        "MILLISECOND" => millis % 1000,
         _ => return None,
     })
 }
@@ -480,10 +504,15 @@ fn shift(call: &Call, sign: i64) -> Result<ArrayRef> {
         }
         [is_left_interval, _] => {
             let (moved, by) = if *is_left_interval { (1, 0) } else { (0, 1) };
+            let is_date = call.result.root == TypeRoot::Date;
             let values = (0..call.n_rows)
                 .map(|row| {
                     let value = local(call, moved, row)?;
-                    let (months, millis) = amount(call, by, row)?;
+                    let (months, mut millis) = amount(call, by, row)?;
+                    if is_date {
+                        // Whole days only; what is left is cut.
+                        millis -= millis % 86_400_000;
+                    }
                     add(value, sign * months, sign * millis)
                 })
                 .collect();

@@ -134,13 +134,14 @@ pub(super) fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
         Some(_) => call.integer(1, row)?,
         None => 3,
     };
-    let instant = match precision {
-        0 => chrono::DateTime::from_timestamp(value, 0)?,
-        3 => chrono::DateTime::from_timestamp_millis(value)?,
-        6 => chrono::DateTime::from_timestamp_micros(value)?,
-        9 => chrono::DateTime::from_timestamp_nanos(value),
-        _ => return None,
-    };
+    // So many digits of the number stand behind the point of the seconds.
+    let digits = u32::try_from(precision)
+        .ok()
+        .filter(|digits| *digits <= 9)?;
+    let unit = 10_i64.pow(digits);
+    let nanos = value.rem_euclid(unit) * 10_i64.pow(9 - digits);
+    let instant =
+        chrono::DateTime::from_timestamp(value.div_euclid(unit), u32::try_from(nanos).ok()?)?;
     Some(instant.naive_utc())
 }
 

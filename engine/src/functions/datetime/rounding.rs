@@ -15,6 +15,7 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         let rounded = match (local(call, 0, row), call.text(1, row)) {
+            (Some(value), Some(unit)) if is_time && !is_part_of_day(unit) => Some(value),
             (Some(value), Some(unit)) => {
                 let floor = floor(value, unit)
                     .ok_or_else(|| EngineError::unsupported(format!("FLOOR and CEIL TO {unit}")))?;
@@ -34,6 +35,10 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
         values.push(rounded);
     }
     temporal::from_locals(values, &call.result, call.zone)
+}
+
+fn is_part_of_day(unit: &str) -> bool {
+    matches!(unit, "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND")
 }
 
 fn floor(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {

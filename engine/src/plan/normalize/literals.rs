@@ -35,6 +35,13 @@ pub(super) fn number(text: &str) -> Result<Expr> {
         if !text.parse::<f64>().is_ok_and(f64::is_finite) {
             return Err(out_of_range());
         }
+        // A literal is a BigDecimal to Calcite: there is no -0.0.
+        let is_zero = text.parse::<f64>().is_ok_and(|value| value == 0.0);
+        let text = if is_zero {
+            text.trim_start_matches('-')
+        } else {
+            text
+        };
         return Ok(typed(string(text), DataType::Double(ExactNumberInfo::None)));
     }
     let whole = text.strip_suffix('.').unwrap_or(text);

@@ -178,11 +178,18 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         } => {
             if let Some(text) = number_text(inner) {
                 // One literal, so that the smallest INT is an INT.
-                *expr = number(&format!("-{text}"))?;
+                *expr = match text.strip_prefix('-') {
+                    Some(positive) => number(positive)?,
+                    None => number(&format!("-{text}"))?,
+                };
             } else {
                 *expr = call("__negate", vec![take(inner)]);
             }
         }
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr: inner,
+        } => *expr = call("__plus", vec![take(inner)]),
         // `::` is not Flink's; it marks the literals that `number` made.
         Expr::Cast {
             kind: kind @ (CastKind::Cast | CastKind::TryCast | CastKind::SafeCast),

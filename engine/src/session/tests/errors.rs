@@ -68,14 +68,14 @@ fn types_that_do_not_fit() {
     check(
         "SELECT id = '1' FROM orders",
         expect![[r#"
-            implicit type conversion between VARCHAR and INTEGER is not supported now at line 1, column 8
+            implicit type conversion between INTEGER and CHAR(1) is not supported now at line 1, column 8
               1 | SELECT id = '1' FROM orders
                 |        ^^^^^^^^"#]],
     );
     check(
         "SELECT region + 1 FROM orders",
         expect![[r#"
-            operator '+' does not take VARCHAR and INTEGER at line 1, column 8
+            cannot apply '+' to arguments of type '<VARCHAR(2147483647)> + <INTEGER>'; supported: '<NUMERIC> + <NUMERIC>' at line 1, column 8
               1 | SELECT region + 1 FROM orders
                 |        ^^^^^^^^^^"#]],
     );
@@ -114,11 +114,15 @@ fn unions_need_types_of_one_family() {
 #[test]
 fn null_in_a_result_that_has_none() {
     check(
-        "SELECT CAST(99999999999999999999 AS DECIMAL(38, 0)) * CAST(99999999999999999999 AS DECIMAL(38, 0))",
+        "SELECT CAST('99999999999999999999' AS DECIMAL(38, 0)) * CAST('99999999999999999999' AS DECIMAL(38, 0))",
         expect![[r#"
             [EXPR$0 DECIMAL(38, 0) NOT NULL]
             failed: column 'EXPR$0' is NOT NULL, however, a null value is being written into it
         "#]],
+    );
+    check(
+        "SELECT 99999999999999999999",
+        expect!["numeric literal '99999999999999999999' out of range"],
     );
 }
 
@@ -185,7 +189,7 @@ fn aggregates_and_operators_are_checked() {
     check(
         "SELECT 1 || 'x'",
         expect![[r#"
-            operator '||' does not take INTEGER and VARCHAR at line 1, column 8
+            cannot apply '||' to arguments of type '<INTEGER> || <CHAR(1)>'; supported: '<STRING> || <STRING>' at line 1, column 8
               1 | SELECT 1 || 'x'
                 |        ^^^^^^^^"#]],
     );
@@ -402,16 +406,16 @@ fn types_that_do_not_fit_are_pointed_at() {
     check(
         "SELECT 'a' + 1",
         expect![[r#"
-        operator '+' does not take VARCHAR and INTEGER at line 1, column 8
-          1 | SELECT 'a' + 1
-            |        ^^^^^^^"#]],
+            cannot apply '+' to arguments of type '<CHAR(1)> + <INTEGER>'; supported: '<NUMERIC> + <NUMERIC>' at line 1, column 8
+              1 | SELECT 'a' + 1
+                |        ^^^^^^^"#]],
     );
     check(
         "SELECT id FROM orders\nWHERE id = 'a'",
         expect![[r#"
-        implicit type conversion between VARCHAR and INTEGER is not supported now at line 2, column 7
-          2 | WHERE id = 'a'
-            |       ^^^^^^^^"#]],
+            implicit type conversion between INTEGER and CHAR(1) is not supported now at line 2, column 7
+              2 | WHERE id = 'a'
+                |       ^^^^^^^^"#]],
     );
     check(
         "SELECT id FROM orders WHERE COUNT(*) > 1",
@@ -423,6 +427,8 @@ fn types_that_do_not_fit_are_pointed_at() {
     );
     check(
         "SELECT id + 1, region + 1 FROM orders",
-        expect!["operator '+' does not take VARCHAR and INTEGER"],
+        expect![
+            "cannot apply '+' to arguments of type '<VARCHAR(2147483647)> + <INTEGER>'; supported: '<NUMERIC> + <NUMERIC>'"
+        ],
     );
 }

@@ -252,10 +252,16 @@ fn like_with_another_escape() {
         +I a\b
     "#]]
     .assert_eq(&rows(r"'a\_' ESCAPE '!'"));
-    expect!["invalid escape sequence in pattern 'a!b': behind '!' stands '%', '_' or '!'"]
-        .assert_eq(&rows("'a!b' ESCAPE '!'"));
-    expect!["invalid escape character 'ab': one character expected"]
-        .assert_eq(&rows("'a!b' ESCAPE 'ab'"));
+    expect![[r#"
+        [s CHAR(3) NOT NULL]
+        failed: invalid escape sequence 'a!b', 1
+    "#]]
+    .assert_eq(&rows("'a!b' ESCAPE '!'"));
+    expect![[r#"
+        [s CHAR(3) NOT NULL]
+        failed: invalid escape character 'ab'
+    "#]]
+    .assert_eq(&rows("'a!b' ESCAPE 'ab'"));
 }
 
 /// A row of one value needs no parentheses.
