@@ -30,11 +30,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
-    Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SetExpr, TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
-    VisitMut, VisitorMut, WindowFrameBound, WindowType,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
+    Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
+    TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut, WindowFrameBound, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};

@@ -390,7 +390,7 @@ fn group_windows() {
          GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)) \
          GROUP BY HOP(rt, INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
         expect![[r#"
-            [EXPR$0 TIMESTAMP(3) NOT NULL, EXPR$1 BIGINT]
+            [EXPR$0 TIMESTAMP(3) NOT NULL, EXPR$1 BIGINT NOT NULL]
             +I 2023-12-31 23:59:55.000 | 3
             +I 2024-01-01 00:00:00.000 | 3
             +I 2024-01-01 00:00:05.000 | 2
