@@ -21,6 +21,8 @@ pub mod define;
 
 pub mod alter;
 
+pub mod modules;
+
 pub mod show;
 
 mod objects;
@@ -186,6 +188,8 @@ pub struct CatalogManager {
     temporary: BTreeMap<ObjectIdentifier, CatalogObject>,
     current_catalog: String,
     current_database: String,
+    /// Where functions without a catalog come from.
+    pub modules: modules::Modules,
 }
 
 impl Default for CatalogManager {
@@ -196,6 +200,7 @@ impl Default for CatalogManager {
             temporary: BTreeMap::new(),
             current_catalog: DEFAULT_CATALOG.to_owned(),
             current_database: DEFAULT_DATABASE.to_owned(),
+            modules: modules::Modules::default(),
         };
         let options = BTreeMap::from([("type".to_owned(), "generic_in_memory".to_owned())]);
         manager.catalogs.insert(

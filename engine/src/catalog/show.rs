@@ -50,14 +50,20 @@ pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>
         }
         ShowWhat::MaterializedTables => names("materialized table name", Ok(Vec::new())),
         ShowWhat::Models => names("model name", Ok(Vec::new())),
-        ShowWhat::Procedures => Some(Err(EngineError::unsupported("SHOW PROCEDURES"))),
+        ShowWhat::Procedures => Some(Err(fail(
+            format!(
+                "the catalog '{}' has no procedures",
+                manager.current_catalog()
+            ),
+            None,
+        ))),
+        ShowWhat::Modules => names("module name", Ok(manager.modules.used().to_vec())),
+        ShowWhat::FullModules => Some(full_modules(manager)),
         ShowWhat::Jars => names("jars", Ok(Vec::new())),
         ShowWhat::Columns => Some(show_columns(manager, show)),
-        ShowWhat::Partitions => Some(Err(EngineError::unsupported("SHOW PARTITIONS"))),
+        ShowWhat::Partitions => Some(show_partitions(manager, show)),
         ShowWhat::Functions
         | ShowWhat::UserFunctions
-        | ShowWhat::Modules
-        | ShowWhat::FullModules
         | ShowWhat::Jobs => None,
     }
 }
@@ -194,6 +200,35 @@ fn find_described(manager: &CatalogManager, path: &ObjectPath) -> Result<Resolve
             did_you_mean(&identifier.object, known.iter().map(String::as_str)),
         )
     })
+}
+
+fn full_modules(manager: &CatalogManager) -> Result<RecordBatch> {
+    let (names, used) = manager
+        .modules
+        .all()
+        .into_iter()
+        .map(|(name, is_used)| (Some(name), Some(if is_used { "TRUE" } else { "FALSE" }.to_owned())))
+        .unzip();
+    text_table(&["module name", "used"], &[names, used])
+}
+
+/// The catalog in memory knows of no partitions: files lie in folders that it never looks at.
+fn show_partitions(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
+    let Some(path) = &show.within else {
+        return Err(EngineError::internal("SHOW PARTITIONS without a table"));
+    };
+    let found = find_described(manager, path)?;
+    let is_partitioned = match &found.object {
+        CatalogObject::Table(table) => !table.partition_keys.is_empty(),
+        CatalogObject::View(_) => false,
+    };
+    if !is_partitioned {
+        return Err(fail(
+            format!("table '{}' is not partitioned", found.identifier.summary()),
+            None,
+        ));
+    }
+    one_column("partition name", Vec::new())
 }
 
 fn show_columns(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {

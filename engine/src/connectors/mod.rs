@@ -211,6 +211,12 @@ pub trait SinkFactory: Send + Sync + Debug {
     /// # Errors
     /// If the outside cannot be reached.
     fn create(&self) -> Result<Box<dyn Sink>>;
+
+    /// The same sink for INSERT OVERWRITE: what is written replaces what is there. `None` if the
+    /// connector cannot.
+    fn overwriting(&self) -> Option<Arc<dyn SinkFactory>> {
+        None
+    }
 }
 
 /// What a connector learns about the table that names it.

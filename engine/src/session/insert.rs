@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
-use super::query::{batch_source, bind_query, one_line};
+use super::query::{batch_source, bind_constant, bind_query, one_line};
 use super::tables;
 use super::{Session, TableResult};
 use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
@@ -116,14 +116,14 @@ fn options_for(insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
 
 /// Plans one INSERT.
 pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> {
-    if insert.overwrite {
-        return Err(EngineError::unsupported("INSERT OVERWRITE"));
+    if insert.overwrite && !session.configuration().is_batch() {
+        return Err(invalid(
+            "INSERT OVERWRITE runs in batch mode only: streaming mode does not support overwrite"
+                .to_owned(),
+        ));
     }
     if insert.on_conflict.is_some() {
         return Err(EngineError::unsupported("ON CONFLICT"));
-    }
-    if !insert.partition.is_empty() {
-        return Err(EngineError::unsupported("INSERT with PARTITION (…)"));
     }
     let names = insert.target.names();
     let resolved = session.tables().read(|catalog: &CatalogManager| {
@@ -137,14 +137,82 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
         )));
     };
     let bound = bind_query(session, &insert.source.query)?;
-    let targets = insert
+    let mut targets = insert
         .columns
         .iter()
         .map(|path| path.object_name().to_owned())
         .collect::<Vec<_>>();
+    let bound = if insert.partition.is_empty() {
+        bound
+    } else {
+        with_partition(session, table, insert, bound, &mut targets)?
+    };
     let hints = insert.hints.clone();
-    let sink = tables::sink(session, &resolved.identifier, table, hints)?;
+    let mut sink = tables::sink(session, &resolved.identifier, table, hints)?;
+    if insert.overwrite {
+        sink = sink.overwriting().ok_or_else(|| {
+            invalid(format!(
+                "INSERT OVERWRITE requires that the connector of table '{}' can replace what is there",
+                resolved.identifier.summary()
+            ))
+        })?;
+    }
     into_table(session, &resolved.identifier, table, sink, bound, &targets)
+}
+
+/// `PARTITION (column = value, …)`: the query gives the other columns, the values are added behind.
+fn with_partition(
+    session: &Session,
+    table: &CatalogTable,
+    insert: &Insert,
+    bound: LogicalPlan,
+    targets: &mut Vec<String>,
+) -> Result<LogicalPlan> {
+    let schema = table.sink_schema();
+    let fixed: Vec<&str> = insert
+        .partition
+        .iter()
+        .map(|(column, _)| column.value.as_str())
+        .collect();
+    if targets.is_empty() {
+        let others = schema.fields().iter().map(|field| field.name());
+        targets.extend(
+            others
+                .filter(|name| !fixed.contains(&name.as_str()))
+                .cloned(),
+        );
+    }
+    let mut columns: Vec<Expr> = bound
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
+    let nothing = datafusion::common::DFSchema::empty();
+    for (column, value) in &insert.partition {
+        let name = &column.value;
+        if !table.partition_keys.contains(name) {
+            return Err(EngineError::from(Arc::new(
+                SqlDiagnostic::validation(format!("'{name}' is no partition column of the table"))
+                    .with_hint(crate::sql::diagnostics::did_you_mean(
+                        name,
+                        table.partition_keys.iter().map(String::as_str),
+                    )),
+            )));
+        }
+        let field = schema
+            .field_with_name(name)
+            .map_err(|_| EngineError::internal("a partition column is a column"))?;
+        let target = FlinkType::from_field(field).as_serializable_string();
+        let value = bind_constant(session, value, &nothing)?;
+        let value = cast::function(OnFailure::Fail).call(vec![value, lit(target)]);
+        columns.push(value.alias(format!("__partition_{name}")));
+        targets.push(name.clone());
+    }
+    LogicalPlanBuilder::from(bound)
+        .project(columns)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_planner)
 }
 
 /// Fits a query to a table: as many columns, of types that cast implicitly, NOT NULL enforced.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use super::Session;
@@ -267,6 +267,17 @@ pub(super) fn bind_query(session: &Session, query: &ast::Query) -> Result<Logica
     let config = session.planner_config();
     let tables = TableView::new(session, &config);
     bind::bind_query(query, &tables, session.functions(), &config)
+}
+
+/// Plans an expression that has no columns.
+pub(super) fn bind_constant(
+    session: &Session,
+    expr: &ast::Expr,
+    nothing: &datafusion::common::DFSchema,
+) -> Result<Expr> {
+    let config = session.planner_config();
+    let tables = TableView::new(session, &config);
+    bind::bind_expr(expr, nothing, &tables, session.functions(), &config)
 }
 
 fn is_ordered(plan: &LogicalPlan) -> bool {

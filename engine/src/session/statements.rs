@@ -19,11 +19,7 @@ use crate::error::{EngineError, Result};
 use crate::plan::explain::Details;
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
 use crate::sql::script::ScriptStatement;
-use crate::sql::statement::{
-    AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable,
-    CreateView, Describe, DropObject, Explain, FunctionLanguage, Ident, Insert, ObjectKind,
-    ObjectPath, OptionEntry, QueryText, Show, ShowWhat, Statement, UseTarget,
-};
+use crate::sql::statement::{AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable, CreateView, Describe, DropObject, Explain, FunctionLanguage, Ident, Insert, ModuleChange, ObjectKind, ObjectPath, OptionEntry, QueryText, Show, ShowWhat, Statement, UseTarget};
 
 /// Carries out one statement.
 pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<TableResult> {
@@ -113,6 +109,7 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
             with_savepoint,
             with_drain,
         } => jobs::stop_job(session, job_id, *with_savepoint, *with_drain),
+        Statement::Modules(change) => change_modules(session, change),
         Statement::Help => TableResult::texts("statement", help()),
         Statement::Unsupported { feature, .. } => Err(script
             .unsupported()
@@ -408,6 +405,18 @@ fn drop_function(session: &Session, drop: &DropObject) -> Result<bool> {
 
 // --- looking --------------------------------------------------------------------------------
 
+fn change_modules(session: &Session, change: &ModuleChange) -> Result<TableResult> {
+    session.tables().write(|catalog| match change {
+        ModuleChange::Load(name) => catalog.modules.load(&name.value),
+        ModuleChange::Unload(name) => catalog.modules.unload(&name.value),
+        ModuleChange::Use(names) => {
+            let names: Vec<_> = names.iter().map(|name| name.value.clone()).collect();
+            catalog.modules.use_modules(&names)
+        }
+    })?;
+    TableResult::ok()
+}
+
 fn use_target(session: &Session, target: &UseTarget) -> Result<TableResult> {
     match target {
         UseTarget::Catalog(name) => session.use_catalog(&name.value)?,
@@ -429,16 +438,10 @@ fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
     let (column, names) = match wanted.what {
         ShowWhat::Functions => ("function name", session.list_functions()),
         ShowWhat::UserFunctions => ("function name", session.list_user_functions()),
-        ShowWhat::Modules => ("module name", vec!["core".to_owned()]),
-        ShowWhat::FullModules => {
-            let columns = [vec![Some("core".to_owned())], vec![Some("TRUE".to_owned())]];
-            return TableResult::rows(show::text_table(&["module name", "used"], &columns)?);
-        }
         ShowWhat::Jobs => return jobs::show_jobs(),
         ShowWhat::Jars => ("jars", Vec::new()),
         ShowWhat::Models => ("model name", Vec::new()),
         ShowWhat::MaterializedTables => ("table name", Vec::new()),
-        ShowWhat::Procedures => ("procedure name", Vec::new()),
         _ => return Err(EngineError::unsupported("this SHOW statement")),
     };
     TableResult::rows(show::one_column(column, show::keep(names, filter)?)?)

@@ -46,6 +46,8 @@ pub enum Statement {
     },
     /// USE and USE CATALOG.
     Use(UseTarget),
+    /// LOAD MODULE, UNLOAD MODULE and USE MODULES.
+    Modules(ModuleChange),
     /// SHOW of a list or of a current thing.
     Show(Show),
     /// SHOW CREATE.
@@ -505,6 +507,17 @@ pub enum UseTarget {
     Catalog(Ident),
     /// USE [c.]db.
     Database(ObjectPath),
+}
+
+/// What becomes of modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModuleChange {
+    /// LOAD MODULE name.
+    Load(Ident),
+    /// UNLOAD MODULE name.
+    Unload(Ident),
+    /// USE MODULES name, …
+    Use(Vec<Ident>),
 }
 
 /// SHOW of a list or of a current thing.

@@ -102,6 +102,7 @@ impl ConnectorFactory for FilesystemFactory {
         options.duration("sink.rolling-policy.check-interval")?;
         format.encoder()?;
         Ok(Arc::new(FileSinkFactory {
+            overwrites: false,
             folder: local_path(&options)?,
             format,
             partitioning,

@@ -51,6 +51,9 @@ pub(super) struct FileSinkFactory {
     pub(super) format: FileFormat,
     pub(super) partitioning: Partitioning,
     pub(super) rolling: Rolling,
+    /// Whether the files that are there go when the job ends: all of a table without partitions,
+    /// else those of the partitions that are written.
+    pub(super) overwrites: bool,
 }
 
 impl SinkFactory for FileSinkFactory {
@@ -69,6 +72,13 @@ impl SinkFactory for FileSinkFactory {
             waits: false,
             closed: Vec::new(),
             prepared: Vec::new(),
+        }))
+    }
+
+    fn overwriting(&self) -> Option<Arc<dyn SinkFactory>> {
+        Some(Arc::new(Self {
+            overwrites: true,
+            ..self.clone()
         }))
     }
 }
@@ -115,6 +125,33 @@ impl FileSink {
     }
 }
 
+impl FileSink {
+    /// Deletes the visible files of the folders that are written, and of the whole table if it has
+    /// no partitions.
+    fn remove_replaced(&self) -> Result<()> {
+        let mut folders: Vec<&str> = self.parts.keys().map(String::as_str).collect();
+        if self.settings.partitioning.keys.is_empty() && folders.is_empty() {
+            folders.push("");
+        }
+        for folder in folders {
+            let path = self.settings.folder.join(folder);
+            let Ok(entries) = fs::read_dir(&path) else {
+                continue;
+            };
+            for entry in entries {
+                let entry = entry.map_err(|error| of_io(&path, &error))?;
+                let is_hidden = entry.file_name().to_string_lossy().starts_with(['.', '_']);
+                let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                if is_file && !is_hidden {
+                    let file = entry.path();
+                    fs::remove_file(&file).map_err(|error| of_io(&file, &error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Sink for FileSink {
     fn write(&mut self, delta: &Delta) -> Result<()> {
         if delta.num_rows() == 0 {
@@ -131,6 +168,10 @@ impl Sink for FileSink {
     }
 
     fn on_step_end(&mut self) -> Result<()> {
+        if self.settings.overwrites {
+            // The new files replace the old ones at once, at the end.
+            return Ok(());
+        }
         let Rolling {
             file_size_bytes,
             interval,
@@ -157,76 +198,11 @@ impl Sink for FileSink {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.close_all()?;
-        let prepared = std::mem::take(&mut self.prepared).into_iter();
-        let closed = std::mem::take(&mut self.closed);
-        prepared
-            .map(|(_, part)| part)
-            .chain(closed)
-            .try_for_each(PartFile::show)
-    }
-
-    fn expect_checkpoints(&mut self) {
-        self.waits = true;
-    }
-
-    fn prepare(&mut self, checkpoint: u64) -> Result<Vec<StateTable>> {
-        self.close_all()?;
-        let closed = std::mem::take(&mut self.closed);
-        for part in &closed {
-            part.sync()?;
+        if self.settings.overwrites {
+            self.remove_replaced()?;
         }
-        self.prepared
-            .extend(closed.into_iter().map(|part| (checkpoint, part)));
-        let texts = |path: fn(&PartFile) -> &PathBuf| -> ArrayRef {
-            let parts = self.prepared.iter().map(|(_, part)| part);
-            let paths = parts.map(|part| path(part).to_string_lossy().into_owned());
-            Arc::new(StringArray::from_iter_values(paths))
-        };
-        let files = RecordBatch::try_from_iter([
-            ("hidden", texts(|part| &part.hidden)),
-            ("path", texts(|part| &part.path)),
-        ])?;
-        let name: ArrayRef = Arc::new(StringArray::from(vec![self.name.clone()]));
-        let table = |name, batch| StateTable {
-            name,
-            batch,
-            key_columns: Vec::new(),
-        };
-        Ok(vec![
-            table(FILES, files),
-            table(NAME, RecordBatch::try_from_iter([("name", name)])?),
-        ])
-    }
-
-    fn commit(&mut self, checkpoint: u64) -> Result<()> {
-        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.prepared)
-            .into_iter()
-            .partition(|(number, _)| *number <= checkpoint);
-        self.prepared = rest;
-        due.into_iter().try_for_each(|(_, part)| part.show())
-    }
-
-    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
-        for table in tables.iter().filter(|table| table.name == FILES) {
-            let hidden = texts_of(&table.batch, "hidden")?;
-            for (hidden, path) in hidden.into_iter().zip(texts_of(&table.batch, "path")?) {
-                let (hidden, path) = (PathBuf::from(hidden), PathBuf::from(path));
-                if hidden.exists() {
-                    fs::rename(&hidden, &path).map_err(|error| of_io(&path, &error))?;
-                } else if !path.exists() {
-                    let message = format!(
-                        "'{}' was written before the checkpoint and is gone",
-                        path.display()
-                    );
-                    return Err(EngineError::connector(IDENTIFIER, message));
-                }
-            }
-        }
-        for table in tables.iter().filter(|table| table.name == NAME) {
-            for name in texts_of(&table.batch, "name")? {
-                delete_hidden(&self.settings.folder, &format!(".{name}-"))?;
-            }
+        while let Some((_, part)) = self.parts.pop_first() {
+            part.commit()?;
         }
         Ok(())
     }

@@ -115,7 +115,10 @@ impl ScalarUDFImpl for Cast {
         };
         let from = FlinkType::from_field(field);
         let to = FlinkType::from_field(&args.return_field);
-        let result = caster.cast(&array, &from, &to)?;
+        let result = match caster.on_failure {
+            OnFailure::Null if is_nested(&to.root) => caster.try_whole(&array, &from, &to)?,
+            _ => caster.cast(&array, &from, &to)?,
+        };
         if is_scalar {
             return Ok(ColumnarValue::Scalar(scalar_of(&result)?));
         }
@@ -213,6 +216,28 @@ impl Caster {
                 to.root_text()
             ))),
         }
+    }
+
+    /// TRY_CAST of nested values: one that cannot be converted inside is NULL as a whole.
+    fn try_whole(&self, array: &ArrayRef, from: &FlinkType, to: &FlinkType) -> Result<ArrayRef> {
+        let strict = Self {
+            on_failure: OnFailure::Fail,
+            ..*self
+        };
+        let whole = strict.cast(array, from, to);
+        if !matches!(whole, Err(EngineError::Data { .. })) {
+            return whole;
+        }
+        let mut rows = Vec::with_capacity(array.len());
+        for row_idx in 0..array.len() {
+            rows.push(match strict.cast(&array.slice(row_idx, 1), from, to) {
+                Ok(row) => row,
+                Err(EngineError::Data { .. }) => new_null_array(&to.to_arrow_type(), 1),
+                Err(error) => return Err(error),
+            });
+        }
+        let rows: Vec<&dyn Array> = rows.iter().map(AsRef::as_ref).collect();
+        Ok(arrow::compute::concat(&rows)?)
     }
 
     /// The texts of `array`, each read by `parse`.
@@ -356,6 +381,13 @@ pub fn is_supported(from: &TypeRoot, to: &TypeRoot) -> bool {
         }
         (from, to) => from == to,
     }
+}
+
+const fn is_nested(root: &TypeRoot) -> bool {
+    matches!(
+        root,
+        TypeRoot::Array(_) | TypeRoot::Map(..) | TypeRoot::Multiset(_) | TypeRoot::Row(_)
+    )
 }
 
 /// Numbers, and BOOLEAN, which casts like one.

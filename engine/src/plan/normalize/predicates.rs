@@ -1,11 +1,12 @@
 //! Conditions and CASE as calls, so that our functions decide their types (see `plan/typing`).
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::{call, string, take};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::plan::context::validation;
 
 /// Rewrites the syntax of a choice or of a predicate whose operands have been rewritten.
@@ -70,16 +71,32 @@ pub(super) fn overlaps(left: &mut Expr, right: &mut Expr) -> Result<Expr> {
     let mut arguments = Vec::with_capacity(4);
     for side in [left, right] {
         match side {
-            Expr::Tuple(pair) if pair.len() == 2 => arguments.append(pair),
-            _ => {
-                return Err(validation(
-                    "cannot apply 'OVERLAPS': both sides are pairs of a start and an end"
-                        .to_owned(),
-                ));
-            }
+            Expr::Function(row) if row.name.to_string() == "__row" => match pair_of(row) {
+                Some(pair) => arguments.extend(pair),
+                None => return Err(no_periods()),
+            },
+            _ => return Err(no_periods()),
         }
     }
     Ok(call("__overlaps", arguments))
+}
+
+fn no_periods() -> EngineError {
+    validation("cannot apply 'OVERLAPS': both sides are pairs of a start and an end".to_owned())
+}
+
+/// The two values of a row constructor.
+fn pair_of(row: &mut Function) -> Option<[Expr; 2]> {
+    let FunctionArguments::List(list) = &mut row.args else {
+        return None;
+    };
+    match list.args.as_mut_slice() {
+        [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(start)),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(end)),
+        ] => Some([take(start), take(end)]),
+        _ => None,
+    }
 }
 
 fn case(operand: Option<&Expr>, conditions: &mut [CaseWhen], otherwise: Option<&mut Expr>) -> Expr {

@@ -116,7 +116,8 @@ impl StatementParser<'_, '_> {
                 self.expect("HELP")?;
                 Ok(Statement::Help)
             }
-            "REPLACE" | "CALL" | "ANALYZE" | "COMPILE" | "LOAD" | "UNLOAD" | "ADD" | "REMOVE"
+            "LOAD" | "UNLOAD" => self.change_module(),
+            "REPLACE" | "CALL" | "ANALYZE" | "COMPILE" | "ADD" | "REMOVE"
             | "DELETE" | "UPDATE" | "TRUNCATE" | "MERGE" | "QUIT" | "EXIT" | "CLEAR" | "SOURCE" => {
                 self.unsupported_by_words()
             }
@@ -151,8 +152,7 @@ impl StatementParser<'_, '_> {
         let feature = match (first.as_str(), second.as_deref()) {
             ("COMPILE", Some("AND")) => "COMPILE AND EXECUTE PLAN".to_owned(),
             (
-                "REPLACE" | "ANALYZE" | "TRUNCATE" | "COMPILE" | "LOAD" | "UNLOAD" | "ADD"
-                | "REMOVE",
+                "REPLACE" | "ANALYZE" | "TRUNCATE" | "COMPILE" | "ADD" | "REMOVE",
                 Some(second),
             ) => format!("{first} {second}"),
             _ => first,

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 
 use super::{ParseResult, StatementParser};
 use crate::sql::statement::{
-    Describe, LikeFilter, ObjectKind, Show, ShowCreate, ShowWhat, Statement, UseTarget,
+    Describe, LikeFilter, ModuleChange, ObjectKind, Show, ShowCreate, ShowWhat, Statement, UseTarget,
 };
 
 /// The words behind SHOW and what they show.
@@ -30,10 +30,14 @@ const SHOW_FORMS: &[(&[&str], ShowWhat)] = &[
 
 impl StatementParser<'_, '_> {
     pub(super) fn use_target(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         self.expect("USE")?;
         if self.peek_is(0, "MODULES") {
-            return self.unsupported("USE MODULES", from);
+            self.expect("MODULES")?;
+            let mut names = vec![self.ident()?];
+            while self.parser.consume_token(&Token::Comma) {
+                names.push(self.ident()?);
+            }
+            return Ok(Statement::Modules(ModuleChange::Use(names)));
         }
         if self.peek_is(0, "CATALOG")
             && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_))
@@ -42,6 +46,25 @@ impl StatementParser<'_, '_> {
             return Ok(Statement::Use(UseTarget::Catalog(self.ident()?)));
         }
         Ok(Statement::Use(UseTarget::Database(self.path()?)))
+    }
+
+    /// `LOAD MODULE name [WITH (…)]` or `UNLOAD MODULE name`.
+    pub(super) fn change_module(&mut self) -> ParseResult<Statement> {
+        let from = self.here();
+        let loads = self.eat("LOAD");
+        if !loads {
+            self.expect("UNLOAD")?;
+        }
+        self.expect("MODULE")?;
+        let name = self.ident()?;
+        if loads && !self.with_options()?.is_empty() {
+            return self.unsupported("LOAD MODULE with options", from);
+        }
+        Ok(Statement::Modules(if loads {
+            ModuleChange::Load(name)
+        } else {
+            ModuleChange::Unload(name)
+        }))
     }
 
     pub(super) fn show(&mut self) -> ParseResult<Statement> {
