@@ -37,6 +37,8 @@ mod group_ttl;
 
 pub mod join;
 
+pub mod interval_join;
+
 pub mod limit;
 
 pub mod over;
@@ -65,6 +67,7 @@ pub use current_watermark::CurrentWatermarkSpec;
 pub use deduplicate::{DeduplicateSpec, Keep};
 pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
+pub use interval_join::IntervalJoinSpec;
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
 pub use over::{Frame, OverCall, OverOrder, OverSpec};

@@ -15,7 +15,7 @@
 //!
 //! Source: `TumblingWindowAssigner`, `SlidingWindowAssigner`, `CumulativeWindowAssigner` and
 //! `TimeWindow` of Flink 2.3.
-mod assign;
+pub(crate) mod assign;
 
 pub mod tvf;
 
@@ -23,11 +23,14 @@ pub mod aggregate;
 
 pub mod session;
 
+pub mod batch;
+
 use std::fmt;
 
 use chrono::DateTime;
 
 pub use aggregate::{GroupRole, WindowAggregateSpec, WindowTime};
+pub use batch::{WindowBatchSpec, WindowInput};
 pub use session::SessionTvfSpec;
 pub use tvf::WindowTvfSpec;
 

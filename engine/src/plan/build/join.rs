@@ -34,10 +34,10 @@ use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
 
 /// A join as the operator sees it: semi, anti and mark joins keep left rows.
-struct Condition {
-    kind: JoinKind,
-    keys: Vec<(Expr, Expr)>,
-    residual: Option<Expr>,
+pub(super) struct Condition {
+    pub(super) kind: JoinKind,
+    pub(super) keys: Vec<(Expr, Expr)>,
+    pub(super) residual: Option<Expr>,
 }
 
 /// An input with its key.
@@ -58,12 +58,19 @@ impl GraphBuilder {
         } else {
             (&join.left, &join.right)
         };
-        let condition = condition(join, is_swapped)?;
+        let mut condition = condition(join, is_swapped)?;
+        let windows = self.joined_windows(join, is_swapped)?;
         let name = name(&condition, left, right)?;
-        let residual = self.residual(condition.residual, left, right)?;
-        let (left_keys, right_keys): (Vec<_>, Vec<_>) = condition.keys.into_iter().unzip();
-        let left = self.side(left, &left_keys)?;
-        let right = self.side(right, &right_keys)?;
+        let (left_keys, right_keys): (Vec<_>, Vec<_>) = condition.keys.iter().cloned().unzip();
+        let (left_plan, right_plan) = (left, right);
+        let left = self.side(left_plan, &left_keys)?;
+        let right = self.side(right_plan, &right_keys)?;
+        let stays = left.built.mode.is_insert_only() && right.built.mode.is_insert_only();
+        let bounds = match windows {
+            None if stays => self.time_bounds(join, &mut condition),
+            _ => None,
+        };
+        let residual = self.residual(condition.residual, left_plan, right_plan)?;
         let is_left_only = matches!(
             condition.kind,
             JoinKind::Semi | JoinKind::Anti | JoinKind::Mark
@@ -82,6 +89,14 @@ impl GraphBuilder {
             emission: self.options.emission,
             schema: Arc::clone(&schema),
         };
+        if let Some(windows) = windows {
+            let sides = [left, right].map(|side| (side.built, side.key_columns));
+            return self.window_join(windows, spec, sides, &name);
+        }
+        if let Some(bounds) = bounds {
+            let sides = [left, right].map(|side| (side.built, side.key_columns));
+            return Ok(self.interval_join(bounds, spec, sides, &name));
+        }
         let inputs = [left, right].map(|side| {
             let exchange = if side.key_columns.is_empty() {
                 Exchange::Single

@@ -39,6 +39,10 @@ mod watermark;
 
 mod window;
 
+mod window_join;
+
+mod interval_join;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

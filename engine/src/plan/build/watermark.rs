@@ -64,7 +64,7 @@ impl GraphBuilder {
     }
 
     /// Makes the sources behind a node say of every row which watermark was in force.
-    fn mark_all_rows(&mut self, id: NodeId) {
+    pub(super) fn mark_all_rows(&mut self, id: NodeId) {
         let Some(node) = self.graph.nodes.get_mut(id.0) else {
             return;
         };

@@ -469,3 +469,111 @@ fn windows_by_the_clock_end_by_themselves() {
     );
     result.job.unwrap().stop();
 }
+
+#[test]
+fn windows_are_joined_when_they_are_over() {
+    let side = |condition: &str| {
+        format!(
+            "(SELECT * FROM TABLE(TUMBLE(TABLE (SELECT k, ts, v FROM events WHERE {condition}), \
+             DESCRIPTOR(ts), INTERVAL '5' SECOND)))"
+        )
+    };
+    let (left, right) = (side("v < 30"), side("v > 15"));
+    let on = "ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end";
+    for (join, expected) in [
+        (
+            "JOIN",
+            expect![[r#"
+        [k STRING, v INT, w INT, window_end TIMESTAMP(3) NOT NULL]
+        +I b | 20 | 20 | 2024-01-01 00:00:05.000
+        +I a | 10 | 30 | 2024-01-01 00:00:05.000
+        +I b | 25 | 25 | 2024-01-01 00:00:15.000
+    "#]],
+        ),
+        (
+            "FULL JOIN",
+            expect![[r#"
+        [k STRING, v INT, w INT, window_end TIMESTAMP(3)]
+        +I a | 15 | NULL | NULL
+        +I b | 20 | 20 | 2024-01-01 00:00:05.000
+        +I a | 10 | 30 | 2024-01-01 00:00:05.000
+        +I a | 5 | NULL | NULL
+        +I NULL | NULL | 50 | 2024-01-01 00:00:15.000
+        +I b | 25 | 25 | 2024-01-01 00:00:15.000
+    "#]],
+        ),
+    ] {
+        check(
+            EVENTS,
+            &format!("SELECT a.k, a.v, b.v AS w, b.window_end FROM {left} a {join} {right} b {on}"),
+            expected,
+        );
+    }
+    check(
+        EVENTS,
+        &format!(
+            "SELECT k, v, window_end FROM {left} a WHERE NOT EXISTS (SELECT * FROM {right} b \
+             WHERE a.k = b.k AND a.window_start = b.window_start \
+             AND a.window_end = b.window_end)"
+        ),
+        expect![[r#"
+            [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL]
+            +I a | 15 | 2024-01-01 00:00:10.000
+            +I a | 5 | 2024-01-01 00:00:20.000
+        "#]],
+    );
+    let (session, _folder) = events(EVENTS, 1, 10);
+    let sql = format!("SELECT a.k FROM {left} a JOIN {right} b {on}");
+    let plan = session.explain(&sql).unwrap();
+    assert!(
+        plan.contains("WindowJoin(leftWindow=[TUMBLE(size=[5 s])]"),
+        "{plan}"
+    );
+}
+
+/// `k`, seconds, number; numbers below 100 are left rows, the others right ones.
+const SIDES: &str = "a,01,1\nb,02,2\na,03,103\na,04,4\na,05,105\nc,06,106\nc,07,7\nNULL,08,8\n\
+                     NULL,09,109\nb,12,112\nd,13,13\nc,05,115\na,05,5\nb,20,20\n";
+
+fn sides(sql: &str) -> String {
+    let side = |condition: &str| format!("(SELECT k, ts, v FROM events WHERE {condition})");
+    sql.replace("LEFT_SIDE", &side("v < 100"))
+        .replace("RIGHT_SIDE", &side("v >= 100"))
+}
+
+#[test]
+fn joins_by_time() {
+    for (sql, expected) in [
+        (
+            "SELECT l.v, r.v AS w FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON l.k = r.k \
+             AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND",
+            expect![[""]],
+        ),
+        (
+            "SELECT l.v, r.v AS w FROM LEFT_SIDE l FULL JOIN RIGHT_SIDE r ON l.k = r.k \
+             AND r.ts > l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND > r.ts \
+             AND r.v <> 105",
+            expect![[""]],
+        ),
+        (
+            "SELECT l.v, r.v AS w FROM LEFT_SIDE l JOIN RIGHT_SIDE r \
+             ON r.ts BETWEEN l.ts AND l.ts + INTERVAL '1' SECOND",
+            expect![[""]],
+        ),
+    ] {
+        check(SIDES, &sides(sql), expected);
+    }
+    let (session, _folder) = events(SIDES, 1, 10);
+    let plan = session
+        .explain(&sides(
+            "SELECT l.v FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON l.k = r.k \
+             AND l.ts BETWEEN r.ts - INTERVAL '1' MINUTE AND r.ts",
+        ))
+        .unwrap();
+    assert!(
+        plan.contains(
+            "IntervalJoin(windowBounds=[isRowTime=true, leftLowerBound=-60000, leftUpperBound=0"
+        ),
+        "{plan}"
+    );
+}

@@ -1,0 +1,250 @@
+//! What an interval join has found, on its way out: pairs, and rows that are done with.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+    new_null_array,
+};
+use arrow::datatypes::Int64Type;
+
+use super::IntervalJoin;
+use super::cache::KeyCache;
+use crate::data::Delta;
+use crate::error::{EngineError, Result};
+use crate::operators::Output;
+use crate::operators::group_changes::columns_at;
+use crate::operators::window::aggregate::state_batch;
+use crate::state::StateTable;
+
+/// Pairs beyond which they are sent on.
+const MAX_PAIRS: usize = 65_536;
+
+/// Pairs and closed rows, by slots.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    left: Vec<u32>,
+    right: Vec<u32>,
+    /// Rows that meet nobody any more.
+    closed: [Vec<u32>; 2],
+}
+
+impl Found {
+    pub(super) fn pair(&mut self, port: usize, own: u32, other: u32) {
+        let (left, right) = if port == 0 {
+            (own, other)
+        } else {
+            (other, own)
+        };
+        self.left.push(left);
+        self.right.push(right);
+    }
+
+    pub(super) fn close(&mut self, port: usize, slot: u32) {
+        if let Some(closed) = self.closed.get_mut(port) {
+            closed.push(slot);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.left.len() + self.closed.iter().map(Vec::len).sum::<usize>() >= MAX_PAIRS
+    }
+}
+
+impl IntervalJoin {
+    /// Sends on the pairs that meet the whole condition, and closed rows without a partner where
+    /// these are shown.
+    pub(super) fn emit_found(&mut self, out: &mut Output) -> Result<()> {
+        let Found {
+            mut left,
+            mut right,
+            closed,
+        } = std::mem::take(&mut self.found);
+        if !left.is_empty() {
+            if let Some(is_match) = self.test(&left, &right)? {
+                let matches = |row: usize| is_match.is_valid(row) && is_match.value(row);
+                left = chosen(&left, matches);
+                right = chosen(&right, matches);
+            }
+            for (flags, slots) in self.has_partner.iter_mut().zip([&left, &right]) {
+                for &slot in slots {
+                    if let Some(flag) = flags.get_mut(slot as usize) {
+                        *flag = true;
+                    }
+                }
+            }
+            out.emit(self.joined([Some(&left), Some(&right)], left.len())?);
+        }
+        for (port, slots) in closed.into_iter().enumerate() {
+            if self.spec.is_outer(port) {
+                let flags = self.has_partner.get(port).map_or(&[][..], Vec::as_slice);
+                let is_alone = |slot: u32| !flags.get(slot as usize).copied().unwrap_or(false);
+                let alone: Vec<u32> = slots.iter().copied().filter(|&it| is_alone(it)).collect();
+                if !alone.is_empty() {
+                    let sides = if port == 0 {
+                        [Some(&alone), None]
+                    } else {
+                        [None, Some(&alone)]
+                    };
+                    out.emit(self.joined(sides, alone.len())?);
+                }
+            }
+            if let Some(rows) = self.rows.get_mut(port) {
+                for slot in slots {
+                    rows.release(slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which pairs meet the rest of the condition; none if there is no rest.
+    fn test(&self, left: &[u32], right: &[u32]) -> Result<Option<BooleanArray>> {
+        let Some(residual) = &self.spec.residual else {
+            return Ok(None);
+        };
+        let sides = [self.gathered(0, left)?, self.gathered(1, right)?];
+        let columns = residual
+            .columns
+            .iter()
+            .map(|column| {
+                let side = sides.get(column.port)?;
+                side.columns().get(column.column).map(Arc::clone)
+            })
+            .collect::<Option<Vec<ArrayRef>>>()
+            .ok_or_else(|| EngineError::internal("a join's condition reads a missing column"))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(left.len()));
+        let schema = Arc::clone(&residual.schema);
+        let pairs = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        let is_match = residual
+            .condition
+            .evaluate(&pairs)?
+            .into_array(left.len())?;
+        let is_match = is_match
+            .as_boolean_opt()
+            .cloned()
+            .ok_or_else(|| EngineError::internal("a join's condition is not boolean"))?;
+        Ok(Some(is_match))
+    }
+
+    fn gathered(&self, port: usize, slots: &[u32]) -> Result<RecordBatch> {
+        self.rows
+            .get(port)
+            .ok_or_else(|| EngineError::internal("an interval join has two inputs"))?
+            .gather_slots(slots.iter().copied())
+    }
+
+    /// Rows of both sides beside each other; NULL for a side that has none.
+    fn joined(&self, sides: [Option<&Vec<u32>>; 2], n_rows: usize) -> Result<Delta> {
+        let mut columns = Vec::with_capacity(self.spec.schema.fields().len());
+        for (port, slots) in sides.into_iter().enumerate() {
+            let input = self.spec.input(port);
+            let side = slots.map(|slots| self.gathered(port, slots)).transpose()?;
+            for &column in &input.output {
+                let missing = || EngineError::internal("a join gives on a missing column");
+                columns.push(match &side {
+                    Some(side) => Arc::clone(side.columns().get(column).ok_or_else(missing)?),
+                    None => {
+                        let field = input.schema.fields().get(column).ok_or_else(missing)?;
+                        new_null_array(field.data_type(), n_rows)
+                    }
+                });
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        let schema = Arc::clone(&self.spec.schema);
+        Ok(Delta::insert_only(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?))
+    }
+
+    /// One table a side: its rows, their times, and whether they had a partner.
+    pub(super) fn save_rows(&self) -> Result<Vec<StateTable>> {
+        ["left", "right"]
+            .into_iter()
+            .enumerate()
+            .map(|(port, name)| {
+                let kept: Vec<(i64, u32)> = self
+                    .keys
+                    .iter()
+                    .flat_map(|cache| cache.rows(port))
+                    .copied()
+                    .collect();
+                let slots: Vec<u32> = kept.iter().map(|(_, slot)| *slot).collect();
+                let flags = self.has_partner.get(port).map_or(&[][..], Vec::as_slice);
+                let mut columns = self.gathered(port, &slots)?.columns().to_vec();
+                let times = kept.iter().map(|(time_ms, _)| *time_ms);
+                columns.push(Arc::new(Int64Array::from_iter_values(times)));
+                let has_partner: BooleanArray = slots
+                    .iter()
+                    .map(|&slot| flags.get(slot as usize).copied())
+                    .collect();
+                columns.push(Arc::new(has_partner));
+                Ok(StateTable {
+                    name,
+                    batch: state_batch(columns)?,
+                    key_columns: self.spec.input(port).key_columns.clone(),
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn restore_rows(&mut self, table: &StateTable) -> Result<()> {
+        let not_ours = || EngineError::Data {
+            message: "the saved rows are not those of this interval join".to_owned(),
+        };
+        let port = match table.name {
+            "left" => 0,
+            "right" => 1,
+            _ => return Err(not_ours()),
+        };
+        let input = self.spec.input(port);
+        let columns = table.batch.columns();
+        let Some((rows, [times, flags])) = columns.split_at_checked(input.schema.fields().len())
+        else {
+            return Err(not_ours());
+        };
+        let times = times.as_primitive_opt::<Int64Type>().ok_or_else(not_ours)?;
+        let flags = flags.as_boolean_opt().ok_or_else(not_ours)?;
+        let batch = RecordBatch::try_new(Arc::clone(&input.schema), rows.to_vec())?;
+        let key = columns_at(&batch, &input.key_columns)?;
+        let mut ids = Vec::new();
+        self.index.intern(&key, batch.num_rows(), &mut ids)?;
+        self.keys.resize_with(self.index.end(), KeyCache::default);
+        let (Some(rows), Some(has_partner)) =
+            (self.rows.get_mut(port), self.has_partner.get_mut(port))
+        else {
+            return Err(not_ours());
+        };
+        let block = rows.admit(batch);
+        for ((row_idx, &id), &time_ms) in (0_u32..).zip(&ids).zip(times.values()) {
+            let slot = rows.keep(block, row_idx);
+            if has_partner.len() <= slot as usize {
+                has_partner.resize(slot as usize + 1, false);
+            }
+            if let Some(flag) = has_partner.get_mut(slot as usize) {
+                *flag = flags.is_valid(row_idx as usize) && flags.value(row_idx as usize);
+            }
+            if let Some(cache) = self.keys.get_mut(id as usize) {
+                cache.insert(port, time_ms, slot);
+            }
+        }
+        let firsts: Vec<(u32, i64)> = (0_u32..)
+            .zip(&self.keys)
+            .filter_map(|(id, cache)| Some((id, cache.first_ms(port)?)))
+            .collect();
+        for (id, first_ms) in firsts {
+            self.set_timer(id, port, first_ms);
+        }
+        Ok(())
+    }
+}
+
+fn chosen(slots: &[u32], is_chosen: impl Fn(usize) -> bool) -> Vec<u32> {
+    slots
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| is_chosen(*row))
+        .map(|(_, slot)| *slot)
+        .collect()
+}

@@ -1,0 +1,96 @@
+//! Joins and ranks of whole windows.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::logical_plan::Join;
+
+use super::{Built, GraphBuilder};
+use crate::data::ChangelogMode;
+use crate::error::{EngineError, Result};
+use crate::operators::window::{WindowBatchSpec, WindowInput};
+use crate::operators::{Emission, JoinSpec};
+use crate::plan::window::properties::{WindowJoinKeys, WindowProperties};
+use crate::runtime::{Exchange, NodeKind};
+
+impl GraphBuilder {
+    /// The windows of the left and the right input of a join (in the order of its ports) that
+    /// equates them; none if it is no window join.
+    pub(super) fn joined_windows(
+        &mut self,
+        join: &Join,
+        is_swapped: bool,
+    ) -> Result<Option<[WindowProperties; 2]>> {
+        if self.options.is_batch || join.null_aware {
+            return Ok(None);
+        }
+        let Some(WindowJoinKeys { left, right, .. }) = WindowJoinKeys::of(join) else {
+            return Ok(None);
+        };
+        if left.is_proctime || right.is_proctime {
+            return Err(EngineError::unsupported("a window join by processing time"));
+        }
+        if !left.is_rowtime || !right.is_rowtime {
+            return Ok(None);
+        }
+        Ok(Some(if is_swapped {
+            [right, left]
+        } else {
+            [left, right]
+        }))
+    }
+
+    /// `spec` on the rows of each window, when it is over.
+    pub(super) fn window_join(
+        &mut self,
+        windows: [WindowProperties; 2],
+        spec: JoinSpec,
+        sides: [(Built, Vec<usize>); 2],
+        name: &str,
+    ) -> Result<Built> {
+        let [left, right] = &windows;
+        let show = |window: &WindowProperties| format!("{}({})", window.kind.name(), window.kind);
+        let name = format!(
+            "WindowJoin(leftWindow=[{}], rightWindow=[{}], {}",
+            show(left),
+            show(right),
+            name.trim_start_matches("Join(")
+        );
+        if sides.iter().any(|(built, _)| !built.mode.is_insert_only()) {
+            return Err(EngineError::unsupported(
+                "a window join of rows that are taken back",
+            ));
+        }
+        let clock = self.window_clock(left.is_instant)?;
+        let inputs = sides
+            .iter()
+            .zip(&windows)
+            .map(|((built, keys), window)| {
+                Ok(WindowInput {
+                    schema: Arc::clone(&built.schema),
+                    end_column: *window.ends.first().ok_or_else(|| {
+                        EngineError::internal("a window join without the ends of its windows")
+                    })?,
+                    key_columns: keys.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let schema = Arc::clone(&spec.schema);
+        let spec = WindowBatchSpec {
+            inputs,
+            clock,
+            latest_first: false,
+            inner: Arc::new(JoinSpec {
+                emission: Emission::NetPerStep,
+                ..spec
+            }),
+        };
+        let inputs = sides.map(|(built, keys)| (built, Exchange::Hash(keys)));
+        Ok(self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            inputs.into(),
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        ))
+    }
+}
