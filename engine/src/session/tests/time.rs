@@ -493,14 +493,14 @@ fn windows_are_joined_when_they_are_over() {
         (
             "FULL JOIN",
             expect![[r#"
-        [k STRING, v INT, w INT, window_end TIMESTAMP(3)]
-        +I a | 15 | NULL | NULL
-        +I b | 20 | 20 | 2024-01-01 00:00:05.000
-        +I a | 10 | 30 | 2024-01-01 00:00:05.000
-        +I a | 5 | NULL | NULL
-        +I NULL | NULL | 50 | 2024-01-01 00:00:15.000
-        +I b | 25 | 25 | 2024-01-01 00:00:15.000
-    "#]],
+                [k STRING, v INT, w INT, window_end TIMESTAMP(3)]
+                +I a | 15 | NULL | NULL
+                +I a | 5 | NULL | NULL
+                +I NULL | NULL | 50 | 2024-01-01 00:00:15.000
+                +I b | 20 | 20 | 2024-01-01 00:00:05.000
+                +I a | 10 | 30 | 2024-01-01 00:00:05.000
+                +I b | 25 | 25 | 2024-01-01 00:00:15.000
+            "#]],
         ),
     ] {
         check(
@@ -547,18 +547,43 @@ fn joins_by_time() {
         (
             "SELECT l.v, r.v AS w FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON l.k = r.k \
              AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND",
-            expect![[""]],
+            expect![[r#"
+                [v INT, w INT]
+                +I 1 | 103
+                +I 4 | 103
+                +I 4 | 105
+                +I 7 | 106
+            "#]],
         ),
         (
             "SELECT l.v, r.v AS w FROM LEFT_SIDE l FULL JOIN RIGHT_SIDE r ON l.k = r.k \
              AND r.ts > l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND > r.ts \
              AND r.v <> 105",
-            expect![[""]],
+            expect![[r#"
+                [v INT, w INT]
+                +I 1 | 103
+                +I 4 | 103
+                +I 7 | 106
+                +I 8 | NULL
+                +I 2 | NULL
+                +I 5 | NULL
+                +I NULL | 109
+                +I NULL | 105
+                +I NULL | 115
+                +I NULL | 112
+                +I 13 | NULL
+                +I 20 | NULL
+            "#]],
         ),
         (
             "SELECT l.v, r.v AS w FROM LEFT_SIDE l JOIN RIGHT_SIDE r \
              ON r.ts BETWEEN l.ts AND l.ts + INTERVAL '1' SECOND",
-            expect![[""]],
+            expect![[r#"
+                [v INT, w INT]
+                +I 2 | 103
+                +I 4 | 105
+                +I 8 | 109
+            "#]],
         ),
     ] {
         check(SIDES, &sides(sql), expected);
