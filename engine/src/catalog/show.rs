@@ -62,9 +62,7 @@ pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>
         ShowWhat::Jars => names("jars", Ok(Vec::new())),
         ShowWhat::Columns => Some(show_columns(manager, show)),
         ShowWhat::Partitions => Some(show_partitions(manager, show)),
-        ShowWhat::Functions
-        | ShowWhat::UserFunctions
-        | ShowWhat::Jobs => None,
+        ShowWhat::Functions | ShowWhat::UserFunctions | ShowWhat::Jobs => None,
     }
 }
 
@@ -207,7 +205,12 @@ fn full_modules(manager: &CatalogManager) -> Result<RecordBatch> {
         .modules
         .all()
         .into_iter()
-        .map(|(name, is_used)| (Some(name), Some(if is_used { "TRUE" } else { "FALSE" }.to_owned())))
+        .map(|(name, is_used)| {
+            (
+                Some(name),
+                Some(if is_used { "TRUE" } else { "FALSE" }.to_owned()),
+            )
+        })
         .unzip();
     text_table(&["module name", "used"], &[names, used])
 }

@@ -49,6 +49,8 @@ mod rowtime;
 
 pub mod sort_limit;
 
+pub mod temporal_join;
+
 pub mod temporal_sort;
 
 pub mod window;
@@ -73,6 +75,7 @@ pub use limit::LimitSpec;
 pub use over::{Frame, OverCall, OverOrder, OverSpec};
 pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};
+pub use temporal_join::TemporalJoinSpec;
 pub use temporal_sort::TemporalSortSpec;
 
 use crate::data::size::batch_bytes;

@@ -28,6 +28,7 @@ use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
 use crate::plan::star::spell_out;
 use crate::plan::subquery;
+use crate::plan::temporal::rewrite::plan_temporal_joins;
 use crate::plan::typing::{expand_expr, expand_plan};
 use crate::plan::window::group::plan_group_windows;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
@@ -64,6 +65,7 @@ fn bind_unplaced(
         .map_err(from_planner)?;
     let plan = expand_plan(subquery::checked(correlated(plan)?)?)?;
     check_set_operations(&plan)?;
+    let plan = plan_temporal_joins(plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
     analyze(rewrite_aggregates(plan)?, config)
 }

@@ -25,6 +25,7 @@ use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::operands::plan_operator;
 use crate::plan::set_all::SetOperations;
+use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
 use crate::sql::diagnostics::SqlDiagnostic;
@@ -46,6 +47,8 @@ pub struct PhysicalTable {
     pub source: Arc<dyn Source>,
     /// How event time advances with them.
     pub watermark: Option<TableWatermark>,
+    /// The columns of the primary key; empty without one.
+    pub primary_key: Vec<String>,
 }
 
 /// The watermark of a table, over its physical columns.
@@ -158,6 +161,7 @@ impl<'a> BindContext<'a> {
             relation_planners: vec![
                 Arc::new(WindowRelations::new(options)),
                 Arc::new(SetOperations),
+                Arc::new(SnapshotRelations),
                 Arc::new(TableFunctions::new(options, functions.table_functions())),
             ],
         }

@@ -23,6 +23,7 @@ pub mod window;
 
 pub mod operands;
 
+pub mod temporal;
 pub mod typing;
 
 pub mod errors;

@@ -19,7 +19,11 @@ use crate::error::{EngineError, Result};
 use crate::plan::explain::Details;
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
 use crate::sql::script::ScriptStatement;
-use crate::sql::statement::{AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable, CreateView, Describe, DropObject, Explain, FunctionLanguage, Ident, Insert, ModuleChange, ObjectKind, ObjectPath, OptionEntry, QueryText, Show, ShowWhat, Statement, UseTarget};
+use crate::sql::statement::{
+    AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable,
+    CreateView, Describe, DropObject, Explain, FunctionLanguage, Ident, Insert, ModuleChange,
+    ObjectKind, ObjectPath, OptionEntry, QueryText, Show, ShowWhat, Statement, UseTarget,
+};
 
 /// Carries out one statement.
 pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<TableResult> {

@@ -309,6 +309,11 @@ impl<'a> TableView<'a> {
         let physical = PhysicalTable {
             name: identifier.summary(),
             watermark: self.watermark(table, &source.schema(), idle_timeout)?,
+            primary_key: table
+                .primary_key
+                .as_ref()
+                .map(|key| key.columns.clone())
+                .unwrap_or_default(),
             source,
         };
         let plan = LogicalPlanBuilder::scan(reference, Arc::new(physical), None)

@@ -8,6 +8,7 @@ use super::{Built, GraphBuilder, physical};
 use crate::error::{EngineError, Result};
 use crate::operators::CorrelateSpec;
 use crate::plan::correlate::Correlate;
+use crate::plan::temporal::TemporalJoin;
 use crate::plan::text;
 use crate::plan::window::WindowTvf;
 use crate::runtime::{Exchange, NodeKind};
@@ -20,6 +21,9 @@ impl GraphBuilder {
         }
         if let Some(window) = node.downcast_ref::<WindowTvf>() {
             return self.window_tvf(window);
+        }
+        if let Some(join) = node.downcast_ref::<TemporalJoin>() {
+            return self.temporal_join(join);
         }
         Err(EngineError::unsupported(format!(
             "the relation {}",

@@ -41,9 +41,9 @@ pub(super) struct Condition {
 }
 
 /// An input with its key.
-struct Side {
-    built: Built,
-    key_columns: Vec<usize>,
+pub(super) struct Side {
+    pub(super) built: Built,
+    pub(super) key_columns: Vec<usize>,
     n_columns: usize,
 }
 
@@ -115,7 +115,7 @@ impl GraphBuilder {
     }
 
     /// An input whose rows have their key as columns.
-    fn side(&mut self, plan: &LogicalPlan, keys: &[Expr]) -> Result<Side> {
+    pub(super) fn side(&mut self, plan: &LogicalPlan, keys: &[Expr]) -> Result<Side> {
         let input = self.query(plan)?;
         let mut arguments = Arguments::new(&input, plan.schema(), &self.config);
         let all: Vec<usize> = (0..input.schema.fields().len())
@@ -132,7 +132,7 @@ impl GraphBuilder {
         })
     }
 
-    fn residual(
+    pub(super) fn residual(
         &self,
         condition: Option<Expr>,
         left: &LogicalPlan,
@@ -181,7 +181,7 @@ impl GraphBuilder {
 }
 
 impl Side {
-    fn input(&self, is_hidden: bool) -> JoinInput {
+    pub(super) fn input(&self, is_hidden: bool) -> JoinInput {
         JoinInput {
             schema: Arc::clone(&self.built.schema),
             key_columns: self.key_columns.clone(),

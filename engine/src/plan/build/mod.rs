@@ -43,6 +43,8 @@ mod window_join;
 
 mod interval_join;
 
+mod temporal_join;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

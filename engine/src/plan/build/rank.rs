@@ -92,7 +92,13 @@ impl GraphBuilder {
             output_rank,
             limit: None,
         };
-        let built = match self.deduplicate(&ranked.window.input, &rank)? {
+        let is_of_windows = self.ranked_windows(&ranked.window.input, &rank).is_some();
+        let deduplicated = if is_of_windows {
+            None
+        } else {
+            self.deduplicate(&ranked.window.input, &rank)?
+        };
+        let built = match deduplicated {
             Some(built) => built,
             None => self.rank(&ranked.window.input, &rank)?,
         };
@@ -199,6 +205,12 @@ impl GraphBuilder {
             emission: self.options.emission,
             schema: Arc::clone(&schema),
         };
+        if let Some(windows) = self.ranked_windows(input_plan, rank)
+            && input.mode.is_insert_only()
+        {
+            let latest_first = is_last_row(input_plan, rank);
+            return self.window_rank(&windows, spec, input, latest_first, &name);
+        }
         Ok(self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
@@ -206,6 +218,18 @@ impl GraphBuilder {
             schema,
             mode,
         ))
+    }
+}
+
+/// Whether the one row that is kept is the last one by event time: of equal times the one that came
+/// last.
+fn is_last_row(input_plan: &LogicalPlan, rank: &Rank<'_>) -> bool {
+    match (rank.order_by, &rank.end, rank.start) {
+        ([key], End::Constant(1), 1) => {
+            let time = time_attribute(input_plan, &key.expr);
+            !key.asc && matches!(time, Some(TimeColumn::Rowtime(_)))
+        }
+        _ => false,
     }
 }
 

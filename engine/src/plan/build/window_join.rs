@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::logical_plan::Join;
+use datafusion::logical_expr::logical_plan::{Join, LogicalPlan};
 
+use super::rank::Rank;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::operators::window::{WindowBatchSpec, WindowInput};
-use crate::operators::{Emission, JoinSpec};
-use crate::plan::window::properties::{WindowJoinKeys, WindowProperties};
+use crate::operators::{Emission, JoinSpec, RankSpec};
+use crate::plan::window::properties::{WindowJoinKeys, WindowProperties, column_of};
 use crate::runtime::{Exchange, NodeKind};
 
 impl GraphBuilder {
@@ -89,6 +90,63 @@ impl GraphBuilder {
             name,
             NodeKind::Operator(Arc::new(spec)),
             inputs.into(),
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        ))
+    }
+
+    /// The windows by which a rank is partitioned; none if it is an ordinary one.
+    pub(super) fn ranked_windows(
+        &self,
+        input: &LogicalPlan,
+        rank: &Rank<'_>,
+    ) -> Option<WindowProperties> {
+        if self.options.is_batch || rank.partition_by.is_empty() {
+            return None;
+        }
+        let windows = WindowProperties::of(input)?;
+        let keys = rank.partition_by.iter();
+        let columns: Vec<_> = keys.map(|key| column_of(key, input)).collect();
+        (windows.is_rowtime && windows.are_grouped_by(&columns)).then_some(windows)
+    }
+
+    /// `spec` on the rows of each window, when it is over.
+    pub(super) fn window_rank(
+        &mut self,
+        windows: &WindowProperties,
+        spec: RankSpec,
+        input: Built,
+        latest_first: bool,
+        name: &str,
+    ) -> Result<Built> {
+        let name = format!(
+            "WindowRank(window=[{}({})], {}",
+            windows.kind.name(),
+            windows.kind,
+            name.trim_start_matches("Rank(")
+        );
+        let end_column = windows.ends.first().copied().ok_or_else(|| {
+            EngineError::internal("a rank of windows without the ends of its windows")
+        })?;
+        let schema = Arc::clone(&spec.schema);
+        let keys = spec.partition_columns.clone();
+        let spec = WindowBatchSpec {
+            inputs: vec![WindowInput {
+                schema: Arc::clone(&input.schema),
+                end_column,
+                key_columns: keys.clone(),
+            }],
+            clock: self.window_clock(windows.is_instant)?,
+            latest_first,
+            inner: Arc::new(RankSpec {
+                emission: Emission::NetPerStep,
+                ..spec
+            }),
+        };
+        Ok(self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Hash(keys))],
             schema,
             ChangelogMode::INSERT_ONLY,
         ))

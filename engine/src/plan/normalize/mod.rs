@@ -33,8 +33,8 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
     Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut, WindowFrameBound, WindowType,
+    TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
@@ -562,8 +562,12 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
             ..
         } => relation_function(&name.to_string()),
         TableFactor::Table {
+            version: Some(TableVersion::ForSystemTimeAsOf(_)),
+            ..
+        } => return None,
+        TableFactor::Table {
             version: Some(_), ..
-        } => "FOR SYSTEM_TIME AS OF (temporal and lookup joins)".to_owned(),
+        } => "this version of a table".to_owned(),
         TableFactor::Table {
             sample: Some(_), ..
         } => "TABLESAMPLE".to_owned(),

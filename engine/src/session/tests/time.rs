@@ -602,3 +602,77 @@ fn joins_by_time() {
         "{plan}"
     );
 }
+
+/// `O` rows are orders, the others rates of the currency `k`.
+const RATES: &str = "EUR,00,1114\nUSD,00,1102\nEUR,01,10\nYEN,02,7\nYEN,03,1001\nYEN,04,8\n\
+                     EUR,05,1116\nEUR,05,20\nEUR,06,30\nEUR,07,1119\nUSD,08,5\nEUR,09,40\n\
+                     EUR,02,1200\nEUR,04,50\nNULL,10,60\n";
+
+#[test]
+fn temporal_joins_see_the_version_of_their_time() {
+    let sql = |join: &str| {
+        format!(
+            "WITH orders AS (SELECT k, v, ts FROM events WHERE v < 1000), \
+             rates AS (SELECT k, v AS rate, ts FROM (SELECT *, ROW_NUMBER() OVER \
+             (PARTITION BY k ORDER BY ts DESC) AS rn FROM events WHERE v >= 1000) WHERE rn = 1) \
+             SELECT o.k, o.v, r.rate FROM orders o {join}"
+        )
+    };
+    let as_of = "rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k";
+    check(RATES, &sql(&format!("JOIN {as_of}")), expect![[r#""#]]);
+    check(
+        RATES,
+        &sql(&format!("LEFT JOIN {as_of} AND r.rate > 1110")),
+        expect![[r#""#]],
+    );
+    let (session, folder) = events(RATES, 1, 10);
+    let path = folder.path().display();
+    session
+        .execute(&format!(
+            "CREATE TABLE versions (k STRING, ts TIMESTAMP(3), v INT, PRIMARY KEY (k) NOT ENFORCED, \
+             WATERMARK FOR ts AS ts) \
+             WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv', \
+             'csv.null-literal' = 'NULL', 'csv.ignore-parse-errors' = 'true')"
+        ))
+        .unwrap();
+    for (join, expected) in [
+        (
+            "FULL JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k",
+            expect![[""]],
+        ),
+        (
+            "JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.v = r.rate",
+            expect![[""]],
+        ),
+        (
+            "JOIN events FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k",
+            expect![[""]],
+        ),
+        (
+            "JOIN rates FOR SYSTEM_TIME AS OF o.v AS r ON o.k = r.k",
+            expect![[""]],
+        ),
+        (
+            "JOIN versions FOR SYSTEM_TIME AS OF o.ts AS v ON o.k = v.k JOIN rates r ON TRUE",
+            expect![[""]],
+        ),
+    ] {
+        let message = run(&session, &sql(join).replace("r.rate FROM", "1 FROM"));
+        expected.assert_eq(message.lines().next().unwrap_or_default());
+    }
+}
+
+#[test]
+fn ranks_of_windows() {
+    let ranked = |partition: &str, order: &str, condition: &str| {
+        format!(
+            "SELECT k, v, window_end, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY \
+             window_start, window_end{partition} ORDER BY {order}) AS rn FROM {TUMBLE}) \
+             WHERE {condition}"
+        )
+    };
+    let rows = format!("{EVENTS}b,16,6\na,16,7\n");
+    check(&rows, &ranked("", "v DESC", "rn <= 2"), expect![[r#""#]]);
+    check(&rows, &ranked(", k", "ts DESC", "rn = 1"), expect![[r#""#]]);
+    check(&rows, &ranked(", k", "ts ASC", "rn = 1"), expect![[r#""#]]);
+}

@@ -117,8 +117,8 @@ impl StatementParser<'_, '_> {
                 Ok(Statement::Help)
             }
             "LOAD" | "UNLOAD" => self.change_module(),
-            "REPLACE" | "CALL" | "ANALYZE" | "COMPILE" | "ADD" | "REMOVE"
-            | "DELETE" | "UPDATE" | "TRUNCATE" | "MERGE" | "QUIT" | "EXIT" | "CLEAR" | "SOURCE" => {
+            "REPLACE" | "CALL" | "ANALYZE" | "COMPILE" | "ADD" | "REMOVE" | "DELETE" | "UPDATE"
+            | "TRUNCATE" | "MERGE" | "QUIT" | "EXIT" | "CLEAR" | "SOURCE" => {
                 self.unsupported_by_words()
             }
             _ => self.query_or_unknown(),
@@ -151,10 +151,9 @@ impl StatementParser<'_, '_> {
         let second = self.peek_word(1);
         let feature = match (first.as_str(), second.as_deref()) {
             ("COMPILE", Some("AND")) => "COMPILE AND EXECUTE PLAN".to_owned(),
-            (
-                "REPLACE" | "ANALYZE" | "TRUNCATE" | "COMPILE" | "ADD" | "REMOVE",
-                Some(second),
-            ) => format!("{first} {second}"),
+            ("REPLACE" | "ANALYZE" | "TRUNCATE" | "COMPILE" | "ADD" | "REMOVE", Some(second)) => {
+                format!("{first} {second}")
+            }
             _ => first,
         };
         self.unsupported(&feature, from)

@@ -4,7 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 
 use super::{ParseResult, StatementParser};
 use crate::sql::statement::{
-    Describe, LikeFilter, ModuleChange, ObjectKind, Show, ShowCreate, ShowWhat, Statement, UseTarget,
+    Describe, LikeFilter, ModuleChange, ObjectKind, Show, ShowCreate, ShowWhat, Statement,
+    UseTarget,
 };
 
 /// The words behind SHOW and what they show.

@@ -1,0 +1,498 @@
+//! Event-time temporal joins: each left row with the version of its right row that held at its time.
+//!
+//! ```text
+//!   right key a   v1 @ 3 ──────── v2 @ 7 ───────▶     versions by time
+//!   left  key a          • @ 5           • @ 9        wait for the watermark, then: v1, v2
+//! ```
+//!
+//! A left row waits until the watermark has passed its time: then all versions up to it are known.
+//! Versions that no row can ask for any more are forgotten, all but the last one of each key. A
+//! version that came when the watermark had passed a left row's time already is not the row's, even
+//! if both came in one step.
+//!
+//! Source: `TemporalRowTimeJoinOperator` of Flink 2.3.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array, UInt32Array,
+    new_null_array,
+};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, UInt8Type};
+
+use super::join::{JoinInput, Residual};
+use super::{Operator, OperatorFactory, Output, StepContext};
+use crate::data::{Delta, NO_WATERMARK, RowKind};
+use crate::error::{EngineError, Result};
+use crate::operators::group_changes::columns_at;
+use crate::operators::window::aggregate::state_batch;
+use crate::operators::window::assign::millis;
+use crate::state::{KeyIndex, RowStore, StateTable};
+
+/// A temporal join.
+#[derive(Debug, Clone)]
+pub struct TemporalJoinSpec {
+    /// Whether left rows without a version stay, padded with NULL.
+    pub is_left_outer: bool,
+    /// The rows.
+    pub left: JoinInput,
+    /// The versions: insertions and updates, of which what was before is not looked at.
+    pub right: JoinInput,
+    /// Columns of the times, by port.
+    pub time_columns: [usize; 2],
+    /// The condition that a version must meet beside its key.
+    pub residual: Option<Residual>,
+    /// The output columns of the left side, then those of the right side.
+    pub schema: SchemaRef,
+}
+
+impl OperatorFactory for TemporalJoinSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        let key_types = self
+            .left
+            .key_columns
+            .iter()
+            .map(|&column| {
+                let field = self.left.schema.fields().get(column);
+                field.map(|field| field.data_type().clone())
+            })
+            .collect::<Option<Vec<DataType>>>()
+            .ok_or_else(|| EngineError::internal("a temporal join by a missing column"))?;
+        Ok(Box::new(TemporalJoin {
+            index: KeyIndex::try_new(&key_types)?,
+            versions: Vec::new(),
+            n_waiting: Vec::new(),
+            waiting: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            left: RowStore::new(Arc::clone(&self.left.schema)),
+            right: RowStore::new(Arc::clone(&self.right.schema)),
+            spec: self.clone(),
+        }))
+    }
+}
+
+struct TemporalJoin {
+    spec: TemporalJoinSpec,
+    index: KeyIndex,
+    /// The versions of each key, by time; of equal times the last one came last.
+    versions: Vec<Vec<Version>>,
+    /// Left rows of each key that wait.
+    n_waiting: Vec<u32>,
+    /// Left rows by time, in order of arrival.
+    waiting: BTreeMap<i64, Vec<Waiting>>,
+    /// Keys with a version of that time: to be looked through when it has passed.
+    changed: BTreeMap<i64, BTreeSet<u32>>,
+    left: RowStore,
+    right: RowStore,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    time_ms: i64,
+    slot: u32,
+    /// From then on there is no row.
+    is_deletion: bool,
+    /// In force when it came.
+    watermark_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// None if it has NULL in its key.
+    key: Option<u32>,
+    slot: u32,
+    kind: RowKind,
+    watermark_ms: i64,
+}
+
+const TABLES: [&str; 2] = ["left", "right"];
+
+impl Operator for TemporalJoin {
+    fn push(
+        &mut self,
+        port: usize,
+        delta: Delta,
+        ctx: &StepContext,
+        _out: &mut Output,
+    ) -> Result<()> {
+        let input = if port == 0 {
+            &self.spec.left
+        } else {
+            &self.spec.right
+        };
+        let key = columns_at(delta.batch(), &input.key_columns)?;
+        let mut ids = Vec::new();
+        self.index.intern(&key, delta.num_rows(), &mut ids)?;
+        self.resize();
+        let times = self.spec.time_columns.get(port).copied();
+        let times = times.and_then(|column| delta.batch().columns().get(column));
+        let times =
+            millis(times.ok_or_else(|| EngineError::internal("a temporal join without a time"))?)?;
+        let rows = if port == 0 {
+            &mut self.left
+        } else {
+            &mut self.right
+        };
+        let block = rows.admit(delta.batch().clone());
+        for ((row_idx, &id), time_ms) in (0_u32..).zip(&ids).zip(&times) {
+            let place = row_idx as usize;
+            let kind = delta.kind(place);
+            let has_null = key.iter().any(|column| column.is_null(place));
+            let watermark_ms = ctx.watermark_at(&delta, place);
+            let Some(time_ms) = time_ms else {
+                return Err(EngineError::Data {
+                    message: "a row of a temporal join has no time".to_owned(),
+                });
+            };
+            if port == 0 {
+                let waiting = Waiting {
+                    key: (!has_null).then_some(id),
+                    slot: self.left.keep(block, row_idx),
+                    kind,
+                    watermark_ms,
+                };
+                self.wait(time_ms, waiting);
+            } else if kind != RowKind::UpdateBefore && !has_null {
+                let version = Version {
+                    time_ms,
+                    slot: self.right.keep(block, row_idx),
+                    is_deletion: kind == RowKind::Delete,
+                    watermark_ms,
+                };
+                self.add_version(id, version);
+            }
+        }
+        for &id in &ids {
+            self.forget_if_empty(id);
+        }
+        Ok(())
+    }
+
+    fn on_watermark(
+        &mut self,
+        watermark_ms: i64,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        let mut rows = Vec::new();
+        while let Some(entry) = self.waiting.first_entry() {
+            let time_ms = *entry.key();
+            if time_ms > watermark_ms {
+                break;
+            }
+            let due = entry.remove();
+            rows.extend(
+                due.into_iter()
+                    .map(|row| (row, self.version_of(time_ms, &row))),
+            );
+        }
+        self.emit(&rows, out)?;
+        for (row, _) in rows {
+            self.left.release(row.slot);
+            if let Some(n_waiting) = row.key.and_then(|key| self.n_waiting.get_mut(key as usize)) {
+                *n_waiting = n_waiting.saturating_sub(1);
+            }
+            if let Some(key) = row.key {
+                self.forget_if_empty(key);
+            }
+        }
+        self.forget_versions(watermark_ms);
+        Ok(())
+    }
+
+    fn on_step_end(&mut self, _ctx: &StepContext, _out: &mut Output) -> Result<()> {
+        self.left.settle()?;
+        self.right.settle()
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let (mut slots, mut times, mut kinds) = (vec![], vec![], vec![]);
+        for (&time_ms, rows) in &self.waiting {
+            for row in rows {
+                slots.push(row.slot);
+                times.push(time_ms);
+                kinds.push(row.kind as u8);
+            }
+        }
+        let left = saved(&self.left, slots, times, kinds)?;
+        let versions = || self.versions.iter().flatten();
+        let right = saved(
+            &self.right,
+            versions().map(|version| version.slot).collect(),
+            versions().map(|version| version.time_ms).collect(),
+            versions()
+                .map(|version| {
+                    if version.is_deletion {
+                        RowKind::Delete as u8
+                    } else {
+                        RowKind::Insert as u8
+                    }
+                })
+                .collect(),
+        )?;
+        let [left_name, right_name] = TABLES;
+        Ok(vec![
+            StateTable {
+                name: left_name,
+                batch: left,
+                key_columns: self.spec.left.key_columns.clone(),
+            },
+            StateTable {
+                name: right_name,
+                batch: right,
+                key_columns: self.spec.right.key_columns.clone(),
+            },
+        ])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            self.restore_rows(&table)?;
+        }
+        self.left.settle()?;
+        self.right.settle()
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.index.state_bytes()
+            + self.left.state_bytes()
+            + self.right.state_bytes()
+            + self.left.len() * size_of::<Waiting>()
+            + self.right.len() * size_of::<Version>()
+            + self.versions.capacity() * size_of::<Vec<Version>>()
+            + (self.waiting.len() + self.changed.len()) * 64
+    }
+}
+
+impl TemporalJoin {
+    fn resize(&mut self) {
+        self.versions.resize_with(self.index.end(), Vec::new);
+        self.n_waiting.resize(self.index.end(), 0);
+    }
+
+    fn wait(&mut self, time_ms: i64, row: Waiting) {
+        if let Some(n_waiting) = row.key.and_then(|key| self.n_waiting.get_mut(key as usize)) {
+            *n_waiting += 1;
+        }
+        self.waiting.entry(time_ms).or_default().push(row);
+    }
+
+    fn add_version(&mut self, key: u32, version: Version) {
+        if let Some(versions) = self.versions.get_mut(key as usize) {
+            let place = versions.partition_point(|other| other.time_ms <= version.time_ms);
+            versions.insert(place, version);
+            self.changed.entry(version.time_ms).or_default().insert(key);
+        }
+    }
+
+    /// The version that held at `time_ms`, as far as it had come before the row was asked for.
+    fn version_of(&self, time_ms: i64, row: &Waiting) -> Option<u32> {
+        let versions = self.versions.get(row.key? as usize)?;
+        let end = versions.partition_point(|version| version.time_ms <= time_ms);
+        let held = versions.iter().take(end).rev().find(|version| {
+            version.watermark_ms < time_ms || version.watermark_ms <= row.watermark_ms
+        })?;
+        (!held.is_deletion).then_some(held.slot)
+    }
+
+    /// Sends on the rows with their versions.
+    fn emit(&self, rows: &[(Waiting, Option<u32>)], out: &mut Output) -> Result<()> {
+        let mut versions: Vec<Option<u32>> = rows.iter().map(|(_, version)| *version).collect();
+        if let Some(residual) = &self.spec.residual {
+            self.test(residual, rows, &mut versions)?;
+        }
+        let (left, versions): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .zip(versions)
+            .filter(|(_, version)| self.spec.is_left_outer || version.is_some())
+            .map(|((row, _), version)| (*row, version))
+            .unzip();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let left_rows = self.left.gather_slots(left.iter().map(|row| row.slot))?;
+        let mut columns = picked(&left_rows, &self.spec.left.output)?;
+        columns.extend(self.version_columns(&versions)?);
+        let options = RecordBatchOptions::new().with_row_count(Some(left.len()));
+        let schema = Arc::clone(&self.spec.schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        let kinds = left.iter().map(|row| row.kind).collect();
+        out.emit(Delta::try_new(batch, kinds)?);
+        Ok(())
+    }
+
+    /// The right columns; NULL where there is no version.
+    fn version_columns(&self, versions: &[Option<u32>]) -> Result<Vec<ArrayRef>> {
+        let there: Vec<u32> = versions.iter().flatten().copied().collect();
+        if there.is_empty() {
+            let fields = self.spec.right.schema.fields();
+            return self
+                .spec
+                .right
+                .output
+                .iter()
+                .map(|&column| {
+                    let field = fields.get(column);
+                    let field = field
+                        .ok_or_else(|| EngineError::internal("a join gives on a missing column"))?;
+                    Ok(new_null_array(field.data_type(), versions.len()))
+                })
+                .collect();
+        }
+        let columns = picked(&self.right.gather_slots(there)?, &self.spec.right.output)?;
+        let mut next = 0_u32..;
+        let places: UInt32Array = versions
+            .iter()
+            .map(|version| version.and_then(|_| next.next()))
+            .collect();
+        columns
+            .iter()
+            .map(|column| Ok(take(column, &places, None)?))
+            .collect()
+    }
+
+    /// Takes away versions that do not meet the rest of the condition.
+    fn test(
+        &self,
+        residual: &Residual,
+        rows: &[(Waiting, Option<u32>)],
+        versions: &mut [Option<u32>],
+    ) -> Result<()> {
+        let (left, right): (Vec<u32>, Vec<u32>) = rows
+            .iter()
+            .filter_map(|(row, version)| Some((row.slot, (*version)?)))
+            .unzip();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let n_pairs = left.len();
+        let sides = [
+            self.left.gather_slots(left)?,
+            self.right.gather_slots(right)?,
+        ];
+        let columns = residual
+            .columns
+            .iter()
+            .map(|column| {
+                let side = sides.get(column.port)?;
+                side.columns().get(column.column).map(Arc::clone)
+            })
+            .collect::<Option<Vec<ArrayRef>>>()
+            .ok_or_else(|| EngineError::internal("a join's condition reads a missing column"))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(n_pairs));
+        let schema = Arc::clone(&residual.schema);
+        let pairs = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        let is_match = residual.condition.evaluate(&pairs)?.into_array(n_pairs)?;
+        let is_match = is_match
+            .as_boolean_opt()
+            .ok_or_else(|| EngineError::internal("a join's condition is not boolean"))?;
+        let found = versions.iter_mut().filter(|version| version.is_some());
+        for (pair, version) in found.enumerate() {
+            if is_match.is_null(pair) || !is_match.value(pair) {
+                *version = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets versions that ended before the watermark.
+    fn forget_versions(&mut self, watermark_ms: i64) {
+        while let Some(entry) = self.changed.first_entry() {
+            if *entry.key() > watermark_ms {
+                break;
+            }
+            for key in entry.remove() {
+                let Some(versions) = self.versions.get_mut(key as usize) else {
+                    continue;
+                };
+                for version in versions.iter_mut() {
+                    // Whatever comes from now on knows what is there.
+                    version.watermark_ms = NO_WATERMARK;
+                }
+                let end = versions.partition_point(|version| version.time_ms <= watermark_ms);
+                for version in versions.drain(..end.saturating_sub(1)) {
+                    self.right.release(version.slot);
+                }
+            }
+        }
+    }
+
+    fn forget_if_empty(&mut self, key: u32) {
+        let place = key as usize;
+        let has_versions = self.versions.get(place).is_some_and(|it| !it.is_empty());
+        let has_rows = self.n_waiting.get(place).is_some_and(|&n_rows| n_rows > 0);
+        if !has_versions && !has_rows {
+            self.index.remove(key);
+        }
+    }
+
+    fn restore_rows(&mut self, table: &StateTable) -> Result<()> {
+        let not_ours = || EngineError::Data {
+            message: "the saved rows are not those of this temporal join".to_owned(),
+        };
+        let port = TABLES.iter().position(|name| *name == table.name);
+        let port = port.ok_or_else(not_ours)?;
+        let input = if port == 0 {
+            &self.spec.left
+        } else {
+            &self.spec.right
+        };
+        let columns = table.batch.columns();
+        let Some((rows, [times, kinds])) = columns.split_at_checked(input.schema.fields().len())
+        else {
+            return Err(not_ours());
+        };
+        let times = times.as_primitive_opt::<Int64Type>().ok_or_else(not_ours)?;
+        let kinds = kinds.as_primitive_opt::<UInt8Type>().ok_or_else(not_ours)?;
+        let batch = RecordBatch::try_new(Arc::clone(&input.schema), rows.to_vec())?;
+        let key = columns_at(&batch, &input.key_columns)?;
+        let mut ids = Vec::new();
+        self.index.intern(&key, batch.num_rows(), &mut ids)?;
+        self.resize();
+        let store = if port == 0 {
+            &mut self.left
+        } else {
+            &mut self.right
+        };
+        let block = store.admit(batch);
+        for ((row_idx, &id), (&time_ms, &kind)) in (0_u32..)
+            .zip(&ids)
+            .zip(times.values().iter().zip(kinds.values()))
+        {
+            let kind = RowKind::from_byte(kind).ok_or_else(not_ours)?;
+            if port == 0 {
+                let has_null = key.iter().any(|column| column.is_null(row_idx as usize));
+                let row = Waiting {
+                    key: (!has_null).then_some(id),
+                    slot: self.left.keep(block, row_idx),
+                    kind,
+                    watermark_ms: NO_WATERMARK,
+                };
+                self.wait(time_ms, row);
+            } else {
+                let version = Version {
+                    time_ms,
+                    slot: self.right.keep(block, row_idx),
+                    is_deletion: kind == RowKind::Delete,
+                    watermark_ms: NO_WATERMARK,
+                };
+                self.add_version(id, version);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn picked(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<ArrayRef>> {
+    columns_at(batch, columns)
+}
+
+/// Rows with their times and kinds.
+fn saved(rows: &RowStore, slots: Vec<u32>, times: Vec<i64>, kinds: Vec<u8>) -> Result<RecordBatch> {
+    let mut columns = rows.gather_slots(slots)?.columns().to_vec();
+    columns.push(Arc::new(Int64Array::from(times)));
+    columns.push(Arc::new(UInt8Array::from(kinds)));
+    state_batch(columns)
+}
