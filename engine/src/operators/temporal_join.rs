@@ -290,10 +290,21 @@ impl TemporalJoin {
     /// The version that held at `time_ms`, as far as it had come before the row was asked for.
     fn version_of(&self, time_ms: i64, row: &Waiting) -> Option<u32> {
         let versions = self.versions.get(row.key? as usize)?;
-        let end = versions.partition_point(|version| version.time_ms <= time_ms);
-        let held = versions.iter().take(end).rev().find(|version| {
+        let had_come = |version: &Version| {
             version.watermark_ms < time_ms || version.watermark_ms <= row.watermark_ms
-        })?;
+        };
+        let end = versions.partition_point(|version| version.time_ms <= time_ms);
+        let mut earlier = versions.iter().take(end).rev();
+        let held = earlier.find(|version| had_come(version))?;
+        // For a row that came too late, versions that were over by then are forgotten.
+        let is_forgotten = row.watermark_ms != NO_WATERMARK
+            && versions
+                .iter()
+                .skip(end)
+                .any(|version| version.time_ms <= row.watermark_ms && had_come(version));
+        if is_forgotten {
+            return None;
+        }
         (!held.is_deletion).then_some(held.slot)
     }
 

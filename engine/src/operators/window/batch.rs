@@ -128,13 +128,15 @@ impl Operator for WindowBatch {
                 if !clock.is_over(*entry.key(), watermark_ms) {
                     break;
                 }
-                slots.extend(entry.remove());
+                let rows = entry.remove();
+                if self.spec.latest_first {
+                    slots.extend(rows.into_iter().rev());
+                } else {
+                    slots.extend(rows);
+                }
             }
             if slots.is_empty() {
                 continue;
-            }
-            if self.spec.latest_first {
-                slots.reverse();
             }
             let batch = kept.rows.gather_slots(slots.iter().copied())?;
             for slot in slots {

@@ -570,9 +570,9 @@ fn joins_by_time() {
                 +I NULL | 109
                 +I NULL | 105
                 +I NULL | 115
-                +I NULL | 112
-                +I 13 | NULL
                 +I 20 | NULL
+                +I 13 | NULL
+                +I NULL | 112
             "#]],
         ),
         (
@@ -619,11 +619,30 @@ fn temporal_joins_see_the_version_of_their_time() {
         )
     };
     let as_of = "rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k";
-    check(RATES, &sql(&format!("JOIN {as_of}")), expect![[r#""#]]);
+    check(RATES, &sql(&format!("JOIN {as_of}")), expect![[r#"
+        [k STRING, v INT, rate INT]
+        +I EUR | 10 | 1114
+        +I YEN | 8 | 1001
+        +I EUR | 20 | 1116
+        +I EUR | 30 | 1116
+        +I USD | 5 | 1102
+        +I EUR | 40 | 1119
+    "#]]);
     check(
         RATES,
         &sql(&format!("LEFT JOIN {as_of} AND r.rate > 1110")),
-        expect![[r#""#]],
+        expect![[r#"
+            [k STRING, v INT, rate INT]
+            +I EUR | 10 | 1114
+            +I YEN | 7 | NULL
+            +I YEN | 8 | NULL
+            +I EUR | 50 | NULL
+            +I EUR | 20 | 1116
+            +I EUR | 30 | 1116
+            +I USD | 5 | NULL
+            +I EUR | 40 | 1119
+            +I NULL | 60 | NULL
+        "#]],
     );
     let (session, folder) = events(RATES, 1, 10);
     let path = folder.path().display();
@@ -638,23 +657,23 @@ fn temporal_joins_see_the_version_of_their_time() {
     for (join, expected) in [
         (
             "FULL JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k",
-            expect![[""]],
+            expect!["a temporal join is INNER or LEFT, not FULL"],
         ),
         (
             "JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.v = r.rate",
-            expect![[""]],
+            expect!["a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"],
         ),
         (
             "JOIN events FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k",
-            expect![[""]],
+            expect!["a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"],
         ),
         (
             "JOIN rates FOR SYSTEM_TIME AS OF o.v AS r ON o.k = r.k",
-            expect![[""]],
+            expect!["a temporal join takes a time attribute of the left table, but 'o.v' is none"],
         ),
         (
             "JOIN versions FOR SYSTEM_TIME AS OF o.ts AS v ON o.k = v.k JOIN rates r ON TRUE",
-            expect![[""]],
+            expect!["[k STRING, v INT, EXPR$2 INT NOT NULL]"],
         ),
     ] {
         let message = run(&session, &sql(join).replace("r.rate FROM", "1 FROM"));
@@ -672,7 +691,46 @@ fn ranks_of_windows() {
         )
     };
     let rows = format!("{EVENTS}b,16,6\na,16,7\n");
-    check(&rows, &ranked("", "v DESC", "rn <= 2"), expect![[r#""#]]);
-    check(&rows, &ranked(", k", "ts DESC", "rn = 1"), expect![[r#""#]]);
-    check(&rows, &ranked(", k", "ts ASC", "rn = 1"), expect![[r#""#]]);
+    check(
+        &rows,
+        &ranked("", "v DESC", "rn <= 2"),
+        expect![[r#"
+        [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
+        +I a | 30 | 2024-01-01 00:00:05.000 | 1
+        +I b | 20 | 2024-01-01 00:00:05.000 | 2
+        +I a | 15 | 2024-01-01 00:00:10.000 | 1
+        +I c | 50 | 2024-01-01 00:00:15.000 | 1
+        +I b | 25 | 2024-01-01 00:00:15.000 | 2
+        +I a | 7 | 2024-01-01 00:00:20.000 | 1
+        +I b | 6 | 2024-01-01 00:00:20.000 | 2
+    "#]],
+    );
+    check(
+        &rows,
+        &ranked(", k", "ts DESC", "rn = 1"),
+        expect![[r#"
+            [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
+            +I a | 30 | 2024-01-01 00:00:05.000 | 1
+            +I b | 20 | 2024-01-01 00:00:05.000 | 1
+            +I a | 15 | 2024-01-01 00:00:10.000 | 1
+            +I c | 50 | 2024-01-01 00:00:15.000 | 1
+            +I b | 25 | 2024-01-01 00:00:15.000 | 1
+            +I a | 7 | 2024-01-01 00:00:20.000 | 1
+            +I b | 6 | 2024-01-01 00:00:20.000 | 1
+        "#]],
+    );
+    check(
+        &rows,
+        &ranked(", k", "ts ASC", "rn = 1"),
+        expect![[r#"
+        [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
+        +I a | 10 | 2024-01-01 00:00:05.000 | 1
+        +I b | 20 | 2024-01-01 00:00:05.000 | 1
+        +I a | 15 | 2024-01-01 00:00:10.000 | 1
+        +I b | 25 | 2024-01-01 00:00:15.000 | 1
+        +I c | 50 | 2024-01-01 00:00:15.000 | 1
+        +I a | 5 | 2024-01-01 00:00:20.000 | 1
+        +I b | 6 | 2024-01-01 00:00:20.000 | 1
+    "#]],
+    );
 }
