@@ -619,7 +619,10 @@ fn temporal_joins_see_the_version_of_their_time() {
         )
     };
     let as_of = "rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k";
-    check(RATES, &sql(&format!("JOIN {as_of}")), expect![[r#"
+    check(
+        RATES,
+        &sql(&format!("JOIN {as_of}")),
+        expect![[r#"
         [k STRING, v INT, rate INT]
         +I EUR | 10 | 1114
         +I YEN | 8 | 1001
@@ -627,7 +630,8 @@ fn temporal_joins_see_the_version_of_their_time() {
         +I EUR | 30 | 1116
         +I USD | 5 | 1102
         +I EUR | 40 | 1119
-    "#]]);
+    "#]],
+    );
     check(
         RATES,
         &sql(&format!("LEFT JOIN {as_of} AND r.rate > 1110")),
@@ -661,11 +665,15 @@ fn temporal_joins_see_the_version_of_their_time() {
         ),
         (
             "JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.v = r.rate",
-            expect!["a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"],
+            expect![
+                "a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"
+            ],
         ),
         (
             "JOIN events FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k",
-            expect!["a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"],
+            expect![
+                "a temporal join requires the primary key of the versioned table, with all its columns in the equality conditions of the join"
+            ],
         ),
         (
             "JOIN rates FOR SYSTEM_TIME AS OF o.v AS r ON o.k = r.k",
