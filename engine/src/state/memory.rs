@@ -80,15 +80,9 @@ impl JobMemory {
     /// Rows have been emitted. Whether there is room for them.
     #[must_use]
     pub(crate) fn add_rows(&self, n_bytes: usize) -> bool {
-        self.on_the_way.fetch_add(n_bytes, Ordering::Relaxed);
-        self.has_room(0)
-    }
-
-    /// Whether there is room for so many bytes besides what is on the way.
-    pub(crate) fn has_room(&self, n_bytes: usize) -> bool {
-        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
+        let on_the_way = self.on_the_way.fetch_add(n_bytes, Ordering::Relaxed) + n_bytes;
         let state = STATE_OF_ALL_JOBS.load(Ordering::Relaxed);
-        on_the_way.saturating_add(state).saturating_add(n_bytes) <= self.limit
+        on_the_way.saturating_add(state) <= self.limit
     }
 
     /// Rows have been taken.
@@ -109,20 +103,14 @@ impl JobMemory {
     }
 
     /// The error for rows that `name` has emitted and for which there is no room.
-    /// `n_bytes` are those that it has not emitted yet.
-    pub(crate) fn too_many_rows(&self, name: &str, n_bytes: usize) -> EngineError {
-        let on_the_way = self
-            .on_the_way
-            .load(Ordering::Relaxed)
-            .saturating_add(n_bytes);
-        let state = STATE_OF_ALL_JOBS.load(Ordering::Relaxed);
+    pub(crate) fn too_many_rows(&self, name: &str) -> EngineError {
+        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
         EngineError::ResourcesExhausted {
             message: format!(
-                "out of memory: {name} has made {} of rows in one step beside {} of state, {} are \
-                 allowed; let it make fewer, keep less, or raise the limit with \
-                 SET '{LIMIT_KEY}' = '…'",
+                "out of memory: {name} made {} of rows in one step, which with the state of all \
+                 jobs is above the {} that are allowed; let it make fewer, or raise the limit \
+                 with SET '{LIMIT_KEY}' = '…'",
                 size(on_the_way),
-                size(state),
                 size(self.limit)
             ),
         }
