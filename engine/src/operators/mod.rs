@@ -220,6 +220,8 @@ pub struct Output {
     deltas: Vec<Delta>,
     /// The job's memory; none in tests.
     memory: Option<Arc<JobMemory>>,
+    /// The node that emits.
+    node: Arc<str>,
     is_full: bool,
 }
 
@@ -246,16 +248,30 @@ impl Output {
         }
     }
 
-    /// Whether an operator that has much more to emit should return at once: there is no room for
-    /// it, or the job has been stopped. To be asked between pieces of a large output.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.is_full || self.memory.as_ref().is_some_and(|it| it.is_stopped())
+    /// To be called between pieces of a large output, which holds `n_bytes` that it has not emitted
+    /// yet.
+    ///
+    /// # Errors
+    /// If there is no room for what was emitted and for those bytes, or the job has been stopped:
+    /// then it makes no sense to go on.
+    pub fn require_room(&self, n_bytes: usize) -> Result<()> {
+        let Some(memory) = &self.memory else {
+            return Ok(());
+        };
+        if memory.is_stopped() {
+            return Err(EngineError::Stopped {
+                job: self.node.to_string(),
+            });
+        }
+        match self.is_full || !memory.has_room(n_bytes) {
+            true => Err(memory.too_many_rows(&self.node, n_bytes)),
+            false => Ok(()),
+        }
     }
 
-    /// Whether something was dropped for want of room.
-    pub(crate) fn is_full(&self) -> bool {
-        self.is_full
+    /// From now on this node emits.
+    pub(crate) fn begin(&mut self, node: &Arc<str>) {
+        self.node = Arc::clone(node);
     }
 
     /// Takes out what was emitted so far, in order.

@@ -397,7 +397,7 @@ impl Worker {
                     Some(Some(operator)) => operator.push(port_idx, delta, &ctx, &mut self.out)?,
                     _ => self.out.emit(delta),
                 }
-                self.check_room(node)?;
+                self.out.require_room(0)?;
             }
         }
         if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
@@ -412,7 +412,7 @@ impl Worker {
             }
             work.state_bytes = operator.state_bytes();
         }
-        self.check_room(node)?;
+        self.out.require_room(0)?;
         for delta in self.out.drain() {
             work.records_out += delta.num_rows() as u64;
             // From here on they count once for each reader.
@@ -422,14 +422,6 @@ impl Worker {
         work.busy = started.elapsed();
         self.walk.counters.add_work(node_idx, self.worker_idx, work);
         Ok(())
-    }
-
-    /// Fails if there was no room for what the node has emitted.
-    fn check_room(&self, node: &WalkNode) -> Result<()> {
-        match self.out.is_full() {
-            true => Err(self.walk.memory.too_many_rows(&node.name)),
-            false => Ok(()),
-        }
     }
 
     fn take_input(&mut self, node_idx: usize, port_idx: usize, port: Port) -> Vec<Delta> {

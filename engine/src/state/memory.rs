@@ -80,9 +80,15 @@ impl JobMemory {
     /// Rows have been emitted. Whether there is room for them.
     #[must_use]
     pub(crate) fn add_rows(&self, n_bytes: usize) -> bool {
-        let on_the_way = self.on_the_way.fetch_add(n_bytes, Ordering::Relaxed) + n_bytes;
+        self.on_the_way.fetch_add(n_bytes, Ordering::Relaxed);
+        self.has_room(0)
+    }
+
+    /// Whether there is room for so many bytes besides what is on the way.
+    pub(crate) fn has_room(&self, n_bytes: usize) -> bool {
+        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
         let state = STATE_OF_ALL_JOBS.load(Ordering::Relaxed);
-        on_the_way.saturating_add(state) <= self.limit
+        on_the_way.saturating_add(state).saturating_add(n_bytes) <= self.limit
     }
 
     /// Rows have been taken.
@@ -103,8 +109,12 @@ impl JobMemory {
     }
 
     /// The error for rows that `name` has emitted and for which there is no room.
-    pub(crate) fn too_many_rows(&self, name: &str) -> EngineError {
-        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
+    /// `n_bytes` are those that it has not emitted yet.
+    pub(crate) fn too_many_rows(&self, name: &str, n_bytes: usize) -> EngineError {
+        let on_the_way = self
+            .on_the_way
+            .load(Ordering::Relaxed)
+            .saturating_add(n_bytes);
         EngineError::ResourcesExhausted {
             message: format!(
                 "out of memory: {name} made {} of rows in one step, which with the state of all \
