@@ -115,12 +115,14 @@ impl JobMemory {
             .on_the_way
             .load(Ordering::Relaxed)
             .saturating_add(n_bytes);
+        let state = STATE_OF_ALL_JOBS.load(Ordering::Relaxed);
         EngineError::ResourcesExhausted {
             message: format!(
-                "out of memory: {name} made {} of rows in one step, which with the state of all \
-                 jobs is above the {} that are allowed; let it make fewer, or raise the limit \
-                 with SET '{LIMIT_KEY}' = '…'",
+                "out of memory: {name} has made {} of rows in one step beside {} of state, {} are \
+                 allowed; let it make fewer, keep less, or raise the limit with \
+                 SET '{LIMIT_KEY}' = '…'",
                 size(on_the_way),
+                size(state),
                 size(self.limit)
             ),
         }

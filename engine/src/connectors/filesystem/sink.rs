@@ -201,8 +201,76 @@ impl Sink for FileSink {
         if self.settings.overwrites {
             self.remove_replaced()?;
         }
-        while let Some((_, part)) = self.parts.pop_first() {
-            part.commit()?;
+        self.close_all()?;
+        let prepared = std::mem::take(&mut self.prepared).into_iter();
+        let closed = std::mem::take(&mut self.closed);
+        prepared
+            .map(|(_, part)| part)
+            .chain(closed)
+            .try_for_each(PartFile::show)
+    }
+
+    fn expect_checkpoints(&mut self) {
+        self.waits = true;
+    }
+
+    fn prepare(&mut self, checkpoint: u64) -> Result<Vec<StateTable>> {
+        self.close_all()?;
+        let closed = std::mem::take(&mut self.closed);
+        for part in &closed {
+            part.sync()?;
+        }
+        self.prepared
+            .extend(closed.into_iter().map(|part| (checkpoint, part)));
+        let texts = |path: fn(&PartFile) -> &PathBuf| -> ArrayRef {
+            let parts = self.prepared.iter().map(|(_, part)| part);
+            let paths = parts.map(|part| path(part).to_string_lossy().into_owned());
+            Arc::new(StringArray::from_iter_values(paths))
+        };
+        let files = RecordBatch::try_from_iter([
+            ("hidden", texts(|part| &part.hidden)),
+            ("path", texts(|part| &part.path)),
+        ])?;
+        let name: ArrayRef = Arc::new(StringArray::from(vec![self.name.clone()]));
+        let table = |name, batch| StateTable {
+            name,
+            batch,
+            key_columns: Vec::new(),
+        };
+        Ok(vec![
+            table(FILES, files),
+            table(NAME, RecordBatch::try_from_iter([("name", name)])?),
+        ])
+    }
+
+    fn commit(&mut self, checkpoint: u64) -> Result<()> {
+        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.prepared)
+            .into_iter()
+            .partition(|(number, _)| *number <= checkpoint);
+        self.prepared = rest;
+        due.into_iter().try_for_each(|(_, part)| part.show())
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables.iter().filter(|table| table.name == FILES) {
+            let hidden = texts_of(&table.batch, "hidden")?;
+            for (hidden, path) in hidden.into_iter().zip(texts_of(&table.batch, "path")?) {
+                let (hidden, path) = (PathBuf::from(hidden), PathBuf::from(path));
+                if hidden.exists() {
+                    fs::rename(&hidden, &path).map_err(|error| of_io(&path, &error))?;
+                } else if !path.exists() {
+                    let message = format!(
+                        "'{}' was written before the checkpoint and is gone",
+                        path.display()
+                    );
+                    return Err(EngineError::connector(IDENTIFIER, message));
+                }
+            }
+        }
+        for table in tables.iter().filter(|table| table.name == NAME) {
+            for name in texts_of(&table.batch, "name")? {
+                delete_hidden(&self.settings.folder, &format!(".{name}-"))?;
+            }
         }
         Ok(())
     }

@@ -30,20 +30,6 @@ fn failure_of_view(session: &Session, sql: &str) -> String {
     }
 }
 
-fn failure_of_collect(session: &Session, sql: &str) -> String {
-    let result = session.query(sql).unwrap().collect().unwrap();
-    let ResultContent::Changes(stream) = result.content else {
-        panic!("a query gives changes");
-    };
-    loop {
-        match stream.next(LONG) {
-            Ok(ChangeEvent::Delta(_)) => {}
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => return error.to_string(),
-        }
-    }
-}
-
 #[test]
 fn state_above_the_limit_names_the_operator() {
     let session = session();
@@ -51,37 +37,13 @@ fn state_above_the_limit_names_the_operator() {
     many(&session, 200_000, 200_000);
     let message = failure_of_view(&session, "SELECT n, COUNT(*) AS c FROM many GROUP BY n");
     assert!(message.starts_with("out of memory: "), "{message}");
-    assert!(message.contains("3.1 MB are allowed; "), "{message}");
-    assert!(
-        message.ends_with(
-            "are in GroupAggregate(groupBy=[n], select=[n, COUNT(*)]); keep less, for instance \
-             with 'table.exec.state.ttl', or raise the limit with SET 'tidemill.memory.limit' = '…'"
-        ),
-        "{message}"
-    );
+    let operator = "GroupAggregate(groupBy=[n], select=[n, COUNT(*)])";
+    assert!(message.contains(operator), "{message}");
+    assert!(message.contains("3.1 MB are allowed"), "{message}");
+    assert!(message.contains("SET 'tidemill.memory.limit'"), "{message}");
     // The next one works.
     let query = session.query("SELECT k, COUNT(*) AS c FROM many GROUP BY k");
     drop(query.unwrap());
-}
-
-/// Forty million pairs of a few thousand rows: the step is stopped on the way.
-#[test]
-fn a_join_that_explodes_is_stopped() {
-    let session = session();
-    session
-        .set_config("tidemill.memory.limit", "40 mb")
-        .unwrap();
-    many(&session, 20_000, 1);
-    let sql = "SELECT a.n, b.n AS m FROM many AS a JOIN many AS b ON a.k = b.k";
-    for message in [
-        failure_of_view(&session, sql),
-        failure_of_collect(&session, sql),
-    ] {
-        assert!(
-            message.starts_with("out of memory: Join(") && message.contains(" of rows in one step"),
-            "{message}"
-        );
-    }
 }
 
 #[test]
