@@ -20,6 +20,8 @@ pub mod csv;
 
 pub mod json;
 
+pub mod cdc;
+
 pub mod parquet;
 
 pub mod raw;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, SchemaRef};
 
+use crate::data::RowKind;
 use crate::data::types::FlinkType;
 use crate::error::Result;
 
@@ -57,6 +60,12 @@ pub trait Decoder: Send {
         at_end: bool,
         max_rows: usize,
     ) -> Result<Decoded, DecodeError>;
+
+    /// Takes the kinds of the rows that the last call gave; none if they are all insertions. A
+    /// line of a format of changes may be two rows, so there may be one more than `max_rows`.
+    fn take_kinds(&mut self) -> Option<Vec<RowKind>> {
+        None
+    }
 }
 
 /// What [`Decoder::decode`] has read.
@@ -101,6 +110,19 @@ pub trait Encoder: Send {
     /// # Errors
     /// `Data` if a value has no text in this format.
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends changes, for formats that have a form for them; for others all rows are the same.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn encode_changes(
+        &mut self,
+        batch: &RecordBatch,
+        _kinds: Option<&[RowKind]>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.encode(batch, out)
+    }
 
     /// Appends what ends the file. Called once, last.
     ///

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::Encoder;
+use super::cdc::CdcFormat;
 use super::csv::{CsvFormat, CsvOptions};
 use super::json::{JsonFormat, JsonOptions};
 use super::parquet::ParquetFormat;
 use super::raw::RawFormat;
 use crate::catalog::options::{OptionSpec, TableOptions};
+use crate::data::ChangelogMode;
 use crate::error::Result;
 
 /// How the files of a table are read and written.
@@ -19,13 +21,16 @@ pub enum FileFormat {
     Csv(Arc<CsvFormat>),
     /// Lines of JSON.
     Json(Arc<JsonFormat>),
+    /// Lines of changes.
+    Cdc(Arc<CdcFormat>),
     /// Columns.
     Parquet(ParquetFormat),
     /// Lines.
     Raw(Arc<RawFormat>),
 }
 
-const IDENTIFIERS: &str = "csv, json, parquet, raw";
+const IDENTIFIERS: &str =
+    "canal-json, csv, debezium-json, json, maxwell-json, ogg-json, parquet, raw";
 
 impl FileFormat {
     /// The options of the format with this identifier, or nothing if there is no such format.
@@ -36,7 +41,7 @@ impl FileFormat {
             "json" => JsonOptions::SPECS,
             "parquet" => ParquetFormat::SPECS,
             "raw" => RawFormat::SPECS,
-            _ => &[],
+            other => CdcFormat::specs(other),
         }
     }
 
@@ -56,9 +61,21 @@ impl FileFormat {
             )))),
             "parquet" => Ok(Self::Parquet(ParquetFormat::read(options, schema)?)),
             "raw" => Ok(Self::Raw(Arc::new(RawFormat::read(options, schema)?))),
-            _ => Err(options.error(format!(
-                "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
-            ))),
+            other => match CdcFormat::read(other, options, schema)? {
+                Some(format) => Ok(Self::Cdc(Arc::new(format))),
+                None => Err(options.error(format!(
+                    "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
+                ))),
+            },
+        }
+    }
+
+    /// The kinds of rows that the format can read and write.
+    #[must_use]
+    pub fn changelog_mode(&self) -> ChangelogMode {
+        match self {
+            Self::Cdc(_) => ChangelogMode::ALL,
+            _ => ChangelogMode::INSERT_ONLY,
         }
     }
 
@@ -70,6 +87,7 @@ impl FileFormat {
         match self {
             Self::Csv(format) => format.encoder(),
             Self::Json(format) => format.encoder(),
+            Self::Cdc(format) => format.encoder(),
             Self::Parquet(format) => format.encoder(),
             Self::Raw(format) => Ok(format.encoder()),
         }

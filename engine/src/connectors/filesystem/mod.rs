@@ -46,6 +46,7 @@ use super::{
     Boundedness, ConnectorFactory, ConnectorTable, MetadataKey, SinkFactory, Source, SourceReader,
 };
 use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
+use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::formats::DecodeFormat as _;
 use crate::formats::registry::FileFormat;
@@ -221,6 +222,10 @@ impl Source for FileSource {
         }
     }
 
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.format.changelog_mode()
+    }
+
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>> {
         let layout = self.partitioning.layout(projection)?;
         let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
@@ -232,6 +237,10 @@ impl Source for FileSource {
                     Box::new(TextReader::new(files, decoder, layout))
                 }
                 FileFormat::Json(format) => {
+                    let decoder = format.decoder(&layout.file_projection)?;
+                    Box::new(TextReader::new(files, decoder, layout))
+                }
+                FileFormat::Cdc(format) => {
                     let decoder = format.decoder(&layout.file_projection)?;
                     Box::new(TextReader::new(files, decoder, layout))
                 }

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::take_record_batch;
 
 use super::IDENTIFIER;
 use super::listing::of_io;
@@ -58,7 +57,7 @@ pub(super) struct FileSinkFactory {
 
 impl SinkFactory for FileSinkFactory {
     fn changelog_mode(&self) -> ChangelogMode {
-        ChangelogMode::INSERT_ONLY
+        self.format.changelog_mode()
     }
 
     fn create(&self) -> Result<Box<dyn Sink>> {
@@ -110,7 +109,7 @@ impl FileSink {
         Ok(rows)
     }
 
-    fn append(&mut self, folder: &str, batch: &RecordBatch) -> Result<()> {
+    fn append(&mut self, folder: &str, delta: &Delta) -> Result<()> {
         if !self.parts.contains_key(folder) {
             let path = self.settings.folder.join(folder);
             let name = format!("{}-{}", self.name, self.n_files);
@@ -119,7 +118,9 @@ impl FileSink {
             self.parts.insert(folder.to_owned(), part);
         }
         match self.parts.get_mut(folder) {
-            Some(part) => part.append(&batch.project(&self.file_columns)?),
+            Some(part) => {
+                part.append(&delta.with_batch(delta.batch().project(&self.file_columns)?)?)
+            }
             None => Ok(()),
         }
     }
@@ -158,11 +159,10 @@ impl Sink for FileSink {
             return Ok(());
         }
         if self.settings.partitioning.keys.is_empty() {
-            return self.append("", delta.batch());
+            return self.append("", delta);
         }
         for (folder, rows) in self.rows_by_folder(delta)? {
-            let batch = take_record_batch(delta.batch(), &UInt32Array::from(rows))?;
-            self.append(&folder, &batch)?;
+            self.append(&folder, &delta.take(&UInt32Array::from(rows))?)?;
         }
         Ok(())
     }
@@ -339,8 +339,9 @@ impl PartFile {
         })
     }
 
-    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.encoder.encode(batch, &mut self.bytes)?;
+    fn append(&mut self, delta: &Delta) -> Result<()> {
+        let (batch, kinds) = (delta.batch(), delta.kinds());
+        self.encoder.encode_changes(batch, kinds, &mut self.bytes)?;
         self.write()
     }
 

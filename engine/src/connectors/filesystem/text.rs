@@ -92,7 +92,10 @@ impl TextReader {
             }
             if decoded.batch.num_rows() > 0 {
                 let batch = self.layout.complete(&current.path, decoded.batch)?;
-                return Ok(Some(Delta::insert_only(batch)));
+                return Ok(Some(match self.decoder.take_kinds() {
+                    Some(kinds) => Delta::try_new(batch, kinds)?,
+                    None => Delta::insert_only(batch),
+                }));
             }
             if decoded.n_bytes > 0 {
                 continue;

@@ -211,17 +211,17 @@ impl JsonDecoder {
     }
 }
 
-struct CellError {
-    value: String,
-    message: String,
+pub(super) struct CellError {
+    pub(super) value: String,
+    pub(super) message: String,
 }
 
 /// A column, or the first row that is broken and why.
-type Column<T = ArrayRef> = Result<T, (usize, CellError)>;
+pub(super) type Column<T = ArrayRef> = Result<T, (usize, CellError)>;
 
 static NULL: Json<'static> = Json::Null;
 
-fn decode_column(field: &Field, cells: &[&Json<'_>], options: &JsonOptions) -> Column {
+pub(super) fn decode_column(field: &Field, cells: &[&Json<'_>], options: &JsonOptions) -> Column {
     let reader = ColumnReader { field, options };
     match field.data_type() {
         DataType::Utf8 => reader.strings(cells),

@@ -38,6 +38,19 @@ impl JsonEncoder {
         Ok(Self { options, text })
     }
 
+    /// Appends the object of one row.
+    pub(super) fn write_row(
+        &self,
+        batch: &RecordBatch,
+        row_idx: usize,
+        out: &mut String,
+    ) -> Result<()> {
+        let schema = batch.schema_ref();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let columns = batch.columns().iter().map(|column| &**column);
+        self.write_object(names.zip(columns), row_idx, out)
+    }
+
     fn write_object<'a>(
         &self,
         fields: impl Iterator<Item = (&'a str, &'a dyn Array)>,
@@ -157,12 +170,9 @@ impl JsonEncoder {
 
 impl Encoder for JsonEncoder {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let schema = batch.schema();
         let mut line = String::new();
         for row_idx in 0..batch.num_rows() {
-            let names = schema.fields().iter().map(|field| field.name().as_str());
-            let columns = batch.columns().iter().map(|column| &**column);
-            self.write_object(names.zip(columns), row_idx, &mut line)?;
+            self.write_row(batch, row_idx, &mut line)?;
             line.push('\n');
             out.extend_from_slice(line.as_bytes());
             line.clear();
@@ -172,7 +182,7 @@ impl Encoder for JsonEncoder {
 }
 
 /// Refuses types that Flink's json does not have.
-pub(super) fn check_type(field: &Field) -> Result<()> {
+pub(in crate::formats) fn check_type(field: &Field) -> Result<()> {
     match field.data_type() {
         DataType::Utf8
         | DataType::Boolean

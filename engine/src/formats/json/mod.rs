@@ -18,9 +18,10 @@
 //! its text. Control characters may stand in texts as they are.
 //!
 //! Source: `org.apache.flink.formats.json`, Flink 2.3.0.
+pub(super) mod cells;
 mod decode;
 mod encode;
-mod scan;
+pub(super) mod scan;
 
 #[cfg(test)]
 mod tests;
@@ -93,16 +94,11 @@ impl JsonOptions {
     /// # Errors
     /// `Options` if one is malformed.
     pub fn read(options: &TableOptions<'_>) -> Result<Self> {
-        let flag = |key| Ok::<_, EngineError>(options.flag(key)?.unwrap_or(false));
         // How Flink parses, not what: there is one parser here.
-        flag("json.decode.json-parser.enabled")?;
+        options.flag("json.decode.json-parser.enabled")?;
         let this = Self {
-            fail_on_missing_field: flag("json.fail-on-missing-field")?,
-            ignore_parse_errors: flag("json.ignore-parse-errors")?,
-            timestamps: timestamp_format(options)?,
-            map_null_key: map_null_key(options)?,
-            plain_decimals: flag("json.encode.decimal-as-plain-number")?,
-            ignore_null_fields: flag("json.encode.ignore-null-fields")?,
+            fail_on_missing_field: options.flag("json.fail-on-missing-field")?.unwrap_or(false),
+            ..Self::read_prefixed(options, "json")?
         };
         if this.fail_on_missing_field && this.ignore_parse_errors {
             return Err(options.error(
@@ -111,10 +107,30 @@ impl JsonOptions {
         }
         Ok(this)
     }
+
+    /// Reads what a format that writes JSON within its lines has in common with this one; its
+    /// options begin with `prefix`.
+    ///
+    /// # Errors
+    /// `Options` if one is malformed.
+    pub fn read_prefixed(options: &TableOptions<'_>, prefix: &str) -> Result<Self> {
+        let flag = |key: &str| {
+            let value = options.flag(&format!("{prefix}.{key}"))?;
+            Ok::<_, EngineError>(value.unwrap_or(false))
+        };
+        Ok(Self {
+            fail_on_missing_field: false,
+            ignore_parse_errors: flag("ignore-parse-errors")?,
+            timestamps: timestamp_format(options, prefix)?,
+            map_null_key: map_null_key(options, prefix)?,
+            plain_decimals: flag("encode.decimal-as-plain-number")?,
+            ignore_null_fields: flag("encode.ignore-null-fields")?,
+        })
+    }
 }
 
-fn timestamp_format(options: &TableOptions<'_>) -> Result<TimestampFormat> {
-    let key = "json.timestamp-format.standard";
+fn timestamp_format(options: &TableOptions<'_>, prefix: &str) -> Result<TimestampFormat> {
+    let key = &format!("{prefix}.timestamp-format.standard");
     match options.text(key) {
         None | Some("SQL") => Ok(TimestampFormat::Sql),
         Some("ISO-8601") => Ok(TimestampFormat::Iso8601),
@@ -122,9 +138,10 @@ fn timestamp_format(options: &TableOptions<'_>) -> Result<TimestampFormat> {
     }
 }
 
-fn map_null_key(options: &TableOptions<'_>) -> Result<MapNullKey> {
-    let key = "json.map-null-key.mode";
-    let literal = options.text("json.map-null-key.literal").unwrap_or("null");
+fn map_null_key(options: &TableOptions<'_>, prefix: &str) -> Result<MapNullKey> {
+    let key = &format!("{prefix}.map-null-key.mode");
+    let literal = options.text(&format!("{prefix}.map-null-key.literal"));
+    let literal = literal.unwrap_or("null");
     match options.text(key).map(str::to_ascii_uppercase).as_deref() {
         None | Some("FAIL") => Ok(MapNullKey::Fail),
         Some("DROP") => Ok(MapNullKey::Drop),

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 200;
 
 /// A value; numbers are kept as their text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json<'a> {
+pub(in crate::formats) enum Json<'a> {
     Null,
     Bool(bool),
     Number(&'a str),
@@ -21,20 +21,20 @@ pub(super) enum Json<'a> {
 }
 
 /// What is wrong, in words.
-pub(super) type ScanError = &'static str;
+pub(in crate::formats) type ScanError = &'static str;
 
 const CUT: ScanError = "the JSON ends too early";
 
 /// A place in the bytes of one line.
 #[derive(Debug, Clone)]
-pub(super) struct Scanner<'a> {
+pub(in crate::formats) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(in crate::formats) fn new(text: &'a str) -> Self {
         Self {
             text,
             at: 0,
@@ -43,7 +43,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no white space, not taken.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(in crate::formats) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
@@ -66,7 +66,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Calls `field` with each name of the object that is next; it must take the value.
-    pub(super) fn object(
+    pub(in crate::formats) fn object(
         &mut self,
         mut field: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ScanError>,
     ) -> Result<(), ScanError> {
@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Calls `element` for each element of the array that is next; it must take the value.
-    pub(super) fn array(
+    pub(in crate::formats) fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), ScanError>,
     ) -> Result<(), ScanError> {
@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes any value.
-    pub(super) fn value(&mut self) -> Result<Json<'a>, ScanError> {
+    pub(in crate::formats) fn value(&mut self) -> Result<Json<'a>, ScanError> {
         match self.peek().ok_or(CUT)? {
             b'{' => {
                 let mut fields = Vec::new();
@@ -165,7 +165,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over any value.
-    pub(super) fn skip(&mut self) -> Result<(), ScanError> {
+    pub(in crate::formats) fn skip(&mut self) -> Result<(), ScanError> {
         match self.peek().ok_or(CUT)? {
             b'{' => self.object(|this, _| this.skip()),
             b'[' => self.array(Self::skip),
