@@ -204,6 +204,7 @@ const SYNTAX: &[&str] = &[
     "cast",
     "cumulate",
     "descriptor",
+    "from_changelog",
     "hop_end",
     "hop_proctime",
     "hop_rowtime",
@@ -226,6 +227,7 @@ const SYNTAX: &[&str] = &[
     "session_rowtime",
     "session_start",
     "similar",
+    "to_changelog",
     "try_cast",
     "tumble_end",
     "tumble_proctime",
@@ -237,9 +239,7 @@ const SYNTAX: &[&str] = &[
 const NOT_YET: &[&str] = &[
     "assignment",
     "default",
-    "from_changelog",
     "ml_evaluate",
     "ml_predict",
-    "to_changelog",
     "vector_search",
 ];

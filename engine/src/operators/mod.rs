@@ -19,6 +19,8 @@ mod aggregates;
 
 pub mod calc;
 
+pub mod changelog;
+
 pub mod current_watermark;
 
 pub mod expand;

@@ -20,6 +20,7 @@ use crate::connectors::Source;
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
+use crate::plan::changelog::ChangelogRelations;
 use crate::plan::correlate::TableFunctions;
 use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
@@ -162,6 +163,7 @@ impl<'a> BindContext<'a> {
                 Arc::new(WindowRelations::new(options)),
                 Arc::new(SetOperations),
                 Arc::new(SnapshotRelations),
+                Arc::new(ChangelogRelations),
                 Arc::new(TableFunctions::new(options, functions.table_functions())),
             ],
         }

@@ -42,6 +42,8 @@ pub mod set_all;
 
 pub mod star;
 
+pub mod changelog;
+
 pub mod bind;
 
 pub mod rules;

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::logical_expr::UserDefinedLogicalNodeCore as _;
 use datafusion::logical_expr::logical_plan::Extension;
 
 use super::{Built, GraphBuilder, physical};
+use crate::data::{ChangelogMode, RowKind};
 use crate::error::{EngineError, Result};
-use crate::operators::CorrelateSpec;
+use crate::operators::changelog::{ChangelogSpec, ChangelogWay};
+use crate::operators::{CorrelateSpec, Emission};
+use crate::plan::changelog::ChangelogRows;
+use crate::plan::context::validation;
 use crate::plan::correlate::Correlate;
 use crate::plan::temporal::TemporalJoin;
 use crate::plan::text;
@@ -25,10 +30,50 @@ impl GraphBuilder {
         if let Some(join) = node.downcast_ref::<TemporalJoin>() {
             return self.temporal_join(join);
         }
+        if let Some(rows) = node.downcast_ref::<ChangelogRows>() {
+            return self.changelog_rows(rows);
+        }
         Err(EngineError::unsupported(format!(
             "the relation {}",
             extension.node.name()
         )))
+    }
+
+    fn changelog_rows(&mut self, rows: &ChangelogRows) -> Result<Built> {
+        // Every change is a row of its own, whoever reads the rows.
+        let options = self.options;
+        if rows.way == ChangelogWay::To {
+            self.options.emission = Emission::RowByRow;
+        }
+        let input = self.query(&rows.input);
+        self.options = options;
+        let input = input?;
+        let mode = match rows.way {
+            ChangelogWay::To => ChangelogMode::INSERT_ONLY,
+            ChangelogWay::From(_) if !input.mode.is_insert_only() => {
+                return Err(validation(
+                    "FROM_CHANGELOG takes an append-only table; its input is updating".to_owned(),
+                ));
+            }
+            ChangelogWay::From(_) => ChangelogMode {
+                update_before: rows.codes.has(RowKind::UpdateBefore),
+                update_after: rows.codes.has(RowKind::UpdateAfter),
+                delete: rows.codes.has(RowKind::Delete),
+            },
+        };
+        let schema = Arc::new(rows.schema().as_arrow().clone());
+        let spec = ChangelogSpec {
+            way: rows.way,
+            codes: rows.codes.clone(),
+            schema: Arc::clone(&schema),
+        };
+        Ok(self.add(
+            rows.describe(),
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Forward)],
+            schema,
+            mode,
+        ))
     }
 
     fn correlate(

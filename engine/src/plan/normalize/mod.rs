@@ -46,6 +46,7 @@ use literals::{
 use predicates::{overlaps, typed_call};
 
 use crate::error::{EngineError, Result};
+use crate::plan::changelog::is_changelog_function;
 use crate::plan::window::relation::is_window;
 use crate::sql::hints::table_options;
 
@@ -547,7 +548,11 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
         TableFactor::TableFunction {
             expr: Expr::Function(function),
             ..
-        } if is_window(&function.name.to_string()) => return None,
+        } if is_window(&function.name.to_string())
+            || is_changelog_function(&function.name.to_string()) =>
+        {
+            return None;
+        }
         TableFactor::TableFunction { expr, .. } => relation_function(&expr.to_string()),
         TableFactor::Function { name, .. } if is_table_call(&name.to_string()) => return None,
         TableFactor::Function { name, .. } => relation_function(&name.to_string()),
@@ -555,7 +560,9 @@ pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
             name,
             args: Some(_),
             ..
-        } if is_window(&name.to_string()) => return None,
+        } if is_window(&name.to_string()) || is_changelog_function(&name.to_string()) => {
+            return None;
+        }
         TableFactor::Table {
             name,
             args: Some(_),
