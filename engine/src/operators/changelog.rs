@@ -5,7 +5,8 @@
 //!   +U │ 1 │ b    ◀─from─   +I │ UPDATE_AFTER  │ 1 │ b
 //! ```
 //!
-//! Both keep no state. A kind without a code, or a code without a kind, takes the row out.
+//! Both keep no state. A kind without a code takes the row out; a code without a kind ends the job,
+//! or takes the row out if that is asked for.
 
 use std::sync::Arc;
 
@@ -66,8 +67,13 @@ impl OpCodes {
 pub enum ChangelogWay {
     /// TO_CHANGELOG: the code is the first column of what leaves.
     To,
-    /// FROM_CHANGELOG: the code is this column of what comes.
-    From(usize),
+    /// FROM_CHANGELOG: the code is a column of what comes.
+    From {
+        /// The column of the codes.
+        column: usize,
+        /// Whether rows with an unknown code are left out; they are an error otherwise.
+        skips_unknown: bool,
+    },
 }
 
 /// A TO_CHANGELOG or FROM_CHANGELOG.
@@ -101,7 +107,10 @@ impl Operator for Changelog {
     ) -> Result<()> {
         out.emit(match self.spec.way {
             ChangelogWay::To => self.to_rows(&delta)?,
-            ChangelogWay::From(column) => self.from_rows(&delta, column)?,
+            ChangelogWay::From {
+                column,
+                skips_unknown,
+            } => self.from_rows(&delta, column, skips_unknown)?,
         });
         Ok(())
     }
@@ -131,7 +140,19 @@ impl Changelog {
         Delta::insert_only(batch).with_watermarks(kept.watermarks().cloned())
     }
 
-    fn from_rows(&self, delta: &Delta, column: usize) -> Result<Delta> {
+    fn unknown(&self, code: &str) -> EngineError {
+        let known: Vec<&str> = (self.spec.codes.0.iter())
+            .map(|(_, known)| known.as_str())
+            .collect();
+        EngineError::Data {
+            message: format!(
+                "Received invalid op code '{code}'. Defined op codes are: [{}].",
+                known.join(", ")
+            ),
+        }
+    }
+
+    fn from_rows(&self, delta: &Delta, column: usize, skips_unknown: bool) -> Result<Delta> {
         let codes = delta
             .batch()
             .columns()
@@ -141,9 +162,13 @@ impl Changelog {
         let codes = codes.as_string::<i32>();
         let (mut rows, mut kinds) = (Vec::new(), Vec::new());
         for (row_idx, code) in (0_u32..).zip(codes) {
-            if let Some(kind) = code.and_then(|code| self.spec.codes.kind(code)) {
-                rows.push(row_idx);
-                kinds.push(kind);
+            match code.and_then(|code| self.spec.codes.kind(code)) {
+                Some(kind) => {
+                    rows.push(row_idx);
+                    kinds.push(kind);
+                }
+                None if skips_unknown => {}
+                None => return Err(self.unknown(code.unwrap_or("null"))),
             }
         }
         let kept = delta.take(&UInt32Array::from(rows))?;

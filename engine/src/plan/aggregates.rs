@@ -301,7 +301,10 @@ fn check_types(function: AggregateFunction, distinct: bool, arguments: &[FieldRe
         root,
         T::IntervalYearMonth { .. } | T::IntervalDayTime { .. }
     );
-    let has_no_order = is_binary || is_map_or_row || is_interval || matches!(root, T::Array(_));
+    let has_no_order = is_binary
+        || is_map_or_row
+        || is_interval
+        || matches!(root, T::Array(_) | T::Variant | T::Bitmap);
     let message = match function {
         AggregateFunction::Min | AggregateFunction::Max if has_no_order => {
             let word = if function == AggregateFunction::Min {

@@ -52,7 +52,13 @@ pub fn is_changelog_function(name: &str) -> bool {
 
 impl ChangelogRows {
     /// `op` is the name of the column of codes.
-    fn try_new(input: LogicalPlan, is_to: bool, op: &str, codes: OpCodes) -> DfResult<Self> {
+    fn try_new(
+        input: LogicalPlan,
+        is_to: bool,
+        call: &Arguments,
+        codes: OpCodes,
+    ) -> DfResult<Self> {
+        let op = call.op.as_deref().unwrap_or("op");
         let schema = input.schema();
         let columns = schema.iter().map(|(_, field)| (None, Arc::clone(field)));
         let mut fields: Vec<(Option<TableReference>, FieldRef)> = columns.collect();
@@ -64,19 +70,22 @@ impl ChangelogRows {
             let place = fields.iter().position(|(_, field)| field.name() == op);
             let Some(place) = place else {
                 return Err(validation(format!(
-                    "the op column '{op}' does not exist in the input table"
+                    "The op column '{op}' does not exist in the input schema."
                 ))
                 .into());
             };
             let (_, field) = fields.remove(place);
             if *field.data_type() != DataType::Utf8 {
                 return Err(validation(format!(
-                    "the op column '{op}' must be of STRING type, but was '{}'",
+                    "The op column '{op}' must be of STRING type, but was '{}'.",
                     FlinkType::from_field(&field).root_text()
                 ))
                 .into());
             }
-            ChangelogWay::From(place)
+            ChangelogWay::From {
+                column: place,
+                skips_unknown: call.skips_unknown,
+            }
         };
         let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
         Ok(Self {
@@ -92,7 +101,7 @@ impl ChangelogRows {
     pub fn describe(&self) -> String {
         let name = match self.way {
             ChangelogWay::To => "TO_CHANGELOG",
-            ChangelogWay::From(_) => "FROM_CHANGELOG",
+            ChangelogWay::From { .. } => "FROM_CHANGELOG",
         };
         let names: Vec<&str> = self
             .schema
@@ -194,8 +203,7 @@ impl RelationPlanner for ChangelogRelations {
             None => OpCodes::names(),
             Some(mapping) => codes_of(&name, mapping)?,
         };
-        let op = arguments.op.as_deref().unwrap_or("op");
-        let node = ChangelogRows::try_new(input, is_to, op, codes)?;
+        let node = ChangelogRows::try_new(input, is_to, &arguments, codes)?;
         let plan = LogicalPlan::Extension(Extension {
             node: Arc::new(node),
         });
@@ -234,11 +242,13 @@ struct Arguments {
     input: Option<SqlExpr>,
     op: Option<String>,
     op_mapping: Option<SqlExpr>,
+    /// `invalid_op_handling => 'SKIP'`.
+    skips_unknown: bool,
 }
 
 impl Arguments {
     fn read(name: &str, arguments: &[FunctionArg]) -> Result<Self> {
-        const NAMES: [&str; 3] = ["input", "op", "op_mapping"];
+        const NAMES: [&str; 4] = ["input", "op", "op_mapping", "invalid_op_handling"];
         let mut read = Self::default();
         for (place, argument) in arguments.iter().enumerate() {
             let (parameter, argument) = match argument {
@@ -260,6 +270,15 @@ impl Arguments {
                 Some("input") => read.input = Some(value.clone()),
                 Some("op") => read.op = Some(descriptor(name, value)?),
                 Some("op_mapping") => read.op_mapping = Some(value.clone()),
+                Some("invalid_op_handling") if name == "FROM_CHANGELOG" => {
+                    let mut texts = Vec::new();
+                    texts_of(value, &mut texts);
+                    read.skips_unknown = match texts.as_slice() {
+                        [text] if text == "SKIP" => true,
+                        [text] if text == "FAIL" => false,
+                        _ => return Err(invalid(name)),
+                    };
+                }
                 Some("") => {}
                 _ => return Err(invalid(name)),
             }
@@ -386,7 +405,15 @@ fn codes_of(name: &str, mapping: &SqlExpr) -> Result<OpCodes> {
             codes.push((kind_of(kind)?, code.to_owned()));
         }
     }
-    Ok(OpCodes(codes))
+    let codes = OpCodes(codes);
+    if !is_to && codes.has(RowKind::UpdateAfter) && !codes.has(RowKind::UpdateBefore) {
+        return Err(validation(
+            "The 'op_mapping' must include UPDATE_BEFORE for retract mode. Upsert mode (without \
+             UPDATE_BEFORE) is not supported in this version."
+                .to_owned(),
+        ));
+    }
+    Ok(codes)
 }
 
 fn kind_of(name: &str) -> Result<RowKind> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::distinct::Distinct;
 use super::foreign::Foreign;
 use super::{
-    Accumulator, AggregateFunction, AggregateInput, Folded, bag, count, counted_rows, json,
+    Accumulator, AggregateFunction, AggregateInput, Folded, bag, bitmap, count, counted_rows, json,
     min_max, only, ordered, sum,
 };
 use crate::error::{EngineError, Result};
@@ -304,6 +304,9 @@ fn accumulator(
             Ok(bag::percentile(percentages(call)?, is_array))
         }
         (F::SingleValue, [argument]) => bag::single_value(argument),
+        (F::Bitmap { operation, counts }, [_]) => {
+            Ok(bitmap::bitmap(operation, counts, input_retracts))
+        }
         (function, arguments) => Err(EngineError::internal(format!(
             "{} of {} arguments",
             function.name(),

@@ -7,6 +7,7 @@
 //! | MIN, MAX, FIRST_VALUE, LAST_VALUE, SINGLE_VALUE, LISTAGG | the argument's type |
 //! | COLLECT, ARRAY_AGG | MULTISET and ARRAY of the argument's type |
 //! | JSON_ARRAYAGG, JSON_OBJECTAGG | VARCHAR(2000) NOT NULL |
+//! | BITMAP_…_AGG, BITMAP_…_CARDINALITY_AGG | BITMAP, BIGINT |
 //! | PERCENTILE | DOUBLE, or ARRAY&lt;DOUBLE&gt; for an array of percentages |
 //!
 //! A result is NOT NULL if the argument is and every group has a row that counts, that is, under
@@ -21,6 +22,7 @@ use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef};
 
+use super::bitmap::SetOperation;
 use super::counted_rows;
 use crate::data::types::{FlinkType, TYPE_KEY, TypeRoot};
 use crate::error::{EngineError, Result};
@@ -72,10 +74,17 @@ pub enum AggregateFunction {
     Percentile,
     /// The value of the only row, which may be NULL; several rows are an error.
     SingleValue,
+    /// A set of integers; ignores NULL.
+    Bitmap {
+        /// How the rows make the set.
+        operation: SetOperation,
+        /// Whether the number of its members is the result.
+        counts: bool,
+    },
 }
 
 /// What [`AggregateFunction::find`] looks through.
-const NAMES: [(&str, AggregateFunction); 18] = [
+const NAMES: &[(&str, AggregateFunction)] = &[
     ("count", AggregateFunction::Count),
     (
         "approx_count_distinct",
@@ -114,15 +123,69 @@ const NAMES: [(&str, AggregateFunction); 18] = [
         AggregateFunction::JsonObjectAgg { keep_nulls: false },
     ),
     ("percentile", AggregateFunction::Percentile),
+    ("single_value", AggregateFunction::SingleValue),
+    (
+        "bitmap_build_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Build,
+            counts: false,
+        },
+    ),
+    (
+        "bitmap_build_cardinality_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Build,
+            counts: true,
+        },
+    ),
+    (
+        "bitmap_or_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Or,
+            counts: false,
+        },
+    ),
+    (
+        "bitmap_or_cardinality_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Or,
+            counts: true,
+        },
+    ),
+    (
+        "bitmap_and_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::And,
+            counts: false,
+        },
+    ),
+    (
+        "bitmap_and_cardinality_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::And,
+            counts: true,
+        },
+    ),
+    (
+        "bitmap_xor_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Xor,
+            counts: false,
+        },
+    ),
+    (
+        "bitmap_xor_cardinality_agg",
+        AggregateFunction::Bitmap {
+            operation: SetOperation::Xor,
+            counts: true,
+        },
+    ),
 ];
 
 impl AggregateFunction {
     /// The function of this lower-case name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        if name == "single_value" {
-            return Some(Self::SingleValue);
-        }
         NAMES
             .iter()
             .find(|(known, _)| *known == name)
@@ -134,7 +197,6 @@ impl AggregateFunction {
         NAMES
             .iter()
             .map(|(name, _)| *name)
-            .chain(std::iter::once("single_value"))
             .filter(|name| !name.starts_with(['_', '$']))
     }
 
@@ -159,6 +221,38 @@ impl AggregateFunction {
             Self::JsonObjectAgg { .. } => "JSON_OBJECTAGG",
             Self::Percentile => "PERCENTILE",
             Self::SingleValue => "SINGLE_VALUE",
+            Self::Bitmap {
+                operation: SetOperation::Build,
+                counts: false,
+            } => "BITMAP_BUILD_AGG",
+            Self::Bitmap {
+                operation: SetOperation::Build,
+                counts: true,
+            } => "BITMAP_BUILD_CARDINALITY_AGG",
+            Self::Bitmap {
+                operation: SetOperation::Or,
+                counts: false,
+            } => "BITMAP_OR_AGG",
+            Self::Bitmap {
+                operation: SetOperation::Or,
+                counts: true,
+            } => "BITMAP_OR_CARDINALITY_AGG",
+            Self::Bitmap {
+                operation: SetOperation::And,
+                counts: false,
+            } => "BITMAP_AND_AGG",
+            Self::Bitmap {
+                operation: SetOperation::And,
+                counts: true,
+            } => "BITMAP_AND_CARDINALITY_AGG",
+            Self::Bitmap {
+                operation: SetOperation::Xor,
+                counts: false,
+            } => "BITMAP_XOR_AGG",
+            Self::Bitmap {
+                operation: SetOperation::Xor,
+                counts: true,
+            } => "BITMAP_XOR_CARDINALITY_AGG",
         }
     }
 
@@ -171,7 +265,7 @@ impl AggregateFunction {
         NAMES
             .iter()
             .find(|(_, function)| *function == self)
-            .map_or("single_value", |(name, _)| name)
+            .map_or("", |(name, _)| name)
     }
 
     /// Whether the function takes IGNORE NULLS and RESPECT NULLS.
@@ -196,6 +290,11 @@ impl AggregateFunction {
             Self::Sum | Self::SumZero | Self::Avg | Self::WelfordM2 => "<NUMERIC>",
             Self::Percentile => "<NUMERIC>, <NUMERIC>",
             Self::JsonObjectAgg { .. } => "<CHARACTER>, <ANY>",
+            Self::Bitmap {
+                operation: SetOperation::Build,
+                ..
+            } => "<INTEGER>",
+            Self::Bitmap { .. } => "<BITMAP>",
             _ => "<ANY>",
         }
     }
@@ -328,6 +427,20 @@ impl AggregateFunction {
             (Self::JsonObjectAgg { .. }, key) if *key != DataType::Utf8 => Err(not_taken()),
             (Self::JsonArrayAgg { .. } | Self::JsonObjectAgg { .. }, _) => {
                 Ok(FlinkType::not_null(TypeRoot::Varchar(2000)).to_arrow_field(name))
+            }
+            (Self::Bitmap { operation, counts }, data_type) => {
+                let fits = match operation {
+                    SetOperation::Build => matches!(
+                        data_type,
+                        DataType::Int8 | DataType::Int16 | DataType::Int32
+                    ),
+                    _ => FlinkType::from_field(argument).root == TypeRoot::Bitmap,
+                };
+                match (fits, counts) {
+                    (false, _) => Err(not_taken()),
+                    (true, true) => Ok(Field::new(name, DataType::Int64, true)),
+                    (true, false) => Ok(FlinkType::nullable(TypeRoot::Bitmap).to_arrow_field(name)),
+                }
             }
             (Self::Count | Self::ApproxCountDistinct, _) => Ok(counts()),
         }

@@ -22,11 +22,16 @@ mod bag;
 
 mod json;
 
+mod bitmap;
+
 mod values;
 
 mod distinct;
 
 mod foreign;
+
+#[cfg(test)]
+mod tests;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::BooleanBuffer;

@@ -50,12 +50,12 @@ impl GraphBuilder {
         let input = input?;
         let mode = match rows.way {
             ChangelogWay::To => ChangelogMode::INSERT_ONLY,
-            ChangelogWay::From(_) if !input.mode.is_insert_only() => {
+            ChangelogWay::From { .. } if !input.mode.is_insert_only() => {
                 return Err(validation(
                     "FROM_CHANGELOG takes an append-only table; its input is updating".to_owned(),
                 ));
             }
-            ChangelogWay::From(_) => ChangelogMode {
+            ChangelogWay::From { .. } => ChangelogMode {
                 update_before: rows.codes.has(RowKind::UpdateBefore),
                 update_after: rows.codes.has(RowKind::UpdateAfter),
                 delete: rows.codes.has(RowKind::Delete),
