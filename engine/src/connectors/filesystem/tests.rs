@@ -202,7 +202,8 @@ fn what_is_wrong_with_the_options_is_said() {
     };
     assert!(
         error("/x", &[("format", "xml")])
-            .contains("unknown format 'xml'; formats that exist: csv, json, parquet, raw")
+            .contains("unknown format 'xml'; formats that exist: canal-json, csv, debezium-json, json, maxwell-json, ogg-json, \
+             parquet, raw")
     );
     assert!(
         error("/x", &[("csv.ignore-parse-error", "true")])

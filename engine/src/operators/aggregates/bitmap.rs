@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeBinaryArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, LargeBinaryArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use roaring::RoaringBitmap;

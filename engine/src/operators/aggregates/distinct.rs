@@ -97,11 +97,14 @@ impl Distinct {
         let (mut lengths, mut ids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for &group in groups {
             let first = ids.len();
-            for id in self.chain(group) {
-                ids.push(id);
-                counts.push(self.entry(id).count);
+            ids.extend(self.chain(group));
+            // The latest stands first in the chain; aggregates that depend on the order want to
+            // see the values again as they came.
+            if let Some(chain) = ids.get_mut(first..) {
+                chain.reverse();
+                counts.extend(chain.iter().map(|&id| self.entry(id).count));
+                lengths.push(chain.len());
             }
-            lengths.push(ids.len() - first);
         }
         let columns = self.index.keys(&ids)?;
         let mut items: Vec<(&str, ArrayRef)> = columns
