@@ -43,6 +43,8 @@ pub mod interval_join;
 
 pub mod limit;
 
+pub mod match_recognize;
+
 pub mod over;
 
 pub mod rank;
@@ -74,6 +76,7 @@ pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use interval_join::IntervalJoinSpec;
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
+pub use match_recognize::MatchSpec;
 pub use over::{Frame, OverCall, OverOrder, OverSpec};
 pub use rank::{RankEnd, RankSpec, RankStrategy};
 pub use sort_limit::{SortKey, SortLimitSpec, SortOutput};

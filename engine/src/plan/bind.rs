@@ -23,6 +23,7 @@ use crate::plan::correlate::correlated;
 use crate::plan::errors::from_planner;
 use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
+use crate::plan::match_recognize::PATTERN_FUNCTIONS;
 use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
 use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
@@ -319,7 +320,11 @@ pub fn rename_columns(plan: LogicalPlan, names: &[String]) -> Result<LogicalPlan
 
 /// Refuses calls of functions that do not exist or do not run yet, with their place.
 fn check_functions<T: Visit>(tree: &T, functions: &FunctionRegistry) -> Result<()> {
-    match Visit::visit(tree, &mut FunctionCheck { functions }) {
+    let mut check = FunctionCheck {
+        functions,
+        n_patterns: 0,
+    };
+    match Visit::visit(tree, &mut check) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -327,12 +332,20 @@ fn check_functions<T: Visit>(tree: &T, functions: &FunctionRegistry) -> Result<(
 
 struct FunctionCheck<'a> {
     functions: &'a FunctionRegistry,
+    /// How many MATCH_RECOGNIZE stand around what is looked at: they have functions of their own.
+    n_patterns: usize,
 }
 
 impl Visitor for FunctionCheck<'_> {
     type Break = EngineError;
 
+    fn post_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<EngineError> {
+        self.n_patterns -= usize::from(matches!(table, TableFactor::MatchRecognize { .. }));
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<EngineError> {
+        self.n_patterns += usize::from(matches!(table, TableFactor::MatchRecognize { .. }));
         match unsupported_relation(table) {
             Some(feature) => ControlFlow::Break(EngineError::unsupported(feature)),
             None => ControlFlow::Continue(()),
@@ -347,6 +360,10 @@ impl Visitor for FunctionCheck<'_> {
         let Some(ident) = function.name.0.last().and_then(|part| part.as_ident()) else {
             return ControlFlow::Continue(());
         };
+        let is_of_pattern = PATTERN_FUNCTIONS.contains(&ident.value.to_lowercase().as_str());
+        if self.n_patterns > 0 && is_of_pattern {
+            return ControlFlow::Continue(());
+        }
         match self.functions.kind(&ident.value) {
             FunctionKind::Window if function.over.is_none() => {
                 ControlFlow::Break(EngineError::unsupported(format!(

@@ -22,6 +22,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::plan::changelog::ChangelogRelations;
 use crate::plan::correlate::TableFunctions;
+use crate::plan::match_recognize::MatchRelations;
 use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::operands::plan_operator;
@@ -164,6 +165,7 @@ impl<'a> BindContext<'a> {
                 Arc::new(SetOperations),
                 Arc::new(SnapshotRelations),
                 Arc::new(ChangelogRelations),
+                Arc::new(MatchRelations::new(options)),
                 Arc::new(TableFunctions::new(options, functions.table_functions())),
             ],
         }

@@ -46,6 +46,8 @@ pub mod changelog;
 
 pub mod bind;
 
+pub mod match_recognize;
+
 pub mod rules;
 
 pub mod text;

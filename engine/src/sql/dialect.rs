@@ -6,7 +6,8 @@
 use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, Expr, Ident, Map, MapEntry, ObjectName, Query, Select, SetExpr, TableFactor,
+    CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, Map, MapEntry, ObjectName, Query, Select, SetExpr, TableFactor,
     TrimWhereField,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
@@ -14,7 +15,7 @@ use datafusion::sql::sqlparser::keywords::{
     Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
 };
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 
 use super::reserved::is_reserved;
 use super::{json_syntax, types};
@@ -125,6 +126,11 @@ impl Dialect for FlinkDialect {
                 Some(parse_table_argument(parser))
             }
             (_, Token::LParen) => json_syntax::parse_call(parser),
+            (_, Token::Word(_))
+                if is_semantics(word) && parser.peek_nth_token_ref(2).token == Token::LParen =>
+            {
+                Some(parse_semantics(parser))
+            }
             _ => None,
         }
     }
@@ -287,6 +293,33 @@ fn parse_map(parser: &mut Parser) -> Result<Expr, ParserError> {
     }
     parser.expect_token(&Token::RBracket)?;
     Ok(Expr::Map(Map { entries }))
+}
+
+/// FINAL or RUNNING before FIRST(…) or LAST(…) in MATCH_RECOGNIZE.
+fn is_semantics(word: &Word) -> bool {
+    ["FINAL", "RUNNING"]
+        .iter()
+        .any(|known| word.value.eq_ignore_ascii_case(known))
+}
+
+/// `FINAL LAST(a.x)` is read as FINAL(LAST(a.x)).
+fn parse_semantics(parser: &mut Parser) -> Result<Expr, ParserError> {
+    let name = parser.parse_identifier()?;
+    let expr = parser.parse_prefix()?;
+    Ok(Expr::Function(Function {
+        name: ObjectName::from(vec![name]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))],
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    }))
 }
 
 /// `TABLE t [PARTITION BY …] [ORDER BY …]` or `TABLE (query)` as an argument of a table function.

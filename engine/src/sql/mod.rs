@@ -26,13 +26,15 @@ pub mod complete;
 
 mod parser;
 
+mod pattern_clause;
+
 mod prepass;
 
 mod json_syntax;
 
 mod source;
 
-pub use prepass::WITHIN_SYMBOL;
+pub use prepass::{SUBQUERY_TABLE, WITHIN_SYMBOL};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@
 //!   under the place of the name that it follows ([`super::hints`] puts it into the tree);
 //! - `WITHIN interval` of MATCH_RECOGNIZE, which sqlparser does not know, is moved into DEFINE as
 //!   the definition of a made-up symbol, [`WITHIN_SYMBOL`];
+//! - a subquery before MATCH_RECOGNIZE becomes the argument of a made-up function,
+//!   [`SUBQUERY_TABLE`]: sqlparser reads the clause behind names only; `SKIP TO x` gets its LAST;
 //! - rows of one value, `VALUES 1, 2`, get the parentheses that sqlparser wants.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -16,10 +18,14 @@ use datafusion::sql::sqlparser::tokenizer::{
 use super::diagnostics::{SqlDiagnostic, SqlErrorKind};
 use super::dialect::FlinkDialect;
 use super::hints::{TableHint, parse_table_hint};
+use super::pattern_clause;
 use super::source::{SourceText, position_of};
 
 /// The symbol of DEFINE that carries `WITHIN interval`.
 pub const WITHIN_SYMBOL: &str = "__within";
+
+/// The name of the made-up function that holds a subquery before MATCH_RECOGNIZE.
+pub const SUBQUERY_TABLE: &str = "__subquery";
 
 /// The tokens of a script and what was put aside.
 #[derive(Debug)]
@@ -41,6 +47,7 @@ pub(super) fn prepare(source: &SourceText) -> Result<Prepared, SqlDiagnostic> {
     refuse_foreign_tokens(source, &tokens)?;
     let table_hints = take_table_hints(source, &mut tokens)?;
     move_within(&mut tokens);
+    pattern_clause::prepare(&mut tokens);
     wrap_bare_rows(&mut tokens);
     Ok(Prepared {
         tokens,

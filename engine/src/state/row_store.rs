@@ -13,9 +13,12 @@
 //! Blocks are merged as they grow (a block is merged with one up to twice its size), so that a
 //! row moves a logarithmic number of times and few blocks are read at once.
 
-use arrow::array::{Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::compute::interleave;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::data::delta::take_rows;
 use crate::error::{EngineError, Result};
@@ -222,6 +225,37 @@ impl RowStore {
         self.gather(&places)
     }
 
+    /// The values at (place, column), all of one type; NULL without a place.
+    ///
+    /// # Errors
+    /// If the columns are of other types.
+    pub fn values(
+        &self,
+        sources: &[(Option<Place>, usize)],
+        data_type: &DataType,
+    ) -> Result<ArrayRef> {
+        let mut parts: Vec<ArrayRef> = vec![new_null_array(data_type, 1)];
+        let mut part_of: HashMap<(u32, usize), usize> = HashMap::new();
+        let mut indices = Vec::with_capacity(sources.len());
+        for &(place, column) in sources {
+            let found = place.and_then(|place| {
+                let (batch, row) = self.row(place)?;
+                Some((place.block, batch.columns().get(column)?, row))
+            });
+            let Some((block, values, row)) = found else {
+                indices.push((0, 0));
+                continue;
+            };
+            let part = *part_of.entry((block, column)).or_insert_with(|| {
+                parts.push(Arc::clone(values));
+                parts.len() - 1
+            });
+            indices.push((part, row));
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        Ok(interleave(&parts, &indices)?)
+    }
+
     /// Ends the validity of places: drops blocks without live rows, shrinks and merges others.
     ///
     /// # Errors
@@ -377,7 +411,7 @@ fn gather_from(
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
     Ok(RecordBatch::try_new_with_options(
-        std::sync::Arc::clone(schema),
+        Arc::clone(schema),
         columns,
         &options,
     )?)

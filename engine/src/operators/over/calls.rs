@@ -1,7 +1,7 @@
 //! The functions of an OVER window over a sequence of rows that enter and leave frames.
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{interleave, take};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
 
@@ -156,7 +156,7 @@ impl Calls {
                             (None, None) => (None, *argument),
                         })
                         .collect();
-                    lagged(rows, &sources, data_type)
+                    rows.values(&sources, data_type)
                 }
             })
             .collect()
@@ -199,34 +199,4 @@ impl Calls {
             })
             .sum()
     }
-}
-
-/// The values at (place, column); NULL without a place.
-fn lagged(
-    rows: &RowStore,
-    sources: &[(Option<Place>, usize)],
-    data_type: &DataType,
-) -> Result<ArrayRef> {
-    let null = new_null_array(data_type, 1);
-    let mut parts: Vec<ArrayRef> = vec![null];
-    let mut known: std::collections::HashMap<(*const RecordBatch, usize), usize> =
-        std::collections::HashMap::new();
-    let mut indices = Vec::with_capacity(sources.len());
-    for (place, column) in sources {
-        let Some((batch, row)) = place.and_then(|place| rows.row(place)) else {
-            indices.push((0, 0));
-            continue;
-        };
-        let part = *known
-            .entry((std::ptr::from_ref(batch), *column))
-            .or_insert_with(|| {
-                if let Some(values) = batch.columns().get(*column) {
-                    parts.push(Arc::clone(values));
-                }
-                parts.len() - 1
-            });
-        indices.push((part, row));
-    }
-    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-    Ok(interleave(&parts, &indices)?)
 }

@@ -13,6 +13,7 @@ use crate::operators::{CorrelateSpec, Emission};
 use crate::plan::changelog::ChangelogRows;
 use crate::plan::context::validation;
 use crate::plan::correlate::Correlate;
+use crate::plan::match_recognize::MatchNode;
 use crate::plan::temporal::TemporalJoin;
 use crate::plan::text;
 use crate::plan::window::WindowTvf;
@@ -32,6 +33,9 @@ impl GraphBuilder {
         }
         if let Some(rows) = node.downcast_ref::<ChangelogRows>() {
             return self.changelog_rows(rows);
+        }
+        if let Some(pattern) = node.downcast_ref::<MatchNode>() {
+            return self.match_recognize(pattern);
         }
         Err(EngineError::unsupported(format!(
             "the relation {}",

@@ -27,6 +27,8 @@ mod join;
 
 mod leaves;
 
+mod match_recognize;
+
 mod monotonicity;
 
 mod order;

@@ -48,6 +48,7 @@ use predicates::{overlaps, typed_call};
 use crate::error::{EngineError, Result};
 use crate::plan::changelog::is_changelog_function;
 use crate::plan::window::relation::is_window;
+use crate::sql::SUBQUERY_TABLE;
 use crate::sql::hints::table_options;
 
 /// Rewrites `query` in place, subqueries included.
@@ -540,7 +541,11 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
 /// The relations of Flink that parse and do not run yet, in the user's words.
 pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
     let feature = match table {
-        TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE".to_owned(),
+        TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        } if name.to_string().replace('`', "") == SUBQUERY_TABLE => return None,
         TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => "PIVOT".to_owned(),
         TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
             "JSON_TABLE".to_owned()
