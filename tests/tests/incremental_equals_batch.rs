@@ -47,7 +47,7 @@ const fn case(sql: &'static str) -> Case {
     }
 }
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 21] = [
     case("SELECT n + k AS m, s, b FROM t WHERE n > 2 OR s = 'a'"),
     case("SELECT k, n FROM t WHERE b UNION ALL SELECT n, k FROM u WHERE k IS NOT NULL"),
     case(
@@ -91,6 +91,11 @@ const CASES: [Case; 19] = [
          NULLS LAST, k NULLS FIRST) AS rn FROM (SELECT s, k, MAX(n) AS hi FROM u GROUP BY s, k)) \
          WHERE rn <= 2",
     ),
+    case(
+        "SELECT k, s, n, SUM(n) OVER w AS total, COUNT(*) OVER w AS c, MAX(s) OVER w AS hi FROM t \
+         WINDOW w AS (PARTITION BY k ORDER BY n NULLS FIRST)",
+    ),
+    case("SELECT k, c, total, MIN(total) OVER (ORDER BY c NULLS FIRST) AS lo FROM by_key"),
     Case {
         sql: "SELECT COUNT(*) AS c, SUM(n) AS total, MIN(s) AS lo, MAX(d) AS hi FROM t",
         is_global: true,

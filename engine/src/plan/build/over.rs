@@ -350,9 +350,17 @@ fn different_windows() -> EngineError {
     )
 }
 
-/// Whether a window stands right below, so that both are of one SELECT.
+/// Whether a window stands right below, so that both are of one SELECT. The optimizer may have put
+/// a choice of columns between them; what a query itself selects has new names.
 fn contains_window(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Window(_))
+    match plan {
+        LogicalPlan::Window(_) => true,
+        LogicalPlan::Projection(projection) => {
+            let mut exprs = projection.expr.iter();
+            exprs.all(|expr| matches!(expr, Expr::Column(_))) && contains_window(&projection.input)
+        }
+        _ => false,
+    }
 }
 
 fn is_udwf(function: &WindowFunction) -> bool {

@@ -32,9 +32,10 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
     Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    Interval, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
-    VisitMut, VisitorMut, WindowFrameBound, WindowType,
+    Interval, LimitClause, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
+    OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableVersion,
+    TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound,
+    WindowSpec, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
@@ -117,6 +118,7 @@ impl VisitorMut for Normalizer {
                 to_plain_number(&mut key.expr);
             }
         }
+        plain_named_windows(&mut query.body);
         name_columns(&mut query.body);
         match sets::set_operations(&mut query.body) {
             Ok(()) => ControlFlow::Continue(()),
@@ -381,16 +383,40 @@ fn restore_plain_numbers(function: &mut Function) {
             }
         }
     }
-    if let Some(WindowType::WindowSpec(window)) = &mut function.over
-        && let Some(frame) = &mut window.window_frame
-    {
-        for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.iter_mut()) {
-            if let WindowFrameBound::Preceding(Some(expr))
-            | WindowFrameBound::Following(Some(expr)) = bound
-            {
-                to_plain_number(expr);
-                to_interval_text(expr);
+    if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+        plain_bounds(window);
+    }
+}
+
+/// The frames of a WINDOW clause.
+fn plain_named_windows(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for NamedWindowDefinition(_, window) in &mut select.named_window {
+                if let NamedWindowExpr::WindowSpec(window) = window {
+                    plain_bounds(window);
+                }
             }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            plain_named_windows(left);
+            plain_named_windows(right);
+        }
+        _ => {}
+    }
+}
+
+/// The bounds of a frame as the literals that the binder takes.
+fn plain_bounds(window: &mut WindowSpec) {
+    let Some(frame) = &mut window.window_frame else {
+        return;
+    };
+    for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.iter_mut()) {
+        if let WindowFrameBound::Preceding(Some(expr)) | WindowFrameBound::Following(Some(expr)) =
+            bound
+        {
+            to_plain_number(expr);
+            to_interval_text(expr);
         }
     }
 }

@@ -12,6 +12,8 @@ mod foreign;
 
 mod nested;
 
+mod order;
+
 mod plans;
 
 mod results;

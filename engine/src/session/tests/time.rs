@@ -10,10 +10,11 @@ use tempfile::TempDir;
 use super::{Session, run};
 
 /// `name`, seconds after midnight, number: rows out of order, the sixth of them late.
-const EVENTS: &str = "a,01,10\nb,03,20\na,02,30\na,07,15\nb,12,25\na,04,40\nc,11,50\na,16,5\n";
+pub(super) const EVENTS: &str =
+    "a,01,10\nb,03,20\na,02,30\na,07,15\nb,12,25\na,04,40\nc,11,50\na,16,5\n";
 
 /// A session over a file of events with a watermark of two seconds.
-fn events(rows: &str, n_workers: usize, step_rows: usize) -> (Session, TempDir) {
+pub(super) fn events(rows: &str, n_workers: usize, step_rows: usize) -> (Session, TempDir) {
     let folder = TempDir::new().unwrap();
     let mut text = String::new();
     for row in rows.lines() {
@@ -47,7 +48,7 @@ fn events(rows: &str, n_workers: usize, step_rows: usize) -> (Session, TempDir) 
 }
 
 /// Runs the query in many ways, all of which give the same rows.
-fn check(rows: &str, sql: &str, expected: Expect) {
+pub(super) fn check(rows: &str, sql: &str, expected: Expect) {
     let mut texts = Vec::new();
     for (n_workers, step_rows) in [(1, 65_536), (1, 1), (1, 3), (2, 1), (2, 3), (3, 65_536)] {
         let (session, _folder) = events(rows, n_workers, step_rows);
