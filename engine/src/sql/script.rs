@@ -55,6 +55,7 @@ impl ScriptStatement {
             Statement::AlterView(_) => "ALTER VIEW",
             Statement::AlterDatabase { .. } => "ALTER DATABASE",
             Statement::Use(_) => "USE",
+            Statement::Modules(_) => "MODULES",
             Statement::Show(_) => "SHOW",
             Statement::ShowCreate(_) => "SHOW CREATE",
             Statement::Describe(_) => "DESCRIBE",
