@@ -39,6 +39,7 @@ fn table(columns: &[(&str, &str)], options: &[(&str, &str)]) -> ConnectorTable {
     ConnectorTable {
         name: "t".to_owned(),
         schema: Arc::new(Schema::new(fields)),
+        metadata: Vec::new(),
         primary_key: Vec::new(),
         partition_keys: Vec::new(),
         options: options.collect::<BTreeMap<_, _>>(),
