@@ -110,7 +110,7 @@ impl Operator for Changelog {
             ChangelogWay::From {
                 column,
                 skips_unknown,
-            } => self.from_rows(&delta, column, skips_unknown)?,
+            } => self.read_rows(&delta, column, skips_unknown)?,
         });
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Changelog {
         }
     }
 
-    fn from_rows(&self, delta: &Delta, column: usize, skips_unknown: bool) -> Result<Delta> {
+    fn read_rows(&self, delta: &Delta, column: usize, skips_unknown: bool) -> Result<Delta> {
         let codes = delta
             .batch()
             .columns()
