@@ -32,6 +32,7 @@ use crate::plan::subquery;
 use crate::plan::temporal::rewrite::plan_temporal_joins;
 use crate::plan::typing::{expand_expr, expand_plan};
 use crate::plan::window::group::plan_group_windows;
+use crate::plan::window::grouping_sets::keep_nullability;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
 
 /// Plans a query: SELECT, VALUES, WITH or set operations.
@@ -68,7 +69,7 @@ fn bind_unplaced(
     check_set_operations(&plan)?;
     let plan = plan_temporal_joins(plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
-    analyze(rewrite_aggregates(plan)?, config)
+    keep_nullability(analyze(rewrite_aggregates(plan)?, config)?)
 }
 
 /// Plans one expression over the columns of `schema`: a computed column, a watermark.

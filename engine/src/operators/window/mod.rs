@@ -25,6 +25,9 @@ pub mod session;
 
 pub mod batch;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use chrono::DateTime;
@@ -269,7 +272,7 @@ impl WindowClock {
 }
 
 #[cfg(test)]
-mod tests {
+mod measures {
     use super::*;
 
     fn windows(kind: WindowKind, time_ms: i64) -> Vec<(i64, i64)> {

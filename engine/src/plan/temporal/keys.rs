@@ -54,20 +54,21 @@ fn first_row_key(input: &LogicalPlan, predicate: &Expr) -> Option<BTreeSet<usize
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = predicate else {
         return None;
     };
-    let is_one = |expr: &Expr| match expr {
-        Expr::Literal(value, _) => value.to_string() == "1",
-        Expr::Cast(cast) => matches!(
-            cast.expr.as_ref(),
-            Expr::Literal(value, _) if value.to_string() == "1"
-        ),
-        _ => false,
-    };
     let rank = match (*op, is_one(left), is_one(right)) {
         (Operator::Eq | Operator::LtEq, _, true) => left,
         (Operator::Eq | Operator::GtEq, true, _) => right,
         _ => return None,
     };
     partition_of(input, column_of(rank, input)?)
+}
+
+/// Whether an expression is the number 1, of whatever type.
+fn is_one(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.to_string() == "1",
+        Expr::Cast(cast) => is_one(&cast.expr),
+        _ => false,
+    }
 }
 
 /// The partition by which column `rank` of `plan` counts rows.

@@ -10,6 +10,8 @@ pub mod node;
 
 pub mod group;
 
+pub mod grouping_sets;
+
 pub mod properties;
 
 pub mod relation;

@@ -691,6 +691,18 @@ fn temporal_joins_see_the_version_of_their_time() {
 }
 
 #[test]
+fn grouping_sets_of_windows() {
+    check(
+        EVENTS,
+        &format!(
+            "SELECT window_start, k, COUNT(*) AS c, GROUPING_ID(k) AS g FROM {TUMBLE} \
+             GROUP BY window_start, window_end, ROLLUP (k)"
+        ),
+        expect![[r#""#]],
+    );
+}
+
+#[test]
 fn ranks_of_windows() {
     let ranked = |partition: &str, order: &str, condition: &str| {
         format!(

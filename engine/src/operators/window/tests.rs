@@ -1,0 +1,263 @@
+//! Operators of event time, saved and taken up again between any two steps: nothing changes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use super::{
+    GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowBatchSpec, WindowClock, WindowInput,
+    WindowKind, WindowTime, WindowTvfSpec,
+};
+use crate::data::{Delta, NO_WATERMARK};
+use crate::operators::{
+    AggregateCall, AggregateFunction, Callee, Emission, IntervalJoinSpec, JoinInput, JoinKind,
+    JoinSpec, Operator, OperatorFactory, Output, StepContext, TemporalJoinSpec,
+};
+
+const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+const TUMBLE: WindowKind = WindowKind::Tumble {
+    size_ms: 10,
+    offset_ms: 0,
+};
+
+fn fields(names: &[(&str, DataType)]) -> SchemaRef {
+    let field = |(name, data_type): &(&str, DataType)| Field::new(*name, data_type.clone(), true);
+    Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// `k`, `ts`, `v`.
+fn events() -> SchemaRef {
+    fields(&[
+        ("k", DataType::Int64),
+        ("ts", TIMESTAMP),
+        ("v", DataType::Int64),
+    ])
+}
+
+fn with_window(schema: &SchemaRef) -> SchemaRef {
+    let mut all = schema.fields().to_vec();
+    for name in ["window_start", "window_end", "window_time"] {
+        all.push(Arc::new(Field::new(name, TIMESTAMP, false)));
+    }
+    Arc::new(Schema::new(all))
+}
+
+fn rows(events: &[(i64, i64, i64)]) -> Delta {
+    let column = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+    let times: TimestampMillisecondArray = events.iter().map(|event| Some(event.1)).collect();
+    let columns: Vec<ArrayRef> = vec![
+        column(events.iter().map(|event| event.0).collect()),
+        Arc::new(times),
+        column(events.iter().map(|event| event.2).collect()),
+    ];
+    Delta::insert_only(RecordBatch::try_new(self::events(), columns).unwrap())
+}
+
+/// Steps of both ports and the watermark behind them.
+type Step = (Vec<(i64, i64, i64)>, Vec<(i64, i64, i64)>, i64);
+
+fn steps() -> Vec<Step> {
+    vec![
+        (vec![(1, 3, 1), (2, 4, 2)], vec![(1, 2, 10)], 4),
+        (vec![(1, 8, 3)], vec![(2, 5, 20), (2, 9, 30)], 7),
+        (vec![(3, 12, 4), (1, 13, 5)], vec![], 11),
+        (vec![], vec![(1, 14, 40), (3, 15, 50)], 14),
+        (vec![(2, 25, 6)], vec![(2, 24, 60)], 24),
+        (vec![], vec![], i64::MAX),
+    ]
+}
+
+/// What comes out, step by step; with `restores` the operator is saved and made anew between steps.
+fn run(
+    factory: &dyn OperatorFactory,
+    n_ports: usize,
+    adapt: &dyn Fn(Delta) -> Delta,
+    restores: bool,
+) -> Vec<String> {
+    let mut operator = factory.create(0, 1).unwrap();
+    let mut out = Output::default();
+    let mut texts = Vec::new();
+    let mut before_ms = NO_WATERMARK;
+    for (number, (left, right, watermark_ms)) in (1_u64..).zip(steps()) {
+        let ctx = StepContext {
+            step: number,
+            watermark_ms: before_ms,
+            has_one_source: true,
+            ..StepContext::default()
+        };
+        for (port, events) in [left, right].into_iter().enumerate().take(n_ports) {
+            if !events.is_empty() {
+                let delta = adapt(rows(&events));
+                operator.push(port, delta, &ctx, &mut out).unwrap();
+            }
+        }
+        operator.on_watermark(watermark_ms, &ctx, &mut out).unwrap();
+        operator.on_step_end(&ctx, &mut out).unwrap();
+        before_ms = watermark_ms;
+        for delta in out.drain() {
+            let batch = delta.batch();
+            for row in 0..batch.num_rows() {
+                let values: Vec<String> = batch
+                    .columns()
+                    .iter()
+                    .map(|column| arrow::util::display::array_value_to_string(column, row).unwrap())
+                    .collect();
+                texts.push(format!("{number}: {}", values.join(" | ")));
+            }
+        }
+        if restores {
+            let tables = operator.save().unwrap();
+            operator = factory.create(0, 1).unwrap();
+            operator.restore(tables).unwrap();
+        }
+    }
+    texts.sort();
+    texts
+}
+
+fn check(factory: &dyn OperatorFactory, n_ports: usize, adapt: &dyn Fn(Delta) -> Delta) {
+    let straight = run(factory, n_ports, adapt, false);
+    assert!(straight.len() > 3, "{straight:?}");
+    assert_eq!(run(factory, n_ports, adapt, true), straight);
+}
+
+fn tumbled(delta: Delta) -> Delta {
+    let spec = WindowTvfSpec {
+        kind: TUMBLE,
+        time_column: 1,
+        clock: WindowClock::Wall,
+        schema: with_window(&events()),
+    };
+    let mut out = Output::default();
+    let mut operator = spec.create(0, 1).unwrap();
+    let ctx = StepContext::default();
+    operator.push(0, delta, &ctx, &mut out).unwrap();
+    out.drain().remove(0)
+}
+
+fn input(schema: SchemaRef) -> JoinInput {
+    JoinInput {
+        output: (0..schema.fields().len()).collect(),
+        schema,
+        key_columns: vec![0],
+        retracts: false,
+    }
+}
+
+fn joined(schema: &SchemaRef) -> SchemaRef {
+    let both = schema.fields().iter().chain(schema.fields());
+    let nullable = both.map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(nullable.collect::<Vec<_>>()))
+}
+
+#[test]
+fn aggregates_of_windows() {
+    let call = |function, arguments: Vec<usize>| AggregateCall {
+        function: Callee::BuiltIn(function),
+        arguments,
+        constants: vec![],
+        filter: None,
+        distinct: false,
+        result: Arc::new(Field::new("r", DataType::Int64, true)),
+    };
+    let schema = fields(&[
+        ("k", DataType::Int64),
+        ("ws", TIMESTAMP),
+        ("we", TIMESTAMP),
+        ("c", DataType::Int64),
+        ("s", DataType::Int64),
+    ]);
+    let spec = WindowAggregateSpec {
+        input_schema: with_window(&events()),
+        group_columns: vec![
+            (0, GroupRole::Key),
+            (3, GroupRole::Start),
+            (4, GroupRole::End),
+        ],
+        kind: TUMBLE,
+        clock: WindowClock::Wall,
+        time: WindowTime::Event,
+        calls: vec![
+            call(AggregateFunction::Count, vec![]),
+            call(AggregateFunction::Sum, vec![2]),
+        ],
+        input_retracts: false,
+        schema,
+    };
+    check(&spec, 1, &tumbled);
+}
+
+#[test]
+fn sessions() {
+    let spec = SessionTvfSpec {
+        gap_ms: 5,
+        time_column: 1,
+        key_columns: vec![0],
+        clock: WindowClock::Wall,
+        time: WindowTime::Event,
+        input_schema: events(),
+        schema: with_window(&events()),
+    };
+    check(&spec, 1, &|delta| delta);
+}
+
+#[test]
+fn joins_of_windows() {
+    let schema = with_window(&events());
+    let mut side = input(Arc::clone(&schema));
+    side.key_columns = vec![0, 4];
+    let join = JoinSpec {
+        kind: JoinKind::Full,
+        left: side.clone(),
+        right: side,
+        nulls_equal: false,
+        residual: None,
+        emission: Emission::NetPerStep,
+        schema: joined(&schema),
+    };
+    let port = WindowInput {
+        schema,
+        end_column: 4,
+        key_columns: vec![0, 4],
+    };
+    let spec = WindowBatchSpec {
+        inputs: vec![port.clone(), port],
+        clock: WindowClock::Wall,
+        latest_first: false,
+        inner: Arc::new(join),
+    };
+    check(&spec, 2, &tumbled);
+}
+
+#[test]
+fn joins_by_time() {
+    let spec = IntervalJoinSpec {
+        kind: JoinKind::Full,
+        left: input(events()),
+        right: input(events()),
+        time_columns: [1, 1],
+        lower_ms: -3,
+        upper_ms: 4,
+        time: WindowTime::Event,
+        nulls_equal: false,
+        residual: None,
+        schema: joined(&events()),
+    };
+    assert_eq!(spec.watermark_delay_ms(), 4);
+    check(&spec, 2, &|delta| delta);
+}
+
+#[test]
+fn joins_with_versions() {
+    let spec = TemporalJoinSpec {
+        is_left_outer: true,
+        left: input(events()),
+        right: input(events()),
+        time_columns: [1, 1],
+        residual: None,
+        schema: joined(&events()),
+    };
+    check(&spec, 2, &|delta| delta);
+}

@@ -1,0 +1,157 @@
+//! What depends on event time does not depend on how its rows are cut into steps, nor on the number
+//! of workers: late rows are late in the order in which they came.
+//!
+//! The reference is a job of one worker whose steps have one row, and, for windows, a model that
+//! knows nothing of batches.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tidemill_engine::connectors::collect::ChangeEvent;
+use tidemill_engine::session::{ResultContent, Session};
+use tidemill_tests::oracle::{Bag, fold};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A row: its key, its second, and a number; rows come mostly in order.
+type Event = (u8, i64, i64);
+
+const QUERIES: [&str; 12] = [
+    "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s, MAX(v) AS hi \
+     FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
+     GROUP BY window_start, window_end, k",
+    "SELECT window_start, window_end, COUNT(DISTINCT k) AS c \
+     FROM HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECOND, INTERVAL '9' SECOND) \
+     GROUP BY window_start, window_end",
+    "SELECT window_start, window_end, AVG(v) AS a \
+     FROM CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '4' SECOND, INTERVAL '12' SECOND) \
+     GROUP BY window_start, window_end",
+    "SELECT window_start, window_end, k, COUNT(*) AS c, MIN(v) AS lo \
+     FROM SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND) \
+     GROUP BY window_start, window_end, k",
+    "SELECT TUMBLE_START(rt, INTERVAL '10' SECOND) AS ws, SUM(s) AS s FROM (\
+     SELECT TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, SUM(v) AS s FROM t \
+     GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)) GROUP BY TUMBLE(rt, INTERVAL '10' SECOND)",
+    "SELECT k, v, window_end, rn FROM (SELECT *, ROW_NUMBER() OVER (\
+     PARTITION BY window_start, window_end ORDER BY v DESC, ts, k) AS rn \
+     FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND)) WHERE rn <= 2",
+    "SELECT a.k, a.v, b.v AS w, a.window_end \
+     FROM (SELECT * FROM TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '5' SECOND)) a \
+     FULL JOIN (SELECT * FROM TUMBLE(TABLE r, DESCRIPTOR(ts), INTERVAL '5' SECOND)) b \
+     ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end",
+    "SELECT l.k, l.v, r.v AS w FROM l JOIN r ON l.k = r.k \
+     AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND",
+    "SELECT l.k, l.v, r.v AS w FROM l FULL JOIN r ON l.k = r.k AND l.v < r.v \
+     AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND",
+    "SELECT l.k, l.v, r.v AS w FROM l JOIN versions FOR SYSTEM_TIME AS OF l.ts AS r ON l.k = r.k",
+    "SELECT l.k, l.v, r.v AS w FROM l LEFT JOIN versions FOR SYSTEM_TIME AS OF l.ts AS r \
+     ON l.k = r.k AND r.v > 3",
+    "SELECT k, v FROM t WHERE ts <= CURRENT_WATERMARK(ts)",
+];
+
+fn session(events: &[Event], n_workers: usize, step_rows: usize) -> (Session, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let mut text = String::new();
+    for (k, second, v) in events {
+        let (minute, second) = (second / 60, second % 60);
+        let _ = writeln!(text, "{k},{v},2024-01-01 00:{minute:02}:{second:02}");
+    }
+    std::fs::write(folder.path().join("t.csv"), text).unwrap();
+    let session = Session::new(BTreeMap::from([
+        ("parallelism.default".to_owned(), n_workers.to_string()),
+        ("table.local-time-zone".to_owned(), "UTC".to_owned()),
+        (
+            "table.exec.mini-batch.size".to_owned(),
+            step_rows.to_string(),
+        ),
+        ("tidemill.worker.min-rows".to_owned(), "1".to_owned()),
+    ]));
+    let path = folder.path().display();
+    for sql in [
+        &format!(
+            "CREATE TABLE t (k INT, v BIGINT, ts TIMESTAMP(3), \
+             WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) \
+             WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv')"
+        ),
+        "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE v >= 0",
+        "CREATE VIEW r AS SELECT k, v, ts FROM t WHERE v <= 5",
+        "CREATE VIEW versions AS SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (\
+         PARTITION BY k ORDER BY ts DESC) AS rn FROM t WHERE v > -3) WHERE rn = 1",
+    ] {
+        session.execute(sql).unwrap();
+    }
+    (session, folder)
+}
+
+fn collected(session: &Session, sql: &str) -> Bag {
+    let result = session.execute(sql).unwrap();
+    let ResultContent::Changes(stream) = result.content else {
+        panic!("a query gives changes");
+    };
+    let mut bag = Bag::new();
+    loop {
+        match stream.next(LONG).unwrap() {
+            ChangeEvent::Delta(delta) => fold(&mut bag, &delta).unwrap(),
+            ChangeEvent::End => return bag,
+            ChangeEvent::Timeout => panic!("the job hangs"),
+        }
+    }
+}
+
+/// Rows of tumbling windows of five seconds, by end, key and what comes of them; a row counts if
+/// its window was not over when it came.
+fn tumbled(events: &[Event]) -> usize {
+    let (mut watermark, mut windows) = (i64::MIN, std::collections::BTreeSet::new());
+    for (k, second, _) in events {
+        let end = second - second.rem_euclid(5) + 5;
+        if (end * 1000 - 1) > watermark {
+            windows.insert((end, *k));
+        }
+        watermark = watermark.max((second - 2) * 1000);
+    }
+    windows.len()
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = (0_u8..4, 0_i64..3, -4_i64..9, -6_i64..10);
+    prop::collection::vec(event, 1..60).prop_map(|drawn| {
+        let mut now = 10;
+        drawn
+            .into_iter()
+            .map(|(k, step, shift, v)| {
+                now += step;
+                // One in three comes out of order, some of them too late.
+                let second = if shift < 0 { now + shift } else { now };
+                (k, second, v)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 10,
+        max_shrink_iters: 30,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_steps_any_workers(events in events()) {
+        let (reference, _folder) = session(&events, 1, 1);
+        let expected: Vec<Bag> = QUERIES.iter().map(|sql| collected(&reference, sql)).collect();
+        let n_windows = expected.first().map_or(0, |bag| bag.values().count());
+        prop_assert_eq!(n_windows, tumbled(&events));
+        for (n_workers, step_rows) in [(1, 4), (1, 1024), (2, 1), (2, 1024), (3, 5)] {
+            let (session, _folder) = session(&events, n_workers, step_rows);
+            for (sql, expected) in QUERIES.iter().zip(&expected) {
+                let setting = (sql, n_workers, step_rows);
+                prop_assert_eq!(&collected(&session, sql), expected, "{:?}", setting);
+            }
+        }
+    }
+}
