@@ -13,7 +13,7 @@ use super::{
 use crate::data::{Delta, NO_WATERMARK};
 use crate::operators::{
     AggregateCall, AggregateFunction, Callee, Emission, IntervalJoinSpec, JoinInput, JoinKind,
-    JoinSpec, Operator, OperatorFactory, Output, StepContext, TemporalJoinSpec,
+    JoinSpec, OperatorFactory, Output, StepContext, TemporalJoinSpec,
 };
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
