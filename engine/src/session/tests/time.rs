@@ -47,52 +47,67 @@ pub(super) fn events(rows: &str, n_workers: usize, step_rows: usize) -> (Session
     (session, folder)
 }
 
-/// Runs the query in many ways, all of which give the same rows. The order of rows that one
-/// watermark lets go is not promised, so they are shown sorted.
+/// Runs the query in many ways, all of which give the same rows; of one worker and large steps also
+/// in this order.
 pub(super) fn check(rows: &str, sql: &str, expected: Expect) {
-    let mut texts = Vec::new();
-    for (n_workers, step_rows) in [(1, 1), (1, 65_536), (1, 3), (2, 1), (2, 3), (3, 65_536)] {
+    let (first, _) = run_in_many_ways(rows, sql);
+    expected.assert_eq(&first);
+}
+
+/// As [`check`], where the order of rows that one watermark lets go is not promised: it hangs on
+/// whether the end of the input came with the last rows.
+fn check_bag(rows: &str, sql: &str, expected: Expect) {
+    let (_, sorted) = run_in_many_ways(rows, sql);
+    expected.assert_eq(&sorted);
+}
+
+/// What one worker gives in large steps, as it came and sorted; all other ways give the same rows.
+fn run_in_many_ways(rows: &str, sql: &str) -> (String, String) {
+    let result = |n_workers, step_rows| {
         let (session, _folder) = events(rows, n_workers, step_rows);
         let text = run(&session, sql);
         let mut lines: Vec<_> = text.lines().collect();
         lines.get_mut(1..).unwrap_or_default().sort_unstable();
-        texts.push((n_workers, step_rows, lines.join("\n")));
+        let sorted = lines.join("\n");
+        (text, sorted)
+    };
+    let (first, expected) = result(1, 65_536);
+    for (n_workers, step_rows) in [(1, 1), (1, 3), (2, 1), (2, 3), (3, 65_536)] {
+        let (_, sorted) = result(n_workers, step_rows);
+        assert_eq!(
+            sorted, expected,
+            "{n_workers} workers, steps of {step_rows}"
+        );
     }
-    let (_, _, first) = &texts[0];
-    for (n_workers, step_rows, lines) in &texts[1..] {
-        assert_eq!(lines, first, "{n_workers} workers, steps of {step_rows}");
-    }
-    expected.assert_eq(first);
+    (first, expected)
 }
 
 #[test]
 fn the_watermark_in_force_for_each_row() {
-    check(
+    check_bag(
         EVENTS,
         "SELECT k, ts, CURRENT_WATERMARK(ts) AS w FROM events",
         expect![[r#"
             [k STRING, ts TIMESTAMP(3), w TIMESTAMP(3)]
             +I a | 2024-01-01 00:00:01.000 | NULL
-            +I b | 2024-01-01 00:00:03.000 | 2023-12-31 23:59:59.000
             +I a | 2024-01-01 00:00:02.000 | 2024-01-01 00:00:01.000
-            +I a | 2024-01-01 00:00:07.000 | 2024-01-01 00:00:01.000
-            +I b | 2024-01-01 00:00:12.000 | 2024-01-01 00:00:05.000
             +I a | 2024-01-01 00:00:04.000 | 2024-01-01 00:00:10.000
-            +I c | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.000
+            +I a | 2024-01-01 00:00:07.000 | 2024-01-01 00:00:01.000
             +I a | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:10.000
-        "#]],
+            +I b | 2024-01-01 00:00:03.000 | 2023-12-31 23:59:59.000
+            +I b | 2024-01-01 00:00:12.000 | 2024-01-01 00:00:05.000
+            +I c | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.000"#]],
     );
 }
 
 #[test]
 fn late_rows_by_their_watermark() {
-    check(
+    check_bag(
         EVENTS,
         "SELECT k, v FROM events WHERE ts <= CURRENT_WATERMARK(ts)",
         expect![[r#"
             [k STRING, v INT]
-            +I a | 40
-        "#]],
+            +I a | 40"#]],
     );
 }
 
@@ -142,7 +157,7 @@ const TUMBLE: &str = "TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '5' SE
 
 #[test]
 fn a_window_is_counted_when_it_is_over() {
-    check(
+    check_bag(
         EVENTS,
         &format!(
             "SELECT window_start, window_end, window_time, k, COUNT(*) AS c, SUM(v) AS s \
@@ -155,43 +170,41 @@ fn a_window_is_counted_when_it_is_over() {
             +I 2024-01-01 00:00:05.000 | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:09.999 | a | 1 | 15
             +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | b | 1 | 25
             +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | c | 1 | 50
-            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:20.000 | 2024-01-01 00:00:19.999 | a | 1 | 5
-        "#]],
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:20.000 | 2024-01-01 00:00:19.999 | a | 1 | 5"#]],
     );
 }
 
 #[test]
 fn windows_without_aggregate_drop_nothing() {
-    check(
+    check_bag(
         EVENTS,
         "SELECT k, v, window_start, window_end, window_time FROM \
          HOP(DATA => TABLE events, TIMECOL => DESCRIPTOR(ts), SLIDE => INTERVAL '5' SECOND, \
          SIZE => INTERVAL '10' SECOND, `OFFSET` => INTERVAL '1' SECOND)",
         expect![[r#"
             [k STRING, v INT, window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL]
-            +I a | 10 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
             +I a | 10 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
-            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
-            +I b | 20 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
-            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
-            +I a | 30 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
-            +I a | 15 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I a | 10 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
             +I a | 15 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
-            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
-            +I b | 25 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
-            +I a | 40 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I a | 15 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I a | 30 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
             +I a | 40 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
-            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
-            +I c | 50 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
-            +I a | 5 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:26.000 | 2024-01-01 00:00:25.999
+            +I a | 40 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
             +I a | 5 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
-        "#]],
+            +I a | 5 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:26.000 | 2024-01-01 00:00:25.999
+            +I b | 20 | 2023-12-31 23:59:56.000 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:05.999
+            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:10.999
+            +I b | 25 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999
+            +I c | 50 | 2024-01-01 00:00:06.000 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:15.999
+            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:21.000 | 2024-01-01 00:00:20.999"#]],
     );
 }
 
 #[test]
 fn hops_share_rows_and_windows_of_windows_count() {
-    check(
+    check_bag(
         EVENTS,
         "SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(HOP(TABLE events, \
          DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) \
@@ -202,10 +215,9 @@ fn hops_share_rows_and_windows_of_windows_count() {
             +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:10.000 | 4
             +I 2024-01-01 00:00:05.000 | 2024-01-01 00:00:15.000 | 3
             +I 2024-01-01 00:00:10.000 | 2024-01-01 00:00:20.000 | 3
-            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | 1
-        "#]],
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | 1"#]],
     );
-    check(
+    check_bag(
         EVENTS,
         &format!(
             "WITH w AS (SELECT window_start AS ws, window_end AS we, window_time AS rt, \
@@ -217,8 +229,7 @@ fn hops_share_rows_and_windows_of_windows_count() {
         expect![[r#"
             [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, t INT]
             +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:10.000 | 75
-            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:20.000 | 155
-        "#]],
+            +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:20.000 | 155"#]],
     );
 }
 
@@ -320,38 +331,36 @@ fn batch_mode_gives_the_windows_of_all_rows() {
 
 #[test]
 fn sessions_grow_merge_and_end() {
-    check(
+    check_bag(
         "a,00,1\nb,01,2\na,04,3\na,09,4\nb,20,5\na,02,6\nb,03,7\nb,12,8\nb,15,9\n",
         "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s FROM TABLE(SESSION(\
          TABLE events PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND)) \
          GROUP BY window_start, window_end, k",
         expect![[r#"
             [window_start TIMESTAMP(3) NOT NULL, window_end TIMESTAMP(3) NOT NULL, k STRING, c BIGINT NOT NULL, s INT]
-            +I 2024-01-01 00:00:01.000 | 2024-01-01 00:00:06.000 | b | 1 | 2
             +I 2024-01-01 00:00:00.000 | 2024-01-01 00:00:14.000 | a | 3 | 8
-            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | b | 2 | 14
-        "#]],
+            +I 2024-01-01 00:00:01.000 | 2024-01-01 00:00:06.000 | b | 1 | 2
+            +I 2024-01-01 00:00:15.000 | 2024-01-01 00:00:25.000 | b | 2 | 14"#]],
     );
-    check(
+    check_bag(
         EVENTS,
         "SELECT k, v, window_start, window_time FROM TABLE(SESSION(TABLE events, \
          DESCRIPTOR(ts), INTERVAL '3' SECOND))",
         expect![[r#"
             [k STRING, v INT, window_start TIMESTAMP(3) NOT NULL, window_time TIMESTAMP(3) NOT NULL]
             +I a | 10 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
-            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
-            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
             +I a | 15 | 2024-01-01 00:00:07.000 | 2024-01-01 00:00:09.999
-            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999
-            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999
+            +I a | 30 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
             +I a | 5 | 2024-01-01 00:00:16.000 | 2024-01-01 00:00:18.999
-        "#]],
+            +I b | 20 | 2024-01-01 00:00:01.000 | 2024-01-01 00:00:05.999
+            +I b | 25 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999
+            +I c | 50 | 2024-01-01 00:00:11.000 | 2024-01-01 00:00:14.999"#]],
     );
 }
 
 #[test]
 fn group_windows() {
-    check(
+    check_bag(
         EVENTS,
         "SELECT k, TUMBLE_START(ts, INTERVAL '5' SECOND) AS ws, \
          TUMBLE_END(ts, INTERVAL '5' SECOND) AS we, TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, \
@@ -360,26 +369,24 @@ fn group_windows() {
         expect![[r#"
             [k STRING, ws TIMESTAMP(3) NOT NULL, we TIMESTAMP(3) NOT NULL, rt TIMESTAMP(3) NOT NULL, s INT]
             +I a | 2024-01-01 00:00:05.000 | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:09.999 | 15
-            +I b | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 25
-            +I c | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 50
             +I a | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:20.000 | 2024-01-01 00:00:19.999 | 5
-        "#]],
+            +I b | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 25
+            +I c | 2024-01-01 00:00:10.000 | 2024-01-01 00:00:15.000 | 2024-01-01 00:00:14.999 | 50"#]],
     );
-    check(
+    check_bag(
         EVENTS,
         "SELECT UPPER(k) AS u, SESSION_START(ts, INTERVAL '3' SECOND) AS ws, COUNT(*) AS c \
          FROM events GROUP BY SESSION(ts, INTERVAL '3' SECOND), UPPER(k)",
         expect![[r#"
             [u STRING, ws TIMESTAMP(3) NOT NULL, c BIGINT NOT NULL]
             +I A | 2024-01-01 00:00:01.000 | 2
-            +I B | 2024-01-01 00:00:03.000 | 1
             +I A | 2024-01-01 00:00:07.000 | 1
-            +I C | 2024-01-01 00:00:11.000 | 1
-            +I B | 2024-01-01 00:00:12.000 | 1
             +I A | 2024-01-01 00:00:16.000 | 1
-        "#]],
+            +I B | 2024-01-01 00:00:03.000 | 1
+            +I B | 2024-01-01 00:00:12.000 | 1
+            +I C | 2024-01-01 00:00:11.000 | 1"#]],
     );
-    check(
+    check_bag(
         EVENTS,
         "SELECT HOP_START(rt, INTERVAL '5' SECOND, INTERVAL '10' SECOND), MAX(c) FROM (\
          SELECT TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, COUNT(*) AS c FROM events \
@@ -391,8 +398,7 @@ fn group_windows() {
             +I 2024-01-01 00:00:00.000 | 3
             +I 2024-01-01 00:00:05.000 | 2
             +I 2024-01-01 00:00:10.000 | 2
-            +I 2024-01-01 00:00:15.000 | 1
-        "#]],
+            +I 2024-01-01 00:00:15.000 | 1"#]],
     );
     let (session, _folder) = events(EVENTS, 1, 10);
     for (sql, expected) in [
@@ -480,32 +486,30 @@ fn windows_are_joined_when_they_are_over() {
         (
             "JOIN",
             expect![[r#"
-        [k STRING, v INT, w INT, window_end TIMESTAMP(3) NOT NULL]
-        +I b | 20 | 20 | 2024-01-01 00:00:05.000
-        +I a | 10 | 30 | 2024-01-01 00:00:05.000
-        +I b | 25 | 25 | 2024-01-01 00:00:15.000
-    "#]],
+                [k STRING, v INT, w INT, window_end TIMESTAMP(3) NOT NULL]
+                +I a | 10 | 30 | 2024-01-01 00:00:05.000
+                +I b | 20 | 20 | 2024-01-01 00:00:05.000
+                +I b | 25 | 25 | 2024-01-01 00:00:15.000"#]],
         ),
         (
             "FULL JOIN",
             expect![[r#"
                 [k STRING, v INT, w INT, window_end TIMESTAMP(3)]
-                +I a | 15 | NULL | NULL
-                +I b | 20 | 20 | 2024-01-01 00:00:05.000
-                +I a | 10 | 30 | 2024-01-01 00:00:05.000
-                +I a | 5 | NULL | NULL
                 +I NULL | NULL | 50 | 2024-01-01 00:00:15.000
-                +I b | 25 | 25 | 2024-01-01 00:00:15.000
-            "#]],
+                +I a | 10 | 30 | 2024-01-01 00:00:05.000
+                +I a | 15 | NULL | NULL
+                +I a | 5 | NULL | NULL
+                +I b | 20 | 20 | 2024-01-01 00:00:05.000
+                +I b | 25 | 25 | 2024-01-01 00:00:15.000"#]],
         ),
     ] {
-        check(
+        check_bag(
             EVENTS,
             &format!("SELECT a.k, a.v, b.v AS w, b.window_end FROM {left} a {join} {right} b {on}"),
             expected,
         );
     }
-    check(
+    check_bag(
         EVENTS,
         &format!(
             "SELECT k, v, window_end FROM {left} a WHERE NOT EXISTS (SELECT * FROM {right} b \
@@ -515,8 +519,7 @@ fn windows_are_joined_when_they_are_over() {
         expect![[r#"
             [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL]
             +I a | 15 | 2024-01-01 00:00:10.000
-            +I a | 5 | 2024-01-01 00:00:20.000
-        "#]],
+            +I a | 5 | 2024-01-01 00:00:20.000"#]],
     );
     let (session, _folder) = events(EVENTS, 1, 10);
     let sql = format!("SELECT a.k FROM {left} a JOIN {right} b {on}");
@@ -548,8 +551,7 @@ fn joins_by_time() {
                 +I 1 | 103
                 +I 4 | 103
                 +I 4 | 105
-                +I 7 | 106
-            "#]],
+                +I 7 | 106"#]],
         ),
         (
             "SELECT l.v, r.v AS w FROM LEFT_SIDE l FULL JOIN RIGHT_SIDE r ON l.k = r.k \
@@ -558,18 +560,17 @@ fn joins_by_time() {
             expect![[r#"
                 [v INT, w INT]
                 +I 1 | 103
+                +I 13 | NULL
+                +I 2 | NULL
+                +I 20 | NULL
                 +I 4 | 103
+                +I 5 | NULL
                 +I 7 | 106
                 +I 8 | NULL
-                +I 2 | NULL
-                +I 5 | NULL
-                +I NULL | 109
                 +I NULL | 105
-                +I NULL | 115
+                +I NULL | 109
                 +I NULL | 112
-                +I 13 | NULL
-                +I 20 | NULL
-            "#]],
+                +I NULL | 115"#]],
         ),
         (
             "SELECT l.v, r.v AS w FROM LEFT_SIDE l JOIN RIGHT_SIDE r \
@@ -578,11 +579,10 @@ fn joins_by_time() {
                 [v INT, w INT]
                 +I 2 | 103
                 +I 4 | 105
-                +I 8 | 109
-            "#]],
+                +I 8 | 109"#]],
         ),
     ] {
-        check(SIDES, &sides(sql), expected);
+        check_bag(SIDES, &sides(sql), expected);
     }
     let (session, _folder) = events(SIDES, 1, 10);
     let plan = session
@@ -615,34 +615,32 @@ fn temporal_joins_see_the_version_of_their_time() {
         )
     };
     let as_of = "rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k";
-    check(
+    check_bag(
         RATES,
         &sql(&format!("JOIN {as_of}")),
         expect![[r#"
-        [k STRING, v INT, rate INT]
-        +I EUR | 10 | 1114
-        +I YEN | 8 | 1001
-        +I EUR | 20 | 1116
-        +I EUR | 30 | 1116
-        +I USD | 5 | 1102
-        +I EUR | 40 | 1119
-    "#]],
+            [k STRING, v INT, rate INT]
+            +I EUR | 10 | 1114
+            +I EUR | 20 | 1116
+            +I EUR | 30 | 1116
+            +I EUR | 40 | 1119
+            +I USD | 5 | 1102
+            +I YEN | 8 | 1001"#]],
     );
-    check(
+    check_bag(
         RATES,
         &sql(&format!("LEFT JOIN {as_of} AND r.rate > 1110")),
         expect![[r#"
             [k STRING, v INT, rate INT]
             +I EUR | 10 | 1114
-            +I YEN | 7 | NULL
-            +I YEN | 8 | NULL
-            +I EUR | 50 | NULL
             +I EUR | 20 | 1116
             +I EUR | 30 | 1116
-            +I USD | 5 | NULL
             +I EUR | 40 | 1119
+            +I EUR | 50 | NULL
             +I NULL | 60 | NULL
-        "#]],
+            +I USD | 5 | NULL
+            +I YEN | 7 | NULL
+            +I YEN | 8 | NULL"#]],
     );
     let (session, folder) = events(RATES, 1, 10);
     let path = folder.path().display();
@@ -687,7 +685,7 @@ fn temporal_joins_see_the_version_of_their_time() {
 
 #[test]
 fn grouping_sets_of_windows() {
-    check(
+    check_bag(
         EVENTS,
         &format!(
             "SELECT window_start, k, COUNT(*) AS c, GROUPING_ID(k) AS g FROM {TUMBLE} \
@@ -695,17 +693,16 @@ fn grouping_sets_of_windows() {
         ),
         expect![[r#"
             [window_start TIMESTAMP(3) NOT NULL, k STRING, c BIGINT NOT NULL, g BIGINT NOT NULL]
-            +I 2024-01-01 00:00:00.000 | a | 2 | 0
             +I 2024-01-01 00:00:00.000 | NULL | 3 | 1
+            +I 2024-01-01 00:00:00.000 | a | 2 | 0
             +I 2024-01-01 00:00:00.000 | b | 1 | 0
-            +I 2024-01-01 00:00:05.000 | a | 1 | 0
             +I 2024-01-01 00:00:05.000 | NULL | 1 | 1
-            +I 2024-01-01 00:00:10.000 | b | 1 | 0
+            +I 2024-01-01 00:00:05.000 | a | 1 | 0
             +I 2024-01-01 00:00:10.000 | NULL | 2 | 1
+            +I 2024-01-01 00:00:10.000 | b | 1 | 0
             +I 2024-01-01 00:00:10.000 | c | 1 | 0
-            +I 2024-01-01 00:00:15.000 | a | 1 | 0
             +I 2024-01-01 00:00:15.000 | NULL | 1 | 1
-        "#]],
+            +I 2024-01-01 00:00:15.000 | a | 1 | 0"#]],
     );
 }
 
@@ -719,46 +716,43 @@ fn ranks_of_windows() {
         )
     };
     let rows = format!("{EVENTS}b,16,6\na,16,7\n");
-    check(
+    check_bag(
         &rows,
         &ranked("", "v DESC", "rn <= 2"),
         expect![[r#"
-        [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
-        +I a | 30 | 2024-01-01 00:00:05.000 | 1
-        +I b | 20 | 2024-01-01 00:00:05.000 | 2
-        +I a | 15 | 2024-01-01 00:00:10.000 | 1
-        +I c | 50 | 2024-01-01 00:00:15.000 | 1
-        +I b | 25 | 2024-01-01 00:00:15.000 | 2
-        +I a | 7 | 2024-01-01 00:00:20.000 | 1
-        +I b | 6 | 2024-01-01 00:00:20.000 | 2
-    "#]],
+            [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
+            +I a | 15 | 2024-01-01 00:00:10.000 | 1
+            +I a | 30 | 2024-01-01 00:00:05.000 | 1
+            +I a | 7 | 2024-01-01 00:00:20.000 | 1
+            +I b | 20 | 2024-01-01 00:00:05.000 | 2
+            +I b | 25 | 2024-01-01 00:00:15.000 | 2
+            +I b | 6 | 2024-01-01 00:00:20.000 | 2
+            +I c | 50 | 2024-01-01 00:00:15.000 | 1"#]],
     );
-    check(
+    check_bag(
         &rows,
         &ranked(", k", "ts DESC", "rn = 1"),
         expect![[r#"
             [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
-            +I a | 30 | 2024-01-01 00:00:05.000 | 1
-            +I b | 20 | 2024-01-01 00:00:05.000 | 1
             +I a | 15 | 2024-01-01 00:00:10.000 | 1
-            +I c | 50 | 2024-01-01 00:00:15.000 | 1
-            +I b | 25 | 2024-01-01 00:00:15.000 | 1
+            +I a | 30 | 2024-01-01 00:00:05.000 | 1
             +I a | 7 | 2024-01-01 00:00:20.000 | 1
+            +I b | 20 | 2024-01-01 00:00:05.000 | 1
+            +I b | 25 | 2024-01-01 00:00:15.000 | 1
             +I b | 6 | 2024-01-01 00:00:20.000 | 1
-        "#]],
+            +I c | 50 | 2024-01-01 00:00:15.000 | 1"#]],
     );
-    check(
+    check_bag(
         &rows,
         &ranked(", k", "ts ASC", "rn = 1"),
         expect![[r#"
-        [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
-        +I a | 10 | 2024-01-01 00:00:05.000 | 1
-        +I b | 20 | 2024-01-01 00:00:05.000 | 1
-        +I a | 15 | 2024-01-01 00:00:10.000 | 1
-        +I b | 25 | 2024-01-01 00:00:15.000 | 1
-        +I c | 50 | 2024-01-01 00:00:15.000 | 1
-        +I a | 5 | 2024-01-01 00:00:20.000 | 1
-        +I b | 6 | 2024-01-01 00:00:20.000 | 1
-    "#]],
+            [k STRING, v INT, window_end TIMESTAMP(3) NOT NULL, rn BIGINT NOT NULL]
+            +I a | 10 | 2024-01-01 00:00:05.000 | 1
+            +I a | 15 | 2024-01-01 00:00:10.000 | 1
+            +I a | 5 | 2024-01-01 00:00:20.000 | 1
+            +I b | 20 | 2024-01-01 00:00:05.000 | 1
+            +I b | 25 | 2024-01-01 00:00:15.000 | 1
+            +I b | 6 | 2024-01-01 00:00:20.000 | 1
+            +I c | 50 | 2024-01-01 00:00:15.000 | 1"#]],
     );
 }
