@@ -15,6 +15,7 @@ mod calendar;
 mod distinct;
 pub(crate) mod errors;
 mod functions;
+mod iterable;
 mod job;
 mod python_values;
 pub(crate) mod query;

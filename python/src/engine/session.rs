@@ -19,6 +19,7 @@ use tidemill_engine::{EngineError, Result};
 use super::builders::ColumnBuilder;
 use super::errors;
 use super::functions::{Definition, PythonResolver};
+use super::iterable::IterableSource;
 use super::job::PyJob;
 use super::query::PyQuery;
 use super::result::{PyTableResult, Shape, fields};
@@ -103,6 +104,27 @@ impl PySession {
             batches.push(batch_of(py, &schema, rows, start..end, &time_zone)?);
         }
         self.register_batches(py, name, schema, batches, attach)
+    }
+
+    /// Registers a Python iterable as a temporary table;
+    /// `iterable` is a `tidemill.table.iterable_source.IterableSource`.
+    fn register_iterable(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        fields: Vec<(String, String)>,
+        iterable: Py<PyAny>,
+        is_bounded: bool,
+    ) -> PyResult<()> {
+        let source = IterableSource {
+            schema: schema_of(&fields)?,
+            iterable: Arc::new(iterable),
+            is_bounded,
+            time_zone: self.time_zone(),
+        };
+        self.run(py, |session| {
+            session.register_source(name, Arc::new(source))
+        })
     }
 
     /// Registers anything that speaks the Arrow interface as a temporary table.
@@ -338,7 +360,7 @@ fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// Some rows of a list of sequences as a batch.
-fn batch_of(
+pub(super) fn batch_of(
     py: Python<'_>,
     schema: &SchemaRef,
     rows: &Bound<'_, PyList>,

@@ -18,6 +18,9 @@ class Session:
         rows: Iterable[Sequence[Any]],
         attach: bool = False,
     ) -> None: ...
+    def register_iterable(
+        self, name: str, fields: Sequence[Field], iterable: Any, is_bounded: bool
+    ) -> None: ...
     def register_arrow(
         self, name: str, data: Any, fields: Sequence[Field] | None = None
     ) -> None: ...

@@ -20,6 +20,7 @@ from tidemill.table.compiled_plan import CompiledPlan
 from tidemill.table.composite_types import RowType
 from tidemill.table.dependencies import DependencyOperations
 from tidemill.table.environment import set_current_environment
+from tidemill.table.iterable_source import IterableSource
 from tidemill.table.legacy_environment import LegacyOperations
 from tidemill.table.logical_types import DataType
 from tidemill.table.operations import Query, Relation, Scan
@@ -167,6 +168,43 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         scan = self._anonymous("python-input-format")
         self._session.register_rows(scan.path, fields, [_values(row, names) for row in rows])
         return Table(scan, self)
+
+    def from_iterable(
+        self,
+        iterable: Any,
+        schema: DataType | Sequence[str] | Sequence[DataType] | str,
+        *,
+        bounded: bool = False,
+    ) -> Table:
+        """Make a table of rows that come while queries run.
+
+        Parameters
+        ----------
+        iterable
+            An iterable, an async iterable, or a function that makes one; only with a function can
+            the table be read more than once.
+        schema
+            As for `from_elements`, with types.
+        bounded
+            Whether the rows end, so that batch mode and frames of the final rows are possible.
+
+        Examples
+        --------
+        ``t_env.from_iterable(sensor_readings, "ROW<id STRING, value DOUBLE>")``
+        """
+        row_type = _row_type_of([], schema)
+        names = row_type.field_names()
+        fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
+        scan = self._anonymous("python-iterable")
+        source = IterableSource(iterable, lambda row: _values(row, names))
+        self._session.register_iterable(scan.path, fields, source, bounded)
+        return Table(scan, self)
+
+    def from_polars(
+        self, frame: Any, schema: DataType | Sequence[str] | Sequence[DataType] | None = None
+    ) -> Table:
+        """Make a table of a ``polars.DataFrame``; see `from_elements` for `schema`."""
+        return self.from_arrow(frame, schema)
 
     def from_rows(self, rows: Sequence[Any], row_type: RowType, schema: Schema) -> Table:
         """Make a table of Python values whose columns are declared by a schema.
