@@ -189,43 +189,63 @@ impl Distinct {
         let before = entry.count;
         entry.count += change;
         let after = entry.count;
-        if entry.group == NONE
-            && let Some(head) = self.heads.get_mut(group as usize)
-        {
-            entry.group = group;
-            entry.next = *head;
-            entry.previous = NONE;
-            let second = std::mem::replace(head, id);
-            if let Some(second) = self.entries.get_mut(second as usize) {
-                second.previous = id;
+        let is_linked = entry.group != NONE;
+        // A value that comes back comes as the latest.
+        if !is_linked || (before <= 0 && after > 0) {
+            if is_linked {
+                self.unlink(id);
             }
+            self.link(id, group);
         }
         (before, after)
+    }
+
+    /// Puts an entry at the head of its group's chain.
+    fn link(&mut self, id: u32, group: u32) {
+        let (Some(head), Some(entry)) = (
+            self.heads.get_mut(group as usize),
+            self.entries.get_mut(id as usize),
+        ) else {
+            return;
+        };
+        entry.group = group;
+        entry.next = *head;
+        entry.previous = NONE;
+        let second = std::mem::replace(head, id);
+        if let Some(second) = self.entries.get_mut(second as usize) {
+            second.previous = id;
+        }
+    }
+
+    /// Takes an entry out of its group's chain.
+    fn unlink(&mut self, id: u32) {
+        let Entry {
+            next,
+            previous,
+            group,
+            ..
+        } = self.entry(id);
+        match self.entries.get_mut(previous as usize) {
+            Some(previous) => previous.next = next,
+            None => {
+                if let Some(head) = self.heads.get_mut(group as usize) {
+                    *head = next;
+                }
+            }
+        }
+        if let Some(next) = self.entries.get_mut(next as usize) {
+            next.previous = previous;
+        }
     }
 
     /// Lets go the entries whose count is 0.
     fn forget(&mut self, ids: &[u32]) {
         for &id in ids {
-            let Entry {
-                count,
-                next,
-                previous,
-                group,
-            } = self.entry(id);
+            let Entry { count, group, .. } = self.entry(id);
             if count != 0 || group == NONE {
                 continue;
             }
-            match self.entries.get_mut(previous as usize) {
-                Some(previous) => previous.next = next,
-                None => {
-                    if let Some(head) = self.heads.get_mut(group as usize) {
-                        *head = next;
-                    }
-                }
-            }
-            if let Some(next) = self.entries.get_mut(next as usize) {
-                next.previous = previous;
-            }
+            self.unlink(id);
             if let Some(entry) = self.entries.get_mut(id as usize) {
                 *entry = ABSENT;
             }
