@@ -21,6 +21,8 @@ pub mod calc;
 
 pub mod changelog;
 
+pub mod changelog_normalize;
+
 pub mod current_watermark;
 
 pub mod expand;

@@ -497,3 +497,41 @@ fn group_aggregate_forgets() {
         }
     }
 }
+
+/// Repeated and missing changes become what happened to the rows of the keys.
+#[test]
+fn changes_are_normalized_by_key() {
+    let input = text::schema(&[("k", DataType::Int64), ("s", DataType::Utf8)]);
+    let spec = super::changelog_normalize::ChangelogNormalizeSpec {
+        key_columns: vec![0],
+        schema: Arc::clone(&input),
+    };
+    let steps = [
+        "+I | 1 | a
+         +I | 1 | a     # once more
+         +U | 1 | b     # without what was before
+         +I | 2 | NULL",
+        "-U | 1 | b
+         +U | 1 | b     # nothing has changed
+         -D | 1 | x     # what goes is what was there
+         -D | 1 | b     # gone already
+         +I | 1 | c
+         +I | 2 | NULL",
+        "+U | 2 | d",
+    ];
+    let expected = expect![[r"
+        +I | 1 | a
+        -U | 1 | a
+        +U | 1 | b
+        +I | 2 | NULL
+        --
+        -D | 1 | b
+        +I | 1 | c
+        --
+        -U | 2 | NULL
+        +U | 2 | d
+    "]];
+    check(&spec, &input, &steps, &expected);
+    let restored = run_restored(&spec, &input, &steps, true).unwrap();
+    assert_eq!(restored, run(&spec, &input, &steps).unwrap());
+}

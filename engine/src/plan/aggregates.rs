@@ -437,6 +437,13 @@ fn moment(derived: Derived, squares: Expr, count: Expr, result: &FlinkType) -> D
             .ok_or_else(|| EngineError::internal("there is no function POWER"))?;
         value = power.call(vec![value, lit(0.5_f64)]);
     }
+    // A type without NULL has Flink's -1 for it: the variance of the sample of one value.
+    if !result.nullable
+        && !matches!(result.root, TypeRoot::Decimal { .. })
+        && let Some(coalesce) = builtin_scalar("coalesce")
+    {
+        value = coalesce.call(vec![value, lit(-1.0_f64)]);
+    }
     if result.root == TypeRoot::Double {
         return Ok(value);
     }

@@ -51,6 +51,23 @@ pub struct PhysicalTable {
     pub watermark: Option<TableWatermark>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
+    /// Whether its changes may come twice: `table.exec.source.cdc-events-duplicate`.
+    pub may_repeat: bool,
+}
+
+impl PhysicalTable {
+    /// The columns by which changes that may come twice are told apart; none if nothing has to be
+    /// done about them.
+    #[must_use]
+    pub fn normalized_by(&self) -> Option<Vec<usize>> {
+        let schema = self.source.schema();
+        let is_changing = !self.source.changelog_mode().is_insert_only();
+        if !self.may_repeat || !is_changing || self.primary_key.is_empty() {
+            return None;
+        }
+        let key = self.primary_key.iter();
+        key.map(|name| schema.index_of(name).ok()).collect()
+    }
 }
 
 /// The watermark of a table, over its physical columns.

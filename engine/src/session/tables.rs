@@ -314,6 +314,10 @@ impl<'a> TableView<'a> {
                 .as_ref()
                 .map(|key| key.columns.clone())
                 .unwrap_or_default(),
+            may_repeat: self
+                .session
+                .configuration()
+                .is_true("table.exec.source.cdc-events-duplicate"),
             source,
         };
         let plan = LogicalPlanBuilder::scan(reference, Arc::new(physical), None)

@@ -13,7 +13,7 @@ use super::{AggregateCall, AggregateFunction};
 use crate::data::{Delta, RowKind};
 use crate::operators::{Emission, GroupAggregateSpec, OperatorFactory, Output, StepContext};
 
-/// Key, text, number, condition. Equal rows are equal in all of them.
+/// Key, text, number, condition. Rows of a group that are equal in one are equal in all.
 type Row = (i64, Option<&'static str>, Option<i32>, bool);
 
 /// Numbers that look random and are the same in every run.
@@ -30,11 +30,10 @@ impl Numbers {
 
     fn row(&mut self) -> Row {
         let place = usize::try_from(self.next(6)).unwrap();
-        let text = [None, Some(""), Some("a"), Some("b"), Some("北"), Some("a")];
-        let number = [None, Some(-3), Some(0), Some(7), Some(12), Some(0)];
+        let text = [None, Some(""), Some("a"), Some("b"), Some("北"), Some("Z")];
+        let number = [None, Some(-3), Some(0), Some(7), Some(12), Some(5)];
         let key = i64::try_from(self.next(3)).unwrap();
-        let row: Row = (key, text[place], number[place], place % 2 == 0);
-        row
+        (key, text[place], number[place], place % 2 == 0)
     }
 }
 

@@ -14,12 +14,13 @@ use super::expressions::constant;
 use super::{Built, GraphBuilder};
 use crate::connectors::values::ValuesSource;
 use crate::connectors::{Boundedness, Source};
-use crate::data::Delta;
+use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
+use crate::operators::changelog_normalize::ChangelogNormalizeSpec;
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
 use crate::plan::text;
-use crate::runtime::{NodeKind, WatermarkSpec};
+use crate::runtime::{Exchange, NodeKind, WatermarkSpec};
 
 impl GraphBuilder {
     pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Built> {
@@ -39,6 +40,7 @@ impl GraphBuilder {
         if let Some(others) = self.reads.get(&scan.table_name) {
             read.extend(others);
         }
+        read.extend(table.normalized_by().into_iter().flatten());
         // COUNT(*) needs no column, but rows need one to be counted by.
         if read.is_empty() && !full.fields().is_empty() {
             read.insert(0);
@@ -94,7 +96,37 @@ impl GraphBuilder {
             fields.join(", ")
         );
         let source = Arc::clone(&table.source);
-        Ok(self.source(source, read.to_vec(), watermark, name, schema))
+        let built = self.source(source, read.to_vec(), watermark, name, schema);
+        Ok(match table.normalized_by() {
+            Some(key) => self.normalized(built, read, &key),
+            None => built,
+        })
+    }
+
+    /// Changes that may come twice, once each; `read` are the table's columns that are there.
+    fn normalized(&mut self, input: Built, read: &[usize], key: &[usize]) -> Built {
+        let key_columns: Vec<usize> = key
+            .iter()
+            .filter_map(|column| read.iter().position(|read| read == column))
+            .collect();
+        let names: Vec<&str> = key_columns
+            .iter()
+            .filter_map(|&column| input.schema.fields().get(column))
+            .map(|field| field.name().as_str())
+            .collect();
+        let name = format!("ChangelogNormalize(key=[{}])", names.join(", "));
+        let schema = Arc::clone(&input.schema);
+        let spec = ChangelogNormalizeSpec {
+            key_columns: key_columns.clone(),
+            schema: Arc::clone(&schema),
+        };
+        self.add(
+            name,
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, Exchange::Hash(key_columns))],
+            schema,
+            ChangelogMode::ALL,
+        )
     }
 
     /// Notes which columns `plan` reads of which table, so that a table that is read in several

@@ -1,0 +1,176 @@
+//! ChangelogNormalize: what a source of changes says about its keys becomes a changelog without
+//! duplicates and gaps.
+//!
+//! ```text
+//!   +I 1 a          +I 1 a
+//!   +I 1 a    ──▶                   the same row again: nothing
+//!   +U 1 b          -U 1 a  +U 1 b
+//!   -U 1 b                          not needed: the row is known
+//!   -D 1 c          -D 1 b          what goes is what was there
+//! ```
+//!
+//! Source: Flink 2.3, `StreamExecChangelogNormalize` with `table.exec.source.cdc-events-duplicate`.
+
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::{Operator, OperatorFactory, Output, StepContext};
+use crate::data::{Delta, RowKind};
+use crate::error::{EngineError, Result};
+use crate::state::{KeyIndex, Place, RowStore, StateTable};
+
+/// A ChangelogNormalize.
+#[derive(Debug, Clone)]
+pub struct ChangelogNormalizeSpec {
+    /// The columns of the primary key.
+    pub key_columns: Vec<usize>,
+    /// Schema of the rows that come and leave.
+    pub schema: SchemaRef,
+}
+
+impl OperatorFactory for ChangelogNormalizeSpec {
+    fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        let types = self
+            .key_columns
+            .iter()
+            .map(|&column| {
+                let field = self.schema.fields().get(column);
+                field.map(|field| field.data_type().clone())
+            })
+            .collect::<Option<Vec<DataType>>>()
+            .ok_or_else(|| EngineError::internal("a primary key without its columns"))?;
+        Ok(Box::new(ChangelogNormalize {
+            spec: self.clone(),
+            columns: (0..self.schema.fields().len()).collect(),
+            index: KeyIndex::try_new(&types)?,
+            slots: Vec::new(),
+            rows: RowStore::new(SchemaRef::clone(&self.schema)),
+        }))
+    }
+}
+
+struct ChangelogNormalize {
+    spec: ChangelogNormalizeSpec,
+    /// All of them.
+    columns: Vec<usize>,
+    index: KeyIndex,
+    /// By key: the row that is there, or [`NO_ROW`].
+    slots: Vec<u32>,
+    rows: RowStore,
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+/// The name of the table of a checkpoint.
+const ROWS: &str = "rows";
+
+impl Operator for ChangelogNormalize {
+    fn push(
+        &mut self,
+        _port: usize,
+        delta: Delta,
+        _ctx: &StepContext,
+        out: &mut Output,
+    ) -> Result<()> {
+        let ids = self.enter(&delta)?;
+        let block = self.rows.admit(delta.batch().clone());
+        let mut kinds = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
+        let mut gone = Vec::new();
+        for (row_idx, &id) in (0_u32..).zip(&ids) {
+            let known = self.slots.get(id as usize).copied().unwrap_or(NO_ROW);
+            let before = (known != NO_ROW).then(|| self.rows.place(known));
+            match delta.kind(row_idx as usize) {
+                RowKind::UpdateBefore => {}
+                RowKind::Delete => {
+                    if let Some(before) = before {
+                        kinds.push(RowKind::Delete);
+                        places.push(before);
+                        self.rows.release(known);
+                        self.set(id, NO_ROW);
+                    }
+                    gone.push(id);
+                }
+                RowKind::Insert | RowKind::UpdateAfter => {
+                    let after = RowStore::place_in(block, row_idx);
+                    match before {
+                        None => kinds.push(RowKind::Insert),
+                        Some(before) if self.rows.equal_rows(before, after, &self.columns) => {
+                            continue;
+                        }
+                        Some(before) => {
+                            kinds.extend([RowKind::UpdateBefore, RowKind::UpdateAfter]);
+                            places.push(before);
+                            self.rows.release(known);
+                        }
+                    }
+                    places.push(after);
+                    let slot = self.rows.keep(block, row_idx);
+                    self.set(id, slot);
+                }
+            }
+        }
+        if !kinds.is_empty() {
+            out.emit(Delta::try_new(self.rows.gather(&places)?, kinds)?);
+        }
+        self.rows.settle()?;
+        for id in gone {
+            if self.slots.get(id as usize) == Some(&NO_ROW) {
+                self.index.remove(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<StateTable>> {
+        let slots = self.slots.iter().copied().filter(|&slot| slot != NO_ROW);
+        Ok(vec![StateTable {
+            name: ROWS,
+            batch: self.rows.gather_slots(slots)?,
+            key_columns: self.spec.key_columns.clone(),
+        }])
+    }
+
+    fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        for table in tables {
+            if table.name != ROWS {
+                return Err(EngineError::Data {
+                    message: "the saved rows are not those of a ChangelogNormalize".to_owned(),
+                });
+            }
+            let delta = Delta::insert_only(table.batch);
+            let ids = self.enter(&delta)?;
+            let block = self.rows.admit(delta.batch().clone());
+            for (row_idx, &id) in (0_u32..).zip(&ids) {
+                let slot = self.rows.keep(block, row_idx);
+                self.set(id, slot);
+            }
+            self.rows.settle()?;
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.index.state_bytes()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.rows.state_bytes()
+    }
+}
+
+impl ChangelogNormalize {
+    /// The ids of the rows' keys; makes place for them.
+    fn enter(&mut self, delta: &Delta) -> Result<Vec<u32>> {
+        let key = super::group_changes::columns_at(delta.batch(), &self.spec.key_columns)?;
+        let mut ids = Vec::new();
+        self.index.intern(&key, delta.num_rows(), &mut ids)?;
+        if self.slots.len() < self.index.end() {
+            self.slots.resize(self.index.end(), NO_ROW);
+        }
+        Ok(ids)
+    }
+
+    fn set(&mut self, id: u32, slot: u32) {
+        if let Some(known) = self.slots.get_mut(id as usize) {
+            *known = slot;
+        }
+    }
+}
