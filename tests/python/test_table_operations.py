@@ -147,8 +147,8 @@ def test_pandas_goes_in_and_out(env: TableEnvironment) -> None:
 
 def test_an_endless_table_gives_its_rows_of_a_moment(env: TableEnvironment) -> None:
     env.execute_sql("CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen')")
-    with pytest.warns(SnapshotWarning, match="never ends: these are its rows after 0.3 s"):
-        frame = env.sql_query("SELECT COUNT(*) AS n FROM ticks").to_pandas(seconds=0.3)
+    with pytest.warns(SnapshotWarning, match="never ends: these are its rows after 1.5 s"):
+        frame = env.sql_query("SELECT COUNT(*) AS n FROM ticks").to_pandas(seconds=1.5)
     assert len(frame) == 1
     assert frame.n[0] > 0
 

@@ -11,7 +11,6 @@ generator by one.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import queue
 import threading
@@ -121,6 +120,8 @@ class RowReader:
         last: Any = _END
         try:
             if hasattr(self._iterable, "__aiter__"):
+                import asyncio  # noqa: PLC0415 - most programs start without it
+
                 asyncio.run(self._pull_async())
             else:
                 for row in self._iterable:

@@ -24,7 +24,6 @@ from tidemill.metrics.metricbase import MetricGroup
 from tidemill.table import worker_functions
 from tidemill.table.composite_types import ArrayType, RowType
 from tidemill.table.udf import FunctionContext, UserDefinedFunction
-from tidemill.table.udf_async import ConcurrentCalls
 from tidemill.table.udf_wrappers import UserDefinedTableFunctionWrapper, as_wrapper
 from tidemill.table.worker_launch import extend_path
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
@@ -104,6 +103,8 @@ class FunctionRunner:
         if isinstance(wrapper, UserDefinedTableFunctionWrapper):
             return lambda *values: wrapper.rows_of(call(*values))
         if wrapper.is_async:
+            from tidemill.table.udf_async import ConcurrentCalls  # noqa: PLC0415 - brings asyncio
+
             return ConcurrentCalls(call, self.parameters)
         if wrapper.func_type == "general":
             return call
