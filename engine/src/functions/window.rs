@@ -11,14 +11,21 @@ use arrow::array::ArrayRef;
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::function::{
     ExpressionArgs, PartitionEvaluatorArgs, WindowUDFFieldArgs,
 };
+use datafusion::logical_expr::planner::{PlannerResult, RawWindowExpr};
 use datafusion::logical_expr::window_state::WindowAggState;
 use datafusion::logical_expr::{
-    LimitEffect, PartitionEvaluator, ReversedUDWF, Signature, WindowUDF, WindowUDFImpl,
+    Expr, LimitEffect, PartitionEvaluator, ReversedUDWF, Signature, WindowFunctionDefinition,
+    WindowUDF, WindowUDFImpl,
 };
 use datafusion::physical_expr::PhysicalExpr;
+
+use crate::error::EngineError;
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// The window function of this lower-case name.
 #[must_use]
@@ -29,6 +36,54 @@ pub fn find(key: &str) -> Option<Arc<WindowUDF>> {
 /// The names, in lower case.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     WINDOW.keys().copied()
+}
+
+/// What Flink means by a call before OVER where DataFusion means something else: FIRST_VALUE and
+/// LAST_VALUE pass over NULL, LAG and LEAD give their default for NULL too, ranks need an order.
+///
+/// # Errors
+/// A validation error for a rank without ORDER BY.
+pub fn plan(raw: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
+    let WindowFunctionDefinition::WindowUDF(function) = &raw.func_def else {
+        return Ok(PlannerResult::Original(raw));
+    };
+    match function.name() {
+        "row_number" | "rank" | "dense_rank" if raw.order_by.is_empty() => {
+            Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+                "Over Agg: The window rank function requires order by clause with non-constant \
+                 fields. please re-check the over window statement."
+                    .to_owned(),
+            )))
+            .into())
+        }
+        "first_value" | "last_value" if raw.null_treatment.is_none() => Ok(PlannerResult::Planned(
+            call(raw, Some(NullTreatment::IgnoreNulls)),
+        )),
+        "lag" | "lead" => match raw.args.get(2).cloned() {
+            Some(default) => {
+                let null_treatment = raw.null_treatment;
+                let value = call(raw, null_treatment);
+                Ok(PlannerResult::Planned(coalesce(vec![value, default])))
+            }
+            None => Ok(PlannerResult::Original(raw)),
+        },
+        _ => Ok(PlannerResult::Original(raw)),
+    }
+}
+
+fn call(raw: RawWindowExpr, null_treatment: Option<NullTreatment>) -> Expr {
+    Expr::WindowFunction(Box::new(WindowFunction {
+        fun: raw.func_def,
+        params: WindowFunctionParams {
+            args: raw.args,
+            partition_by: raw.partition_by,
+            order_by: raw.order_by,
+            window_frame: raw.window_frame,
+            filter: raw.filter,
+            null_treatment,
+            distinct: raw.distinct,
+        },
+    }))
 }
 
 static WINDOW: LazyLock<BTreeMap<&'static str, Arc<WindowUDF>>> = LazyLock::new(|| {

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::planner::{
-    ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RelationPlanner,
-    TypePlanner,
+    ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr,
+    RelationPlanner, TypePlanner,
 };
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF, lit,
@@ -269,6 +269,10 @@ impl ExprPlanner for FlinkExpressions {
         schema: &DFSchema,
     ) -> DfResult<PlannerResult<RawBinaryExpr>> {
         plan_operator(expr, schema)
+    }
+
+    fn plan_window(&self, expr: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
+        crate::functions::window::plan(expr)
     }
 
     /// `COUNT(*)` counts a constant. A bare NULL has no type, and is refused.

@@ -41,6 +41,11 @@ struct Partition {
     history: VecDeque<(i64, u32)>,
     /// How many of them are in the frame.
     n_in_frame: usize,
+    /// When a late row finds the partition forgotten (RANGE frames with a bound).
+    cleanup: Option<Waiting>,
+    /// How often it has been forgotten, as rows came, and as they were dealt with.
+    n_forgotten: u32,
+    n_restarted: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +53,8 @@ struct WaitingRow {
     partition: u32,
     slot: u32,
     arrival_ms: i64,
+    /// How often the partition had been forgotten when it came.
+    n_forgotten: u32,
 }
 
 /// A row whose turn it is.
@@ -56,6 +63,7 @@ struct DueRow {
     partition: u32,
     time_ms: i64,
     slot: u32,
+    n_forgotten: u32,
 }
 
 impl OverByTime {
@@ -95,10 +103,9 @@ impl OverByTime {
         if !self.spec.frame.is_bounded() {
             return time_ms <= watermark_ms;
         }
-        let fired = self
-            .partitions
-            .get(partition as usize)
-            .and_then(|partition| partition.last_fired_ms);
+        let known = self.partitions.get(partition as usize);
+        let n_forgotten = known.map_or(0, |known| known.n_forgotten);
+        let fired = known.and_then(|known| known.last_fired_ms);
         if fired.is_some_and(|fired_ms| time_ms <= fired_ms) {
             return true;
         }
@@ -113,9 +120,40 @@ impl OverByTime {
                         time_ms,
                         arrival_ms: row.arrival_ms,
                     };
-                    row.partition == partition && waiting.has_fired(watermark_ms)
+                    row.partition == partition
+                        && row.n_forgotten == n_forgotten
+                        && waiting.has_fired(watermark_ms)
                 })
             })
+    }
+
+    /// Flink forgets a partition of a RANGE frame half a frame after its last row has left the
+    /// frame; a late row that comes then is the first one again.
+    fn forget(&mut self, partition: u32, time_ms: i64, watermark_ms: i64) {
+        let Frame::Millis(millis) = self.spec.frame else {
+            return;
+        };
+        let Some(partition) = self.partitions.get_mut(partition as usize) else {
+            return;
+        };
+        if partition
+            .cleanup
+            .is_some_and(|cleanup| cleanup.has_fired(watermark_ms))
+        {
+            partition.cleanup = None;
+            partition.n_forgotten += 1;
+            partition.last_fired_ms = None;
+        }
+        let least_ms = time_ms.saturating_add(millis).saturating_add(1);
+        if partition
+            .cleanup
+            .is_none_or(|known| known.time_ms < least_ms)
+        {
+            partition.cleanup = Some(Waiting {
+                time_ms: least_ms.saturating_add(millis / 2),
+                arrival_ms: watermark_ms,
+            });
+        }
     }
 
     /// The rows of all times up to this, in order.
@@ -130,6 +168,7 @@ impl OverByTime {
                 partition: row.partition,
                 time_ms,
                 slot: row.slot,
+                n_forgotten: row.n_forgotten,
             }));
         }
         due
@@ -150,12 +189,20 @@ impl OverByTime {
             let Some(partition) = self.partitions.get_mut(row.partition as usize) else {
                 continue;
             };
-            partition.leave_frame(self.spec.frame, row.time_ms, |slot| {
+            let is_fresh = row.n_forgotten > partition.n_restarted;
+            partition.n_restarted = row.n_forgotten.max(partition.n_restarted);
+            let frame = match is_fresh {
+                true => Frame::Millis(-1),
+                false => self.spec.frame,
+            };
+            partition.leave_frame(frame, row.time_ms, |slot| {
                 moves.push(self.rows.place(slot), row.partition, -1);
             });
             moves.push(place, row.partition, 1);
             partition.count += 1;
-            partition.last_fired_ms = Some(row.time_ms);
+            if row.n_forgotten == partition.n_forgotten {
+                partition.last_fired_ms = Some(row.time_ms);
+            }
             readings.push(Reading {
                 after_move: (moves.places.len() - 1) as u32,
                 count: partition.count,
@@ -240,7 +287,7 @@ impl Partition {
             };
             let leaves = match frame {
                 Frame::Rows(n_before) => self.n_in_frame > n_before,
-                Frame::Millis(millis) => first_ms < time_ms.saturating_sub(millis),
+                Frame::Millis(millis) => first_ms < time_ms.saturating_sub(millis) || millis < 0,
                 Frame::AllRows | Frame::AllPeers => false,
             };
             if !leaves {
@@ -282,6 +329,11 @@ impl Operator for OverByTime {
                 None => ctx.processing_time_ms,
             };
             let arrival_ms = ctx.watermark_at(&delta, row_idx);
+            self.forget(partition, time_ms, arrival_ms);
+            let n_forgotten = self
+                .partitions
+                .get(partition as usize)
+                .map_or(0, |partition| partition.n_forgotten);
             if times.is_some() && self.is_late(partition, time_ms, arrival_ms) {
                 continue;
             }
@@ -292,12 +344,14 @@ impl Operator for OverByTime {
                     partition,
                     slot,
                     arrival_ms,
+                    n_forgotten,
                 });
             } else {
                 due.push(DueRow {
                     partition,
                     time_ms,
                     slot,
+                    n_forgotten,
                 });
             }
         }
@@ -399,8 +453,12 @@ impl OverByTime {
         let partitions = || self.partitions.iter();
         let counts = Int64Array::from_iter_values(partitions().map(|it| it.count));
         let fired: Int64Array = partitions().map(|it| it.last_fired_ms).collect();
+        let cleanups: Int64Array = partitions()
+            .map(|it| it.cleanup.map(|cleanup| cleanup.time_ms))
+            .collect();
         columns.push(Arc::new(counts));
         columns.push(Arc::new(fired));
+        columns.push(Arc::new(cleanups));
         columns.extend(self.calls.save(&ids)?);
         let fields: Vec<Field> = columns
             .iter()
@@ -418,7 +476,7 @@ impl OverByTime {
         let wrong = || EngineError::internal("saved partitions lack columns");
         let n_keys = self.spec.partition_columns.len();
         let (key, rest) = batch.columns().split_at_checked(n_keys).ok_or_else(wrong)?;
-        let [counts, fired, states @ ..] = rest else {
+        let [counts, fired, cleanups, states @ ..] = rest else {
             return Err(wrong());
         };
         let mut ids = Vec::new();
@@ -426,10 +484,15 @@ impl OverByTime {
         self.grow();
         let counts = counts.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
         let fired = fired.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
-        for ((&id, count), fired) in ids.iter().zip(counts).zip(fired) {
+        let cleanups = cleanups.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+        for (((&id, count), fired), cleanup) in ids.iter().zip(counts).zip(fired).zip(cleanups) {
             if let Some(partition) = self.partitions.get_mut(id as usize) {
                 partition.count = count.unwrap_or_default();
                 partition.last_fired_ms = fired;
+                partition.cleanup = cleanup.map(|time_ms| Waiting {
+                    time_ms,
+                    arrival_ms: NO_WATERMARK,
+                });
             }
         }
         self.calls.restore(&ids, states)
@@ -468,6 +531,7 @@ impl OverByTime {
                     partition: id,
                     slot,
                     arrival_ms: first.value(row_idx),
+                    n_forgotten: 0,
                 });
             } else if let Some(partition) = self.partitions.get_mut(id as usize) {
                 partition.history.push_back((first.value(row_idx), slot));
