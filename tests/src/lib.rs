@@ -11,3 +11,5 @@ pub mod joins;
 pub mod oracle;
 
 pub mod replay;
+
+pub mod tpch;

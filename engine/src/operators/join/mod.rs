@@ -30,6 +30,9 @@ mod row_by_row;
 
 mod snapshot;
 
+#[cfg(test)]
+mod tests;
+
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
