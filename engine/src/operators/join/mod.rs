@@ -20,6 +20,8 @@
 //!
 //! Source: Flink 2.3, `StreamingJoinOperator` and `StreamingSemiAntiJoinOperator`.
 
+mod expiry;
+
 mod net;
 
 mod output;
@@ -37,6 +39,7 @@ use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
 
+use expiry::Writes;
 pub use residual::{Residual, ResidualColumn};
 
 use super::{Emission, Operator, OperatorFactory, Output, StepContext};
@@ -159,11 +162,13 @@ impl OperatorFactory for JoinSpec {
             rows: Arrangement::new(std::sync::Arc::clone(&input.schema), input.retracts),
             counts: Vec::new(),
             degrees: (self.residual.is_some() && self.kind.counts_partners(port)).then(Vec::new),
+            writes: Writes::default(),
         };
         Ok(Box::new(Join {
             index: KeyIndex::try_new(&types)?,
             sides: [side(&self.left, 0), side(&self.right, 1)],
             pending: [Vec::new(), Vec::new()],
+            now_ms: None,
             spec: self.clone(),
         }))
     }
@@ -176,6 +181,8 @@ struct Join {
     sides: [Side; 2],
     /// What has come in this step, by port; net mode only.
     pending: [Vec<Delta>; 2],
+    /// The time of the step, where rows have an end.
+    now_ms: Option<i64>,
 }
 
 /// What is remembered of an input.
@@ -183,8 +190,11 @@ struct Side {
     rows: Arrangement,
     /// By key id: the number of rows.
     counts: Vec<u32>,
-    /// By slot: the number of partners. Only with a residual condition, and where it matters.
+    /// By slot: the number of partners. Only with a residual condition or where rows have an end,
+    /// and where it matters.
     degrees: Option<Vec<u32>>,
+    /// When rows were written, where they have an end.
+    writes: Writes,
 }
 
 impl Side {
@@ -211,6 +221,13 @@ impl Side {
             .unwrap_or(0)
     }
 
+    /// The row of this slot is written, if rows have an end.
+    fn write(&mut self, slot: u32, now_ms: Option<i64>) {
+        if let Some(now_ms) = now_ms {
+            self.writes.write(slot, now_ms);
+        }
+    }
+
     fn set_degree(&mut self, slot: u32, degree: u32) {
         let end = self.rows.end();
         if let Some(degrees) = &mut self.degrees {
@@ -229,11 +246,14 @@ impl Operator for Join {
         &mut self,
         port: usize,
         delta: Delta,
-        _ctx: &StepContext,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
         match self.spec.emission {
-            Emission::RowByRow => self.push_row_by_row(port, &delta, out),
+            Emission::RowByRow => {
+                self.expire(ctx)?;
+                self.push_row_by_row(port, &delta, out)
+            }
             Emission::NetPerStep => {
                 if let Some(pending) = self.pending.get_mut(port) {
                     pending.push(delta);
@@ -243,7 +263,8 @@ impl Operator for Join {
         }
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        self.expire(ctx)?;
         if self.pending.iter().any(|deltas| !deltas.is_empty()) {
             let pending = std::mem::take(&mut self.pending);
             self.run_net_step(&pending, out)?;
@@ -265,6 +286,7 @@ impl Operator for Join {
             .iter()
             .map(|side| {
                 side.rows.state_bytes()
+                    + side.writes.state_bytes()
                     + (side.counts.capacity() + side.degrees.as_ref().map_or(0, Vec::capacity))
                         * size_of::<u32>()
             })
@@ -362,6 +384,11 @@ impl Join {
                 self.index.remove(key);
             }
         }
+    }
+
+    /// Whether rows count their partners one by one.
+    fn counts_each(&self) -> bool {
+        self.spec.residual.is_some() || self.sides.iter().any(|side| side.degrees.is_some())
     }
 
     fn columns(&self, port: usize, delta: &Delta) -> Result<Vec<ArrayRef>> {

@@ -179,7 +179,7 @@ impl Join {
     /// The counts of the keys that the step touches, where they matter.
     fn before(&self, changes: &[Changes; 2]) -> Before {
         let mut before = Before::default();
-        if self.spec.kind == JoinKind::Inner || self.spec.residual.is_some() {
+        if self.spec.kind == JoinKind::Inner || self.counts_each() {
             return before;
         }
         for changes in changes {
@@ -216,7 +216,7 @@ impl Join {
         let mut equality = RowEquality::new(columns);
         let mut partners_before = Vec::with_capacity(gone.len());
         let gives_pairs = !self.spec.kind.is_left_only();
-        let needs_partners = gives_pairs || self.spec.residual.is_some();
+        let needs_partners = gives_pairs || self.counts_each();
         let mut place = 0;
         while place < gone.len() {
             let run = if needs_partners {
@@ -243,6 +243,7 @@ impl Join {
                 partners_before.push(self.partners_before(port, id, removed, before));
                 if let Some(slot) = removed {
                     before.slots(port).moved.insert(slot);
+                    self.side_mut(port).writes.forget(slot);
                     self.side_mut(port).add(id, -1);
                     self.count_partners(1 - port, partners, -1, before);
                 } else if id != NONE {
@@ -286,6 +287,7 @@ impl Join {
 
     /// Changes the counters of these rows of the side of `port`; remembers what they were.
     fn count_partners(&mut self, port: usize, slots: &[u32], change: i32, before: &mut Before) {
+        let now_ms = self.now_ms;
         let side = self.side_mut(port);
         if side.degrees.is_none() {
             return;
@@ -297,6 +299,7 @@ impl Join {
                 known.degrees.entry(slot).or_insert(degree);
             }
             side.set_degree(slot, degree.saturating_add_signed(change));
+            side.write(slot, now_ms);
         }
     }
 
@@ -329,7 +332,7 @@ impl Join {
             .insert(columns, ids.len(), &known, ids, hashes)?
             .into_iter();
         let gives_pairs = !self.spec.kind.is_left_only();
-        let needs_partners = gives_pairs || self.spec.residual.is_some();
+        let needs_partners = gives_pairs || self.counts_each();
         let has_degrees = self.side(port).degrees.is_some();
         let mut slots_of_rows = Vec::with_capacity(come.len());
         let mut place = 0;
@@ -349,6 +352,10 @@ impl Join {
                 let slot = if is_known { slots.next() } else { None };
                 slots_of_rows.push(slot.unwrap_or(NONE));
                 let partners = run.of(place);
+                if let Some(slot) = slot {
+                    let now_ms = self.now_ms;
+                    self.side_mut(port).write(slot, now_ms);
+                }
                 if let Some(slot) = slot
                     && has_degrees
                 {

@@ -88,7 +88,7 @@ impl Join {
 
     /// Whether the partners of a row must be known one by one, or their number is enough.
     fn needs_partners(&self) -> bool {
-        self.spec.residual.is_some() || !self.spec.kind.is_left_only()
+        self.counts_each() || !self.spec.kind.is_left_only()
     }
 
     fn change(&mut self, arrival: &Arrival<'_>, changes: &mut Rows) {
@@ -206,6 +206,7 @@ impl Join {
 
     /// Counts the arrival at each of its partners, if they have counters.
     fn count_partner(&mut self, arrival: &Arrival<'_>, change: i32) {
+        let now_ms = self.now_ms;
         let side = self.side_mut(1 - arrival.port);
         if side.degrees.is_none() {
             return;
@@ -213,6 +214,7 @@ impl Join {
         for &other in arrival.partners {
             let degree = side.degree(other).saturating_add_signed(change);
             side.set_degree(other, degree);
+            side.write(other, now_ms);
         }
     }
 
@@ -228,17 +230,20 @@ impl Join {
         if key == NONE {
             return Ok(());
         }
+        let now_ms = self.now_ms;
         let side = self.side_mut(port);
         if is_added(arrival.kind) {
             side.add(key, 1);
             if let Some(slot) = slots.next() {
                 side.set_degree(slot, arrival.n_partners);
+                side.write(slot, now_ms);
             }
             return Ok(());
         }
         let hash = hashes.get(row as usize).copied().unwrap_or(0);
         // A row that is not there has been forgotten, as Flink has it.
-        if side.rows.remove(key, hash, equality, row)?.is_some() {
+        if let Some(slot) = side.rows.remove(key, hash, equality, row)? {
+            side.writes.forget(slot);
             side.add(key, -1);
         }
         Ok(())

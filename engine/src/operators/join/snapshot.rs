@@ -67,8 +67,12 @@ impl Join {
         let n_columns = self.input(port).schema.fields().len();
         let degrees: Option<ArrayRef> = batch.columns().get(n_columns).cloned();
         let columns: Vec<ArrayRef> = batch.columns().iter().take(n_columns).cloned().collect();
-        if columns.len() != n_columns || self.side(port).degrees.is_some() != degrees.is_some() {
+        if columns.len() != n_columns {
             return Err(EngineError::internal("the state of another join"));
+        }
+        if degrees.is_some() {
+            // Counters that the time to live asked for.
+            self.side_mut(port).degrees.get_or_insert_default();
         }
         let ids = self.intern(port, &columns, n_rows)?;
         let hashes = self.row_hashes(port, &columns, n_rows)?;

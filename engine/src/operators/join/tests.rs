@@ -56,19 +56,18 @@ fn join(kind: JoinKind, has_residual: bool, emission: Emission) -> JoinSpec {
     }
 }
 
-const CONTEXT: StepContext = StepContext {
-    step: 1,
-    processing_time_ms: 0,
-    worker_idx: 0,
-    watermark_ms: crate::operators::NO_WATERMARK,
-    has_one_source: false,
-};
+fn context() -> StepContext {
+    StepContext {
+        step: 1,
+        ..StepContext::default()
+    }
+}
 
 fn push(operator: &mut dyn Operator, port: usize, rows: &str) -> String {
     let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
     let delta = text::parse_delta(&schema, rows).unwrap();
     let mut out = Output::default();
-    operator.push(port, delta, &CONTEXT, &mut out).unwrap();
+    operator.push(port, delta, &context(), &mut out).unwrap();
     text::print_deltas(&out.drain()).unwrap()
 }
 
@@ -274,7 +273,7 @@ fn net_changes_of_a_step() {
             for (port, rows) in pushes {
                 push(operator.as_mut(), *port, rows);
             }
-            operator.on_step_end(&CONTEXT, &mut out).unwrap();
+            operator.on_step_end(&context(), &mut out).unwrap();
             texts.push_str(&text::print_deltas(&out.drain()).unwrap());
             texts.push_str("--\n");
         }
@@ -298,4 +297,43 @@ fn a_join_restores_what_it_saved() {
             assert_eq!(push(second.as_mut(), *port, rows), expected);
         }
     }
+}
+
+/// A row that was not written for the time to live is forgotten without a word.
+#[test]
+fn rows_come_to_their_end() {
+    let spec = join(JoinKind::Left, false, Emission::RowByRow);
+    let mut operator = spec.create(0, 1).unwrap();
+    let mut texts = String::new();
+    for (now_ms, port, rows) in [
+        (0, 0, "+I | a | 1\n+I | b | 2"),
+        (60, 1, "+I | a | 5   # writes the counter of a"),
+        (120, 1, "+I | b | 6  # too late for b\n-D | a | 5"),
+        (300, 1, "+I | a | 7"),
+    ] {
+        let ctx = StepContext {
+            processing_time_ms: now_ms,
+            state_ttl_ms: Some(100),
+            ..StepContext::default()
+        };
+        let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
+        let delta = text::parse_delta(&schema, rows).unwrap();
+        let mut out = Output::default();
+        operator.push(port, delta, &ctx, &mut out).unwrap();
+        texts.push_str(&text::print_deltas(&out.drain()).unwrap());
+        texts.push_str("--\n");
+    }
+    expect![[r#"
+        +I | a | 1 | NULL
+        +I | b | 2 | NULL
+        --
+        -D | a | 1 | NULL
+        +I | a | 1 | 5
+        --
+        -D | a | 1 | 5
+        +I | a | 1 | NULL
+        --
+        --
+    "#]]
+    .assert_eq(&texts);
 }
