@@ -20,6 +20,7 @@ use chrono::{NaiveDateTime, Timelike};
 use super::write::{ValueText, timestamp, write_date, write_decimal_java};
 use crate::data::RowKind;
 use crate::error::Result;
+use crate::functions::bitmap;
 
 /// Appends `+I[1, x]`: the kind, then the values of `row_idx` of all columns.
 ///
@@ -125,6 +126,12 @@ pub fn write_value(array: &dyn Array, row_idx: usize, out: &mut String) -> Resul
         DataType::Struct(_) => {
             let columns = array.as_struct().columns().iter().map(|column| &**column);
             write_row(RowKind::Insert, columns, row_idx, out)?;
+        }
+        // VARIANT and BITMAP.
+        DataType::LargeUtf8 => out.push_str(array.as_string::<i64>().value(row_idx)),
+        DataType::LargeBinary => {
+            let bitmap = bitmap::decode(array.as_binary::<i64>().value(row_idx))?;
+            out.push_str(&bitmap::show(&bitmap));
         }
         _ => ValueText::default().write(array, row_idx, out)?,
     }

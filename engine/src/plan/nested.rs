@@ -48,6 +48,9 @@ impl ExprPlanner for NestedExpressions {
                 ))
                 .into());
             }
+            BinaryOperator::StringConcat => {
+                return Err(validation("String expression type expected.".to_owned()).into());
+            }
             _ => return Ok(PlannerResult::Original(expr)),
         };
         Ok(match builtin_scalar(name) {

@@ -20,7 +20,8 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
-use tidemill_engine::data::types::FlinkType;
+use tidemill_engine::data::types::{FlinkType, TypeRoot};
+use tidemill_engine::functions::bitmap;
 use unicode_width::UnicodeWidthChar;
 
 /// How values are written.
@@ -72,7 +73,14 @@ impl ValueFormat {
             DataType::LargeUtf8 => out.push_str(array.as_string::<i64>().value(row_idx)),
             DataType::Utf8View => out.push_str(array.as_string_view().value(row_idx)),
             DataType::Binary => write_bytes(out, array.as_binary::<i32>().value(row_idx)),
-            DataType::LargeBinary => write_bytes(out, array.as_binary::<i64>().value(row_idx)),
+            DataType::LargeBinary => {
+                let bytes = array.as_binary::<i64>().value(row_idx);
+                let is_bitmap = FlinkType::from_field(field).root == TypeRoot::Bitmap;
+                match bitmap::decode(bytes) {
+                    Ok(bitmap) if is_bitmap => out.push_str(&bitmap::show(&bitmap)),
+                    _ => write_bytes(out, bytes),
+                }
+            }
             DataType::BinaryView => write_bytes(out, array.as_binary_view().value(row_idx)),
             DataType::FixedSizeBinary(_) => {
                 write_bytes(out, array.as_fixed_size_binary().value(row_idx));

@@ -17,6 +17,7 @@ use arrow::datatypes::{
 use chrono::{NaiveDateTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use tidemill_engine::data::types::{FlinkType, TypeRoot};
+use tidemill_engine::functions::bitmap;
 
 use super::calendar;
 use super::values::{range, timestamps};
@@ -61,6 +62,12 @@ fn write_value(
         }
         DataType::Utf8 => out.write_str(array.as_string::<i32>().value(row_idx)),
         DataType::Binary => write_bytes(out, array.as_binary::<i32>().value(row_idx)),
+        // VARIANT and BITMAP.
+        DataType::LargeUtf8 => out.write_str(array.as_string::<i64>().value(row_idx)),
+        DataType::LargeBinary => match bitmap::decode(array.as_binary::<i64>().value(row_idx)) {
+            Ok(bitmap) => out.write_str(&bitmap::show(&bitmap)),
+            Err(error) => write!(out, "{error}"),
+        },
         DataType::Decimal128(_, _) => {
             let decimals = array.as_primitive::<Decimal128Type>();
             out.write_str(&decimals.value_as_string(row_idx))
@@ -120,11 +127,18 @@ fn write_value(
         }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
+            let is_object = matches!(
+                FlinkType::from_field(field).root,
+                TypeRoot::Structured { .. }
+            );
             write_joined(out, "(", ")", 0..fields.len(), |out, idx| {
-                match (columns.get(idx), fields.get(idx)) {
-                    (Some(column), Some(field)) => write_value(out, column, field, row_idx, zone),
-                    _ => Ok(()),
+                let (Some(column), Some(field)) = (columns.get(idx), fields.get(idx)) else {
+                    return Ok(());
+                };
+                if is_object {
+                    write!(out, "{}=", field.name())?;
                 }
+                write_value(out, column, field, row_idx, zone)
             })
         }
         other => write!(out, "{other}"),

@@ -71,11 +71,11 @@ fn item_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<
         _ => None,
     };
     match (&container.root, &index.root) {
+        (_, T::Null) => Err(validation("illegal use of 'NULL'".to_owned())),
         (T::Array(element), index) => {
             match integer_rank(index) {
                 Some(rank) if rank <= 2 => {}
                 Some(_) => return Err(validation("integer expression type expected".to_owned())),
-                None if *index == T::Null => {}
                 None => return Err(not_indexed(types)),
             }
             if let Some(wanted) = constant

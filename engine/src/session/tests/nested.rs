@@ -66,6 +66,7 @@ fn what_is_missing_is_null_or_flinks_default() {
          ARRAY[DATE '2024-01-01'][2] => DATE: 1969-12-31
          ARRAY[10, 20][0] => error: Array element access needs an index starting at 1 but was 0.
          ARRAY[10, 20]['a'] => error: cannot apply 'ITEM'
+         ARRAY[10, 20][NULL] => error: illegal use of 'NULL'
          MAP['a', CAST(NULL AS INT)]['z'] => INT: NULL
          MAP['a', 1]['z'] => INT: -1
          MAP[CAST(1 AS BIGINT), 'x'][1] => CHAR(1): x
@@ -125,6 +126,7 @@ fn nested_values_compare() {
          ROW(1, 2) < ROW(1, 3) => error: Comparable type expected
          ARRAY[1, CAST(NULL AS INT)] = ARRAY[1, CAST(NULL AS INT)] => BOOLEAN NOT NULL: TRUE
          MAP['a', 1, 'b', 2] = MAP['b', 2, 'a', 1] => BOOLEAN NOT NULL: TRUE
+         ARRAY[1] || ARRAY[2] => error: String expression type expected.
          CAST(NULL AS ARRAY<INT>) = ARRAY[1] => BOOLEAN: NULL",
     );
 }
