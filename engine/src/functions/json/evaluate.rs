@@ -6,9 +6,8 @@
 //! Source: Jayway JsonPath 2.
 
 use super::filter::Filter;
-use super::path::{Function, Path, Step};
+use super::path::{Argument, Function, Path, Step};
 use super::value::{BigDecimal, Json};
-use crate::functions::cast::text as shown;
 
 /// The value of `path` from `start`; filters see `root` as `$`.
 ///
@@ -86,12 +85,27 @@ impl Walk<'_> {
                 Ok(())
             }
             Step::Filter(filter) => self.filter(node, filter, step_idx),
-            Step::Function(function, argument) => {
-                let value = call(*function, *argument, node)?;
-                self.results.push(value);
+            Step::Function(function, arguments) => {
+                let arguments = self.arguments(arguments)?;
+                self.results.push(call(*function, &arguments, node)?);
                 Ok(())
             }
         }
+    }
+
+    /// The values of a function's arguments; the elements of arrays count one by one.
+    fn arguments(&self, arguments: &[Argument]) -> Result<Vec<Json>, String> {
+        let mut values = Vec::new();
+        for argument in arguments {
+            match argument {
+                Argument::Value(value) => values.push(value.clone()),
+                Argument::Path(path) => match read(path, self.root, self.root)? {
+                    Json::Array(items) => values.extend(items),
+                    value => values.push(value),
+                },
+            }
+        }
+        Ok(values)
     }
 
     fn properties(&mut self, node: &Json, names: &[String], step_idx: usize) -> Result<(), String> {
@@ -262,13 +276,16 @@ fn slice(length: usize, from: Option<i64>, to: Option<i64>) -> std::ops::Range<i
 }
 
 /// A function at the end of a path.
-fn call(function: Function, argument: Option<i64>, node: &Json) -> Result<Json, String> {
-    let numbers = || -> Result<Vec<f64>, String> {
-        let Json::Array(items) = node else {
-            return Err(empty_aggregation());
+fn call(function: Function, arguments: &[Json], node: &Json) -> Result<Json, String> {
+    let items = || {
+        let of_node: &[Json] = match node {
+            Json::Array(items) => items,
+            _ => &[],
         };
-        let numbers: Vec<f64> = items
-            .iter()
+        of_node.iter().chain(arguments)
+    };
+    let numbers = || -> Result<Vec<f64>, String> {
+        let numbers: Vec<f64> = items()
             .filter_map(Json::as_number)
             .map(|number| BigDecimal::to_f64(&number))
             .collect();
@@ -322,14 +339,13 @@ fn call(function: Function, argument: Option<i64>, node: &Json) -> Result<Json, 
         }),
         Function::First => element(0),
         Function::Last => element(-1),
-        Function::Index => element(argument.unwrap_or(0)),
+        Function::Index => match arguments.first() {
+            Some(Json::Int(index)) => element(*index),
+            _ => Err("The function takes an index".to_owned()),
+        },
         Function::Concat => {
-            let Json::Array(items) = node else {
-                return Ok(Json::String(String::new()));
-            };
-            let texts = items.iter().filter_map(|item| match item {
-                Json::String(text) => Some(text.clone()),
-                Json::Double(value) => Some(shown::double(*value)),
+            let texts = items().filter_map(|item| match item {
+                Json::String(text) => Some(text.as_str()),
                 _ => None,
             });
             Ok(Json::String(texts.collect()))

@@ -10,6 +10,7 @@
 //! without a mode a path is strict.
 
 use super::filter::{self, Filter};
+use super::value::{Duplicates, Json, parse};
 
 /// Whether a missing value is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +93,17 @@ pub enum Step {
     Slice(Option<i64>, Option<i64>),
     /// `[?(…)]`
     Filter(Filter),
-    /// `.length()`
-    Function(Function, Option<i64>),
+    /// `.length()`, `.concat($.a, $.b)`
+    Function(Function, Vec<Argument>),
+}
+
+/// An argument of a function of a path.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Argument {
+    /// A literal.
+    Value(Json),
+    /// What a path of the whole document leads to.
+    Path(Path),
 }
 
 /// A function at the end of a path.
@@ -323,12 +333,7 @@ impl Reader {
             return Ok(Step::Properties(vec![name]));
         }
         self.position += 1;
-        self.skip_blanks();
-        let argument = self.integer();
-        self.skip_blanks();
-        if !self.eat(')') {
-            return Err(PathError::Invalid);
-        }
+        let arguments = self.arguments()?;
         let function = match name.as_str() {
             "min" => Function::Min,
             "max" => Function::Max,
@@ -343,7 +348,46 @@ impl Reader {
             "concat" => Function::Concat,
             _ => Function::Unknown,
         };
-        Ok(Step::Function(function, argument))
+        Ok(Step::Function(function, arguments))
+    }
+
+    /// The arguments of a function, and the closing parenthesis.
+    fn arguments(&mut self) -> Result<Vec<Argument>, PathError> {
+        let mut arguments = Vec::new();
+        loop {
+            self.skip_blanks();
+            if arguments.is_empty() && self.eat(')') {
+                return Ok(arguments);
+            }
+            arguments.push(match self.peek() {
+                Some('$' | '@') => {
+                    let was_in_filter = std::mem::replace(&mut self.in_filter, true);
+                    let path = self.path()?;
+                    self.in_filter = was_in_filter;
+                    Argument::Path(path)
+                }
+                Some('\'' | '"') => Argument::Value(Json::String(self.quoted()?)),
+                _ => {
+                    let mut text = String::new();
+                    while let Some(letter) = self.peek() {
+                        if !(letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | '.')) {
+                            break;
+                        }
+                        text.push(letter);
+                        self.position += 1;
+                    }
+                    let value = parse(&text, Duplicates::Last);
+                    Argument::Value(value.map_err(|_| PathError::Invalid)?)
+                }
+            });
+            self.skip_blanks();
+            if self.eat(')') {
+                return Ok(arguments);
+            }
+            if !self.eat(',') {
+                return Err(PathError::Invalid);
+            }
+        }
     }
 
     fn integer(&mut self) -> Option<i64> {

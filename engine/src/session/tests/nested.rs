@@ -145,6 +145,7 @@ fn json_functions() {
          JSON_VALUE('{"a":1}', '$.z' ERROR ON ERROR) => error: No results for path: $['z']
          JSON_VALUE('{"a":1}', '$.' ERROR ON ERROR) => error: Illegal jsonpath spec ''$.''
          JSON_VALUE('[1,2,3]', '$.max()') => STRING: 3.0
+         JSON_VALUE('{"a":["x","y"]}', '$.concat($.a[0], $.a[1])') => STRING: xy
          JSON_QUERY('[{"a":1},{"a":5}]', '$[?(@.a > 2)].a') => STRING: [5]
          JSON_QUERY('{"x":{"p":1},"y":[{"p":2},{"q":{"p":3}}]}', '$..p') => STRING: [1,2,3]
          JSON_QUERY('{"a":1,"b":2}', '$[''a'',''b'']') => STRING: {"a":1,"b":2}
