@@ -12,7 +12,7 @@
 //! when it is complete: a job that starts from it writes every row once. Files that the checkpoint
 //! names are made visible if they are still hidden; what was written after it is deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -130,17 +130,20 @@ impl FileSink {
     /// Deletes the visible files of the folders that are written, and of the whole table if it has
     /// no partitions.
     fn remove_replaced(&self) -> Result<()> {
-        let mut folders: Vec<&str> = self.parts.keys().map(String::as_str).collect();
-        if self.settings.partitioning.keys.is_empty() && folders.is_empty() {
-            folders.push("");
+        let prepared = self.prepared.iter().map(|(_, part)| part);
+        let mut folders: BTreeSet<&Path> = prepared
+            .chain(&self.closed)
+            .filter_map(|part| part.path.parent())
+            .collect();
+        if self.settings.partitioning.keys.is_empty() {
+            folders.insert(&self.settings.folder);
         }
-        for folder in folders {
-            let path = self.settings.folder.join(folder);
-            let Ok(entries) = fs::read_dir(&path) else {
+        for path in folders {
+            let Ok(entries) = fs::read_dir(path) else {
                 continue;
             };
             for entry in entries {
-                let entry = entry.map_err(|error| of_io(&path, &error))?;
+                let entry = entry.map_err(|error| of_io(path, &error))?;
                 let is_hidden = entry.file_name().to_string_lossy().starts_with(['.', '_']);
                 let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
                 if is_file && !is_hidden {
@@ -198,10 +201,10 @@ impl Sink for FileSink {
     }
 
     fn finish(&mut self) -> Result<()> {
+        self.close_all()?;
         if self.settings.overwrites {
             self.remove_replaced()?;
         }
-        self.close_all()?;
         let prepared = std::mem::take(&mut self.prepared).into_iter();
         let closed = std::mem::take(&mut self.closed);
         prepared
@@ -244,6 +247,9 @@ impl Sink for FileSink {
     }
 
     fn commit(&mut self, checkpoint: u64) -> Result<()> {
+        if self.settings.overwrites {
+            return Ok(());
+        }
         let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.prepared)
             .into_iter()
             .partition(|(number, _)| *number <= checkpoint);
