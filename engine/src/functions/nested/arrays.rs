@@ -569,7 +569,9 @@ fn split(call: &Call) -> Result<ArrayRef> {
             continue;
         };
         if separator.is_empty() {
-            for letter in value.chars() {
+            // Java takes the text apart into UTF-16; half a character becomes `?`.
+            for unit in value.encode_utf16() {
+                let letter = char::from_u32(u32::from(unit)).unwrap_or('?');
                 out.values().append_value(letter.to_string());
             }
         } else {

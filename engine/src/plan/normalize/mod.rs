@@ -92,6 +92,9 @@ impl VisitorMut for Normalizer {
     type Break = EngineError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        if let Err(error) = predicates::check_joins(&query.body) {
+            return ControlFlow::Break(error);
+        }
         aggregates::drop_empty_keys(&mut query.body);
         self.aside.push(Aside {
             limit: query.limit_clause.take(),

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    UnaryOperator, Value, ValueWithSpan,
+    Join, JoinConstraint, JoinOperator, SetExpr, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::{call, string, take};
@@ -61,6 +61,45 @@ pub(super) fn typed_call(expr: &mut Expr) {
         _ => return,
     };
     *expr = replacement;
+}
+
+/// A join other than CROSS and NATURAL ones has a condition.
+///
+/// # Errors
+/// A validation error for the first join without.
+pub(super) fn check_joins(body: &SetExpr) -> Result<()> {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, right, .. } => {
+            check_joins(left)?;
+            return check_joins(right);
+        }
+        _ => return Ok(()),
+    };
+    let lacks_condition = |join: &Join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Join(JoinConstraint::None)
+                | JoinOperator::Inner(JoinConstraint::None)
+                | JoinOperator::Left(JoinConstraint::None)
+                | JoinOperator::LeftOuter(JoinConstraint::None)
+                | JoinOperator::Right(JoinConstraint::None)
+                | JoinOperator::RightOuter(JoinConstraint::None)
+                | JoinOperator::FullOuter(JoinConstraint::None)
+        )
+    };
+    if select
+        .from
+        .iter()
+        .any(|from| from.joins.iter().any(lacks_condition))
+    {
+        return Err(validation(
+            "INNER, LEFT, RIGHT or FULL join requires a condition (NATURAL keyword or ON or USING \
+             clause)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// `(s, e) OVERLAPS (s, e)`.

@@ -6,6 +6,8 @@ mod checkpoints;
 
 mod errors;
 
+mod expressions;
+
 mod memory;
 
 mod foreign;
