@@ -22,7 +22,11 @@ use super::rowtime::{Waiting, times_of};
 use super::{Emission, Operator, OperatorFactory, Output, StepContext};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, RowStore, StateTable};
+
+/// The column of a checkpoint that says when a key was written last.
+const LAST_WRITE: &str = "last_write";
 
 /// Which row of a key is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,8 @@ impl OperatorFactory for DeduplicateSpec {
             ids: Vec::new(),
             changes: RankedChanges::default(),
             touched: Vec::new(),
+            last_writes: LastWrites::default(),
+            n_written: 0,
             spec: self.clone(),
         }))
     }
@@ -91,6 +97,10 @@ struct Deduplicate {
     changes: RankedChanges,
     /// Keys whose last row has changed in this step (net), with the slot before it.
     touched: Vec<(u32, Option<u32>)>,
+    /// When what is kept of each key was written last; only if state has a time to live.
+    last_writes: LastWrites,
+    /// Keys that this step has written.
+    n_written: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -127,6 +137,17 @@ impl Operator for Deduplicate {
         self.index.intern(&key, n_rows, &mut ids)?;
         self.kept
             .resize(self.index.end().max(self.kept.len()), Kept::default());
+        if let Some(ttl_ms) = ctx.state_ttl_ms {
+            self.last_writes.resize(self.index.end());
+            for &id in &ids {
+                if self
+                    .last_writes
+                    .is_expired(id, ctx.processing_time_ms, ttl_ms)
+                {
+                    self.forget(id);
+                }
+            }
+        }
         let times = match self.spec.time_column {
             Some(column) => Some(times_of(delta.batch(), column)?),
             None => None,
@@ -141,10 +162,14 @@ impl Operator for Deduplicate {
                 arrival_ms: ctx.watermark_at(&delta, row_idx),
             };
             let row = row_idx as u32;
-            match (self.spec.keep, times.is_some()) {
+            let is_written = match (self.spec.keep, times.is_some()) {
                 (Keep::First, false) => self.first_to_come(id, block, row),
                 (Keep::First, true) => self.first_in_time(id, block, row, waiting),
                 (Keep::Last, _) => self.last(id, block, row, waiting),
+            };
+            if is_written && ctx.state_ttl_ms.is_some() {
+                self.last_writes.write(id, ctx.processing_time_ms);
+                self.n_written += 1;
             }
         }
         self.ids = ids;
@@ -183,7 +208,7 @@ impl Operator for Deduplicate {
         self.flush(out)
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
         for (id, before) in std::mem::take(&mut self.touched) {
             let Some(Kept::Row {
                 slot, is_touched, ..
@@ -202,6 +227,14 @@ impl Operator for Deduplicate {
                 None => self.changes.push(RowKind::Insert, place, 1),
             }
         }
+        if let Some(ttl_ms) = ctx.state_ttl_ms {
+            let n_written = std::mem::take(&mut self.n_written);
+            let now_ms = ctx.processing_time_ms;
+            for id in self.last_writes.sweep(n_written, now_ms, ttl_ms) {
+                self.forget(id);
+                self.index.remove(id);
+            }
+        }
         self.flush(out)
     }
 
@@ -213,7 +246,7 @@ impl Operator for Deduplicate {
             .copied()
             .filter(|id| matches!(kept(id), Kept::Done))
             .collect();
-        let mut waiting: Vec<(u64, u32, i64)> = used
+        let mut waiting: Vec<(u64, u32, i64, u32)> = used
             .iter()
             .filter_map(|id| match kept(id) {
                 Kept::Row {
@@ -221,22 +254,29 @@ impl Operator for Deduplicate {
                     waiting,
                     arrived,
                     ..
-                } => Some((arrived, slot, waiting.arrival_ms)),
+                } => Some((arrived, slot, waiting.arrival_ms, *id)),
                 _ => None,
             })
             .collect();
         waiting.sort_unstable();
         let rows = self.rows.gather_slots(waiting.iter().map(|row| row.1))?;
         let arrivals = Int64Array::from_iter_values(waiting.iter().map(|row| row.2));
+        let rows = with_column(&rows, "arrival_watermark", Arc::new(arrivals))?;
+        let last_writes = |ids: &mut dyn Iterator<Item = u32>| -> ArrayRef {
+            let last_writes = ids.map(|id| self.last_writes.get(id));
+            Arc::new(last_writes.collect::<Int64Array>())
+        };
+        let of_rows = last_writes(&mut waiting.iter().map(|row| row.3));
+        let of_done = last_writes(&mut done.iter().copied());
         Ok(vec![
             StateTable {
                 name: "rows",
-                batch: with_column(&rows, "arrival_watermark", Arc::new(arrivals))?,
+                batch: with_column(&rows, LAST_WRITE, of_rows)?,
                 key_columns: self.spec.key_columns.clone(),
             },
             StateTable {
                 name: "done",
-                batch: self.key_batch(&done)?,
+                batch: with_column(&self.key_batch(&done)?, LAST_WRITE, of_done)?,
                 key_columns: (0..self.spec.key_columns.len()).collect(),
             },
         ])
@@ -248,8 +288,12 @@ impl Operator for Deduplicate {
                 "rows" => self.restore_rows(&table.batch)?,
                 "done" => {
                     let mut ids = Vec::new();
-                    let (columns, n_rows) = (table.batch.columns(), table.batch.num_rows());
-                    self.index.intern(columns, n_rows, &mut ids)?;
+                    let columns = table.batch.columns();
+                    let (key, rest) = columns
+                        .split_at_checked(self.spec.key_columns.len())
+                        .ok_or_else(|| EngineError::internal("saved keys have too few columns"))?;
+                    self.index.intern(key, table.batch.num_rows(), &mut ids)?;
+                    self.restore_last_writes(&ids, rest.first());
                     self.kept
                         .resize(self.index.end().max(self.kept.len()), Kept::default());
                     for id in ids {
@@ -273,30 +317,54 @@ impl Operator for Deduplicate {
             + self.kept.capacity() * size_of::<Kept>()
             + self.rows.state_bytes()
             + self.due.capacity() * size_of::<Reverse<(i64, u64, u32)>>()
+            + self.last_writes.state_bytes()
     }
 }
 
 impl Deduplicate {
-    fn first_to_come(&mut self, id: u32, block: u32, row: u32) {
+    /// As if the key had never come.
+    fn forget(&mut self, id: u32) {
+        let kept = self.kept.get_mut(id as usize).map(std::mem::take);
+        if let Some(Kept::Row { slot, .. }) = kept {
+            self.rows.release(slot);
+        }
+        self.last_writes.forget(id);
+    }
+
+    fn restore_last_writes(&mut self, ids: &[u32], column: Option<&ArrayRef>) {
+        let column = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
+        for (&id, written_ms) in ids.iter().zip(column.into_iter().flatten()) {
+            if let Some(written_ms) = written_ms {
+                self.last_writes.resize(self.index.end());
+                self.last_writes.write(id, written_ms);
+            }
+        }
+    }
+
+    /// Whether the row is the first of its key.
+    fn first_to_come(&mut self, id: u32, block: u32, row: u32) -> bool {
         if let Some(kept) = self.kept.get_mut(id as usize)
             && matches!(kept, Kept::Nothing)
         {
             *kept = Kept::Done;
             let place = RowStore::place_in(block, row);
             self.changes.push(RowKind::Insert, place, 1);
+            return true;
         }
+        false
     }
 
-    fn first_in_time(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) {
+    /// Whether the row is the first of its key in event time, as far as is known.
+    fn first_in_time(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) -> bool {
         let Some(kept) = self.kept.get_mut(id as usize) else {
-            return;
+            return false;
         };
         match *kept {
-            Kept::Done => return,
+            Kept::Done => return false,
             Kept::Row { waiting: known, .. }
                 if known.has_fired(waiting.arrival_ms) || known.time_ms <= waiting.time_ms =>
             {
-                return;
+                return false;
             }
             Kept::Row { slot, .. } => self.rows.release(slot),
             Kept::Nothing => {}
@@ -310,14 +378,16 @@ impl Deduplicate {
             arrived: self.n_arrived,
             is_touched: false,
         };
+        true
     }
 
-    fn last(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) {
+    /// Whether the row is the newest of its key.
+    fn last(&mut self, id: u32, block: u32, row: u32, waiting: Waiting) -> bool {
         let Some(kept) = self.kept.get_mut(id as usize) else {
-            return;
+            return false;
         };
         let before = match *kept {
-            Kept::Row { waiting: known, .. } if known.time_ms > waiting.time_ms => return,
+            Kept::Row { waiting: known, .. } if known.time_ms > waiting.time_ms => return false,
             Kept::Row {
                 slot, is_touched, ..
             } => Some((slot, is_touched)),
@@ -339,7 +409,7 @@ impl Deduplicate {
             if !before.is_some_and(|(_, is_touched)| is_touched) {
                 self.touched.push((id, before.map(|(slot, _)| slot)));
             }
-            return;
+            return true;
         }
         let place = self.rows.place(slot);
         match before {
@@ -350,6 +420,7 @@ impl Deduplicate {
             }
             None => self.changes.push(RowKind::Insert, place, 1),
         }
+        true
     }
 
     fn flush(&mut self, out: &mut Output) -> Result<()> {
@@ -387,6 +458,7 @@ impl Deduplicate {
         let key = columns_at(&rows, &self.spec.key_columns)?;
         let mut ids = Vec::new();
         self.index.intern(&key, rows.num_rows(), &mut ids)?;
+        self.restore_last_writes(&ids, rest.get(1));
         self.kept
             .resize(self.index.end().max(self.kept.len()), Kept::default());
         let times = match self.spec.time_column {

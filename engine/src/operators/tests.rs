@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use expect_test::{Expect, expect};
 
 use super::{
-    AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, OperatorFactory, Output,
-    SortKey, SortLimitSpec, SortOutput, StepContext,
+    AggregateCall, AggregateFunction, DeduplicateSpec, Emission, GroupAggregateSpec, Keep,
+    OperatorFactory, Output, SortKey, SortLimitSpec, SortOutput, StepContext,
 };
 use crate::data::text;
 use crate::error::Result;
@@ -534,4 +534,57 @@ fn changes_are_normalized_by_key() {
     check(&spec, &input, &steps, &expected);
     let restored = run_restored(&spec, &input, &steps, true).unwrap();
     assert_eq!(restored, run(&spec, &input, &steps).unwrap());
+}
+
+/// A key that has not been written for its time to live comes anew, also after a restart.
+#[test]
+fn deduplication_forgets() {
+    let input = text::schema(&[("k", DataType::Utf8), ("n", DataType::Int64)]);
+    let steps = [
+        (0, "+I | a | 1\n+I | b | 2"),
+        (60, "+I | a | 3"),
+        (110, "+I | a | 4\n+I | b | 5"),
+        (10_000, ""),
+    ];
+    // The first row is written once, the last one with every row.
+    let first = "+I | a | 1\n+I | b | 2\n--\n--\n+I | a | 4\n+I | b | 5\n--\n";
+    let last = "+I | a | 1\n+I | b | 2\n--\n-U | a | 1\n+U | a | 3\n--\n\
+                -U | a | 3\n+U | a | 4\n+I | b | 5\n--\n";
+    for (keep, expected) in [(Keep::First, first), (Keep::Last, last)] {
+        for restores in [false, true] {
+            let spec = DeduplicateSpec {
+                input_schema: Arc::clone(&input),
+                key_columns: vec![0],
+                time_column: None,
+                keep,
+                emission: Emission::RowByRow,
+                schema: Arc::clone(&input),
+            };
+            let mut operator = spec.create(0, 1).unwrap();
+            let mut out = Output::default();
+            let mut texts = Vec::new();
+            for (processing_time_ms, text) in steps {
+                let ctx = StepContext {
+                    processing_time_ms,
+                    state_ttl_ms: Some(100),
+                    ..StepContext::default()
+                };
+                let delta = text::parse_delta(&input, text).unwrap();
+                if delta.num_rows() > 0 {
+                    operator.push(0, delta, &ctx, &mut out).unwrap();
+                }
+                operator.on_step_end(&ctx, &mut out).unwrap();
+                texts.push(text::print_deltas(&out.drain()).unwrap());
+                if restores {
+                    let tables = operator.save().unwrap();
+                    operator = spec.create(0, 1).unwrap();
+                    operator.restore(tables).unwrap();
+                }
+            }
+            assert_eq!(texts.join("--\n"), expected, "{keep:?}");
+            let tables = operator.save().unwrap();
+            let n_rows: usize = tables.iter().map(|table| table.batch.num_rows()).sum();
+            assert_eq!(n_rows, 0, "a walk over the keys has found the rest");
+        }
+    }
 }
