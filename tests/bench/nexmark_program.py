@@ -57,10 +57,11 @@ QUESTIONS = {
     "q4": "SELECT category, AVG(price) AS mean FROM (SELECT a.id, a.category, "
     "MAX(b.price) AS price FROM auctions AS a JOIN bids AS b ON b.auction = a.id "
     "WHERE b.ts BETWEEN a.ts AND a.expires GROUP BY a.id, a.category) GROUP BY category",
-    "q5": "SELECT window_start, window_end, auction, n FROM (SELECT *, RANK() OVER (PARTITION BY "
-    "window_start, window_end ORDER BY n DESC) AS place FROM (SELECT window_start, window_end, "
-    "auction, COUNT(*) AS n FROM TABLE(HOP(TABLE bids, DESCRIPTOR(ts), INTERVAL '2' SECOND, "
-    "INTERVAL '10' SECOND)) GROUP BY window_start, window_end, auction)) WHERE place <= 1",
+    "q5": "SELECT window_start, window_end, auction, n FROM (SELECT *, ROW_NUMBER() OVER ("
+    "PARTITION BY window_start, window_end ORDER BY n DESC) AS place FROM (SELECT window_start, "
+    "window_end, auction, COUNT(*) AS n FROM TABLE(HOP(TABLE bids, DESCRIPTOR(ts), "
+    "INTERVAL '2' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, "
+    "window_end, auction)) WHERE place <= 1",
     "q7": "SELECT window_start, window_end, MAX(price) AS price FROM TABLE(TUMBLE(TABLE bids, "
     "DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
     "q8": "SELECT p.id, p.name, p.window_start FROM (SELECT id, name, window_start, window_end "
@@ -97,8 +98,8 @@ QUESTIONS = {
     "q21": "SELECT auction, bidder, channel, CASE LOWER(channel) WHEN 'apple' THEN '0' WHEN "
     "'google' THEN '1' WHEN 'facebook' THEN '2' WHEN 'baidu' THEN '3' ELSE REGEXP_EXTRACT(url, "
     "'(&|^)channel_id=([^&]*)', 2) END AS channel_id FROM bids",
-    "q22": "SELECT auction, bidder, SPLIT_INDEX(url, '/', 3) AS one, SPLIT_INDEX(url, '/', 4) AS "
-    "two, SPLIT_INDEX(url, '/', 5) AS three FROM bids",
+    "q22": "SELECT auction, bidder, SPLIT_INDEX(url, '/', 3) AS dir1, SPLIT_INDEX(url, '/', 4) AS "
+    "dir2, SPLIT_INDEX(url, '/', 5) AS dir3 FROM bids",
 }
 
 

@@ -53,7 +53,7 @@ use crate::functions::UserFunction;
 use crate::plan::context::config_options;
 use crate::plan::errors::with_source;
 use crate::plan::explain::Details;
-use crate::runtime::{JobHandle, JobOptions};
+use crate::runtime::{CheckpointOptions, JobHandle, JobOptions};
 use crate::sql::script;
 use crate::sql::statement::{CreateFunction, Statement};
 use tables::Tables;
@@ -389,7 +389,12 @@ impl Session {
             parallelism: config.parallelism(),
             ..JobOptions::default()
         };
-        options.with_config(|key| config.get(key))
+        let mut options = options.with_config(|key| config.get(key))?;
+        if config.is_batch() {
+            // As in Flink, a batch job begins at its beginning and is not saved.
+            options.checkpoints = CheckpointOptions::default();
+        }
+        Ok(options)
     }
 
     fn remember(&self, job: &JobHandle) {
