@@ -82,7 +82,12 @@ fn call(parser: &mut Parser, name: &str) -> Result<Expr, ParserError> {
         }
     }
     while parser.peek_token_ref().token != Token::RParen {
-        args.push(parse_clause(parser)?);
+        if name == "JSON_ARRAYAGG" && eat(parser, &["ORDER", "BY"]) {
+            // Flink reads the order and collects in the order of arrival.
+            parser.parse_comma_separated(Parser::parse_order_by_expr)?;
+        } else {
+            args.push(parse_clause(parser)?);
+        }
     }
     parser.expect_token(&Token::RParen)?;
     Ok(function(ident, args))
