@@ -95,6 +95,9 @@ impl VisitorMut for Normalizer {
         if let Err(error) = predicates::check_joins(&query.body) {
             return ControlFlow::Break(error);
         }
+        if let Err(error) = sets::check_from(&query.body) {
+            return ControlFlow::Break(error);
+        }
         aggregates::drop_empty_keys(&mut query.body);
         self.aside.push(Aside {
             limit: query.limit_clause.take(),

@@ -5,6 +5,8 @@
 //!   (x, y) IN (q)             EXISTS (SELECT 1 FROM (q) AS __in(c0, c1) WHERE x = c0 AND y = c1)
 //! ```
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, SetExpr,
     SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef, TableFactor,
@@ -13,10 +15,27 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::{EngineError, Result};
+use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
 
 /// The relations that stand for INTERSECT ALL and EXCEPT ALL.
 pub(crate) const INTERSECT_ALL: &str = "__intersect_all";
 pub(crate) const EXCEPT_ALL: &str = "__except_all";
+
+/// Refuses WHERE without FROM, which Flink's parser does not read.
+pub(super) fn check_from(body: &SetExpr) -> Result<()> {
+    match body {
+        SetExpr::Select(select) if select.from.is_empty() && select.selection.is_some() => {
+            let message = "incorrect syntax near the keyword 'WHERE': it needs a FROM before it";
+            let diagnostic = SqlDiagnostic::at(SqlErrorKind::Parse, message, "", None, 1);
+            Err(EngineError::from(Arc::new(diagnostic)))
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            check_from(left)?;
+            check_from(right)
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Rewrites INTERSECT ALL and EXCEPT ALL.
 pub(super) fn set_operations(body: &mut SetExpr) -> Result<()> {
