@@ -336,24 +336,36 @@ impl IntervalJoin {
         }
     }
 
-    /// Looks through rows of a key whose timers are due.
+    /// Looks through rows of a key whose timers are due: at each timer as if the watermark had just
+    /// reached it, so that what is forgotten does not hang on how far a step has moved it.
     fn expire_due(&mut self, key: u32, watermark_ms: i64) {
+        if watermark_ms == NO_WATERMARK {
+            return;
+        }
         for port in 0..2 {
-            let Some(cache) = self.keys.get_mut(key as usize) else {
-                return;
-            };
-            if watermark_ms == NO_WATERMARK || cache.timer(port) > watermark_ms {
-                continue;
-            }
-            let expired_ms = expired(watermark_ms.max(0), self.spec.reach_ms(port));
-            let closed = cache.take_until(port, expired_ms);
-            let first_ms = cache.first_ms(port);
-            cache.set_timer(port, NO_TIMER);
-            for slot in closed {
-                self.found.close(port, slot);
-            }
-            if let Some(first_ms) = first_ms {
-                self.set_timer(key, port, first_ms);
+            while let Some(cache) = self.keys.get_mut(key as usize) {
+                let timer_ms = cache.timer(port);
+                if timer_ms > watermark_ms {
+                    break;
+                }
+                if cache.first_ms(port).is_none() {
+                    cache.set_timer(port, NO_TIMER);
+                    break;
+                }
+                let now_ms = if watermark_ms == i64::MAX {
+                    watermark_ms
+                } else {
+                    timer_ms.max(0)
+                };
+                let closed = cache.take_until(port, expired(now_ms, self.spec.reach_ms(port)));
+                let first_ms = cache.first_ms(port);
+                cache.set_timer(port, NO_TIMER);
+                for slot in closed {
+                    self.found.close(port, slot);
+                }
+                if let Some(first_ms) = first_ms {
+                    self.set_timer(key, port, first_ms);
+                }
             }
         }
     }
@@ -361,7 +373,9 @@ impl IntervalJoin {
     /// Wants to look through the rows of a side some time after the oldest one has expired: not for
     /// every row, as that would cost more than it frees.
     fn set_timer(&mut self, key: u32, port: usize, first_ms: i64) {
-        let slack_ms = self.spec.reach_ms(0).saturating_add(self.spec.reach_ms(1)) / 2;
+        let reaches_ms = self.spec.reach_ms(0).saturating_add(self.spec.reach_ms(1));
+        // Bounds that no pair can meet give no slack; a timer still frees its row.
+        let slack_ms = (reaches_ms / 2).max(0);
         let timer_ms = first_ms
             .saturating_add(self.spec.reach_ms(port))
             .saturating_add(slack_ms)
