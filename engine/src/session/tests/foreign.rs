@@ -106,10 +106,8 @@ fn row_by_row_with_filter_and_cast() {
         "SELECT region, products(id, amount) FILTER (WHERE id < 4) AS p FROM orders GROUP BY region",
         &expect![[r#"
             [region STRING, p BIGINT]
-            +I north | 10
+            +I north | 100
             +I south | 40
-            -U north | 10
-            +U north | 100
             +I NULL | 0
         "#]],
     );
@@ -122,11 +120,7 @@ fn rows_are_taken_back() {
         "SELECT owner, PRODUCTS(balance, 2) AS p FROM accounts GROUP BY owner",
         &expect![[r#"
             [owner STRING, p BIGINT]
-            +I ann | 200
-            +I bob | 100
-            -D ann | 200
             +I ann | 140
-            -D bob | 100
         "#]],
     );
 }
