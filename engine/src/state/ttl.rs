@@ -5,7 +5,7 @@
 //! ```
 //!
 //! As in Flink, time is processing time, only writing counts, and expired state is never seen:
-//! an operator asks [`LastWrites::expired`] before it looks at the state of an id. What nobody asks
+//! an operator asks [`LastWrites::is_expired`] before it looks at the state of an id. What nobody asks
 //! for is found by [`LastWrites::sweep`], a few ids a step, so that it does not stay for ever.
 //!
 //! Source: Flink 2.3, `StateTtlConfig` as the table operators set it (OnCreateAndWrite,
