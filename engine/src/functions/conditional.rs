@@ -20,7 +20,7 @@ use crate::functions::cast::{Caster, OnFailure};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::rules::{common, is_text, least_restrictive, needs_no_cast};
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Arguments of functions that take any number.
 const MANY: usize = 10_000;

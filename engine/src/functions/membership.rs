@@ -12,7 +12,7 @@ use crate::functions::rules::{
     calcite_name, is_datetime, is_interval, is_number, is_text, least_restrictive,
 };
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[

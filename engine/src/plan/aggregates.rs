@@ -32,8 +32,8 @@ use crate::functions::cast::{self as flink_cast, OnFailure};
 use crate::functions::registry::builtin_scalar;
 use crate::operators::AggregateFunction;
 use crate::plan::changes::table_error;
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
+use crate::sql::diagnostics::validation;
 
 /// Rewrites the aggregates of a bound plan.
 ///

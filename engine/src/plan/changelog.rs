@@ -27,7 +27,7 @@ use crate::data::RowKind;
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::operators::changelog::{ChangelogWay, OpCodes};
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Rows whose kind becomes a column, or comes from one.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::DataType as SqlDataType;
 
 use crate::connectors::Source;
 use crate::data::types::FlinkType;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::functions::FunctionRegistry;
 use crate::plan::changelog::ChangelogRelations;
 use crate::plan::correlate::TableFunctions;
@@ -30,7 +30,7 @@ use crate::plan::set_all::SetOperations;
 use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
-use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::diagnostics::validation;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
 pub trait TableResolver {
@@ -309,9 +309,4 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Cast(cast) => is_constant(&cast.expr),
         _ => false,
     }
-}
-
-/// A validation error whose place is not known yet.
-pub(crate) fn validation(message: String) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use crate::data::types::FlinkType;
 use crate::functions::nested::access::is_nested;
 use crate::functions::registry::builtin_scalar;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Plans what concerns nested values; it comes before DataFusion's own planners.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use crate::functions::rules::{
     calcite_name, digits, is_datetime, is_interval, is_number, is_text, least_restrictive,
     needs_no_cast,
 };
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// What becomes of `expr`, whose operands are bound.
 ///

@@ -23,9 +23,9 @@ use crate::error::{EngineError, Result};
 use crate::functions::aggregates;
 use crate::functions::table::{TableFunction, TableRows};
 use crate::plan::bind::mismatch;
-use crate::plan::context::validation;
 use crate::plan::correlate::{Correlate, TableCall};
 use crate::plan::normalize::{EXCEPT_ALL, INTERSECT_ALL};
+use crate::sql::diagnostics::validation;
 
 /// Plans the relations that [`crate::plan::normalize`] puts in the place of these operations.
 #[derive(Debug)]

@@ -22,7 +22,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::plan::context::BindContext;
-use crate::plan::normalize::{call, name_columns};
+use crate::plan::normalize::name_columns;
+use crate::sql::syntax::call;
 
 /// Spells out the stars of `query`, its subqueries included. What cannot be bound stays as it is,
 /// for the binder to tell.

@@ -21,7 +21,7 @@ use crate::plan::build::{BuildOptions, GraphBuilder};
 use crate::plan::errors::from_planner;
 use crate::plan::{explain, rules};
 use crate::runtime;
-use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::diagnostics::{SqlDiagnostic, validation};
 use crate::sql::statement::Insert;
 
 /// A query and the table that it fills, planned.
@@ -117,7 +117,7 @@ fn options_for(insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
 /// Plans one INSERT.
 pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> {
     if insert.overwrite && !session.configuration().is_batch() {
-        return Err(invalid(
+        return Err(validation(
             "INSERT OVERWRITE runs in batch mode only: streaming mode does not support overwrite"
                 .to_owned(),
         ));
@@ -131,7 +131,7 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
         catalog.get(&identifier)
     })?;
     let CatalogObject::Table(table) = &resolved.object else {
-        return Err(invalid(format!(
+        return Err(validation(format!(
             "'{}' is a view and cannot be written",
             resolved.identifier
         )));
@@ -151,7 +151,7 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
     let mut sink = tables::sink(session, &resolved.identifier, table, hints)?;
     if insert.overwrite {
         sink = sink.overwriting().ok_or_else(|| {
-            invalid(format!(
+            validation(format!(
                 "INSERT OVERWRITE requires that the connector of table '{}' can replace what is there",
                 resolved.identifier.summary()
             ))
@@ -294,7 +294,7 @@ fn assign(
     targets: &[String],
 ) -> Result<Vec<Option<usize>>> {
     let mismatch = |cause: &str| {
-        invalid(format!(
+        validation(format!(
             "column types of query result and sink for '{}' do not match\nCause: {cause}\n\nQuery schema: {}\nSink schema:  {}",
             identifier.summary(),
             described(given),
@@ -328,7 +328,7 @@ fn assign(
     for (column_idx, (field, source)) in wanted.fields().iter().zip(&sources).enumerate() {
         let Some(source) = source.and_then(|source| given.fields().get(source)) else {
             if !field.is_nullable() {
-                return Err(invalid(format!(
+                return Err(validation(format!(
                     "column '{}' has no default value and does not allow NULLs",
                     field.name()
                 )));
@@ -400,8 +400,4 @@ fn described(schema: &Schema) -> String {
 
 fn shown(field: &Field) -> String {
     FlinkType::from_field(field).to_string()
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{Session, TableResult};
 use crate::catalog::show;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::runtime::{self, CheckpointOptions, JobHandle, JobStatus};
-use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::diagnostics::validation;
 use crate::state::memory::size;
 
 /// Savepoints are waited for in pieces, so that a debugger sees what is waited for.
@@ -118,7 +118,7 @@ pub(super) fn stop_job(
     let job = find_job(id)?;
     if !with_savepoint {
         if with_drain {
-            return Err(invalid(
+            return Err(validation(
                 "WITH DRAIN goes with WITH SAVEPOINT only".to_owned(),
             ));
         }
@@ -149,13 +149,9 @@ fn find_job(id: &str) -> Result<JobHandle> {
     let jobs = runtime::jobs();
     let known: Vec<_> = jobs.iter().map(|job| job.id().to_owned()).collect();
     jobs.into_iter().find(|job| job.id() == id).ok_or_else(|| {
-        invalid(format!(
+        validation(format!(
             "there is no job '{id}'; the jobs are: {}",
             known.join(", ")
         ))
     })
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError::from(std::sync::Arc::new(SqlDiagnostic::validation(message)))
 }

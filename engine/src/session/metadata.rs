@@ -18,7 +18,7 @@ use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure, is_supported};
 use crate::plan::errors::from_planner;
-use crate::sql::diagnostics::SqlDiagnostic;
+use crate::sql::diagnostics::{SqlDiagnostic, validation};
 
 /// The metadata columns of a table by name, each as an expression over what its source gives.
 pub(super) type MetadataExprs = HashMap<String, Expr>;
@@ -36,7 +36,7 @@ pub(super) fn requested(
     for (column, key) in metadata_columns(table) {
         let known = factory.metadata();
         if known.is_empty() {
-            return Err(invalid(format!(
+            return Err(validation(format!(
                 "table '{identifier}' declares metadata columns, but the connector '{}' has no \
                  metadata that can be read",
                 factory.identifier()
@@ -44,7 +44,7 @@ pub(super) fn requested(
         }
         let Some(found) = known.iter().find(|known| known.key == key) else {
             let keys: Vec<&str> = known.iter().map(|known| known.key).collect();
-            return Err(invalid(format!(
+            return Err(validation(format!(
                 "invalid metadata key '{key}' in column '{}' of table '{identifier}'. The \
                  connector '{}' supports the following metadata keys for reading: {}",
                 column.name,
@@ -54,7 +54,7 @@ pub(super) fn requested(
         };
         let given = FlinkType::parse(found.data_type)?;
         if !is_supported(&given.root, &column.flink_type.root) {
-            return Err(invalid(format!(
+            return Err(validation(format!(
                 "invalid data type for metadata column '{}' of table '{identifier}'. The column \
                  cannot be declared as '{}' because the type must be castable from metadata type \
                  '{given}'",
@@ -176,8 +176,4 @@ fn metadata_columns(table: &CatalogTable) -> impl Iterator<Item = (&Column, &str
 
 fn source_name(key: &str) -> String {
     format!("$metadata${key}")
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }

@@ -17,7 +17,7 @@ use crate::catalog::{
 };
 use crate::error::{EngineError, Result};
 use crate::plan::explain::Details;
-use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
+use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean, validation};
 use crate::sql::script::ScriptStatement;
 use crate::sql::statement::{
     AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable,
@@ -129,7 +129,7 @@ fn plan_insert(session: &Session, one: &Insert, text: &str) -> Result<PlannedIns
 
 fn plan_inserts(session: &Session, inserts: &[Insert], text: &str) -> Result<Vec<PlannedInsert>> {
     if inserts.is_empty() {
-        return Err(invalid(
+        return Err(validation(
             "a statement set needs at least one INSERT".to_owned(),
         ));
     }
@@ -167,7 +167,7 @@ pub(super) fn explain_text(
             insert::explain_text(session, &plan_inserts(session, inserts, text)?, details)
         }
         Statement::Explain(explain) => explain_statement(session, explain, text),
-        _ => Err(invalid(
+        _ => Err(validation(
             "EXPLAIN takes a query, an INSERT or a statement set".to_owned(),
         )),
     }
@@ -267,7 +267,7 @@ fn renamed(schema: &SchemaRef, names: &[&Ident]) -> Result<SchemaRef> {
         return Ok(Arc::clone(schema));
     }
     if names.len() != schema.fields().len() {
-        return Err(invalid(format!(
+        return Err(validation(format!(
             "the view's list of columns has {} names, but its query has {} columns",
             names.len(),
             schema.fields().len()
@@ -315,7 +315,7 @@ fn alter_view(session: &Session, alter: &AlterView, text: &str) -> Result<TableR
         .read(|catalog| catalog.get(&identifier))
         .map_err(here)?;
     if resolved.object.as_view().is_none() {
-        return Err(here(invalid(format!(
+        return Err(here(validation(format!(
             "'{identifier}' is a table, not a view"
         ))));
     }
@@ -382,7 +382,9 @@ fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Re
         if create.if_not_exists {
             return TableResult::ok();
         }
-        return Err(here(invalid(format!("function '{name}' already exists"))));
+        return Err(here(validation(format!(
+            "function '{name}' already exists"
+        ))));
     }
     let Some(resolver) = session.resolver() else {
         return Err(here(EngineError::unsupported(
@@ -528,7 +530,7 @@ fn find_table(session: &Session, path: &ObjectPath, text: &str) -> Result<Arc<Ca
     match resolved.object {
         CatalogObject::Table(table) => Ok(table),
         CatalogObject::View(_) => Err(at_path(
-            invalid(format!("'{identifier}' is a view, not a table")),
+            validation(format!("'{identifier}' is a view, not a table")),
             text,
             path,
         )),
@@ -550,8 +552,4 @@ fn options_map(options: &[OptionEntry]) -> BTreeMap<String, String> {
         .iter()
         .map(|option| (option.key.clone(), option.value.clone()))
         .collect()
-}
-
-fn invalid(message: String) -> EngineError {
-    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }

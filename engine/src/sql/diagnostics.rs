@@ -1,9 +1,17 @@
 //! What is wrong with a statement, where, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Span;
+
+use crate::error::EngineError;
+
+/// A validation error whose place is not known yet.
+pub(crate) fn validation(message: String) -> EngineError {
+    EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
+}
 
 /// A place in the text of a statement; lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

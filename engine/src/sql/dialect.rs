@@ -211,7 +211,7 @@ fn parse_elapsed(parser: &mut Parser, expr: &Expr) -> Option<Expr> {
         "__elapsed_millis"
     };
     let arguments = vec![left.as_ref().clone(), right.as_ref().clone()];
-    Some(crate::plan::normalize::call(name, arguments))
+    Some(crate::sql::syntax::call(name, arguments))
 }
 
 /// Whether a word without AS before it may be a name: reserved words go on with the statement.

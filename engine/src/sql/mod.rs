@@ -16,6 +16,8 @@ pub mod diagnostics;
 
 pub mod hints;
 
+pub(crate) mod syntax;
+
 pub mod types;
 
 pub mod reserved;

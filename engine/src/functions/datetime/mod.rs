@@ -471,7 +471,7 @@ fn moved_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resul
             left.root.clone()
         }
         _ => {
-            return Err(crate::plan::context::validation(format!(
+            return Err(crate::sql::diagnostics::validation(format!(
                 "{} and {} can be neither added nor subtracted",
                 left.root_text(),
                 right.root_text()

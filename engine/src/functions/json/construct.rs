@@ -18,8 +18,9 @@ use chrono::{NaiveDateTime, Timelike};
 use datafusion::common::ScalarValue;
 
 use super::STRING;
+use super::parse::{Duplicates, parse};
 use super::spec::{Behavior, Spec};
-use super::value::{BigDecimal, Duplicates, Json, parse};
+use super::value::{BigDecimal, Json};
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
@@ -28,7 +29,7 @@ use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::nested::MANY;
 use crate::functions::rules::is_text;
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[

@@ -7,8 +7,9 @@ use std::cmp::Ordering;
 use regex::Regex;
 
 use super::evaluate;
+use super::parse::{Duplicates, parse as parse_json};
 use super::path::{Path, PathError, Reader};
-use super::value::{Duplicates, Json, parse as parse_json};
+use super::value::Json;
 
 /// A condition on a node.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 //! ```text
 //!   JSON_VALUE(x, 'lax $.a' RETURNING INT DEFAULT 0 ON EMPTY)
 //!     ──normalizer──▶ __json_value(x, 'lax $.a', 'returning=INT;…', 0, NULL)
-//!   text ──value::parse──▶ Json ──path, evaluate──▶ Json ──here──▶ a column of the result's type
+//!   text ──parse──▶ Json ──path, evaluate──▶ Json ──here──▶ a column of the result's type
 //! ```
 //!
 //! The clauses of a call arrive as one literal, so that the result's type can be read off it. A
@@ -16,6 +16,8 @@ pub mod construct;
 mod evaluate;
 
 pub mod filter;
+
+pub mod parse;
 
 pub mod path;
 
@@ -38,11 +40,12 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::text as shown;
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
+use parse::Duplicates;
 use path::{Mode, PathSpec};
 use spec::{Behavior, Spec, Wrapper};
-use value::{Duplicates, Json};
+use value::Json;
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 
@@ -157,7 +160,7 @@ impl Paths {
     fn find(&mut self, document: &str, path: &str) -> Found {
         let spec = self.get(path);
         let mode = spec.mode;
-        let value = match (value::parse(document, Duplicates::Last), mode) {
+        let value = match (parse::parse(document, Duplicates::Last), mode) {
             (Err(error), Mode::Strict) => Err(error),
             (Err(_), Mode::Lax) => Ok(Json::Null),
             (Ok(Json::Null), _) => Err("json object can not be null".to_owned()),
@@ -466,7 +469,7 @@ fn is_json(call: &Call) -> Result<ArrayRef> {
     let are = (0..call.n_rows).map(|row_idx| {
         let document = call
             .text(0, row_idx)
-            .and_then(|text| value::parse(text, Duplicates::Last).ok());
+            .and_then(|text| parse::parse(text, Duplicates::Last).ok());
         let is = document.is_some_and(|document| match kind {
             "OBJECT" => matches!(document, Json::Object(_)),
             "ARRAY" => matches!(document, Json::Array(_)),

@@ -10,7 +10,8 @@
 //! without a mode a path is strict.
 
 use super::filter::{self, Filter};
-use super::value::{Duplicates, Json, parse};
+use super::parse::{Duplicates, parse};
+use super::value::Json;
 
 /// Whether a missing value is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::STRING;
-use super::value::{Duplicates, parse};
+use super::parse::{Duplicates, parse};
 use crate::functions::define::{Definition, Kind, ResultType};
 use crate::functions::string::{map, text};
 

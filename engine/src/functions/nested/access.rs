@@ -18,7 +18,7 @@ use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::rules::{calcite_name, integer_rank};
 use crate::functions::string::text;
 use crate::functions::variant;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[

@@ -23,7 +23,7 @@ use crate::functions::rules::{
     calcite_name, common, integer_rank, is_datetime, is_number, is_text,
 };
 use crate::functions::string::{text, texts};
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[

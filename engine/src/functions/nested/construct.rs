@@ -16,7 +16,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::rules::least_restrictive;
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[

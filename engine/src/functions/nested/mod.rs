@@ -43,7 +43,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{Caster, OnFailure};
 use crate::functions::define::Call;
 use crate::functions::rules::{digits, is_text};
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Arguments of functions that take any number.
 pub(crate) const MANY: usize = 10_000;

@@ -13,7 +13,7 @@ use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::string::text;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// The functions of this family; the normalizer hands names over as plain literals.
 pub static FUNCTIONS: &[Definition] = &[

@@ -11,13 +11,13 @@ use crate::error::{EngineError, Result};
 use crate::operators::changelog::{ChangelogSpec, ChangelogWay};
 use crate::operators::{CorrelateSpec, Emission};
 use crate::plan::changelog::ChangelogRows;
-use crate::plan::context::validation;
 use crate::plan::correlate::Correlate;
 use crate::plan::match_recognize::MatchNode;
 use crate::plan::temporal::TemporalJoin;
 use crate::plan::text;
 use crate::plan::window::WindowTvf;
 use crate::runtime::{Exchange, NodeKind};
+use crate::sql::diagnostics::validation;
 
 impl GraphBuilder {
     pub(super) fn extension(&mut self, extension: &Extension) -> Result<Built> {

@@ -28,10 +28,10 @@ use crate::data::types::FlinkType;
 use crate::error::Result;
 use crate::operators::{Emission, JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 use crate::plan::changes;
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
+use crate::sql::diagnostics::validation;
 
 /// A join as the operator sees it: semi, anti and mark joins keep left rows.
 pub(super) struct Condition {

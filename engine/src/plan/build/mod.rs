@@ -37,6 +37,8 @@ mod over;
 
 mod rank;
 
+mod rank_bounds;
+
 mod watermark;
 
 mod window;

@@ -9,7 +9,8 @@ use datafusion::logical_expr::logical_plan::{
 };
 
 use super::arguments::{Arguments, sort_key};
-use super::rank::{End, Rank, time_attribute};
+use super::rank::{Rank, time_attribute};
+use super::rank_bounds::End;
 use super::{Built, GraphBuilder, all_columns};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};

@@ -20,9 +20,9 @@ use crate::error::{EngineError, Result};
 use crate::functions::aggregates;
 use crate::operators::{Frame, OverCall, OverOrder, OverSpec};
 use crate::plan::changes::table_error;
-use crate::plan::context::validation;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
+use crate::sql::diagnostics::validation;
 
 impl GraphBuilder {
     /// The node of an OVER window.

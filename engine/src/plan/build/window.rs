@@ -16,13 +16,13 @@ use crate::operators::window::{
     GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowClock, WindowKind, WindowTime,
     WindowTvfSpec,
 };
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
 use crate::plan::time;
 use crate::plan::window::WindowTvf;
 use crate::plan::window::node::describe;
 use crate::plan::window::properties::{WindowProperties, column_of};
 use crate::runtime::{Exchange, NodeKind};
+use crate::sql::diagnostics::validation;
 
 impl GraphBuilder {
     pub(super) fn window_tvf(&mut self, node: &WindowTvf) -> Result<Built> {

@@ -19,7 +19,7 @@ use super::TableCall;
 use crate::data::types::FlinkType;
 use crate::error::EngineError;
 use crate::functions::table::{TableFunction, Unnest};
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Plans calls of table functions.
 #[derive(Debug)]

@@ -20,10 +20,10 @@ use crate::error::{EngineError, Result};
 use crate::operators::match_recognize::Element;
 use crate::plan::build::constant;
 use crate::plan::changes::table_error;
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
 use crate::plan::rules::analyze;
 use crate::plan::time;
+use crate::sql::diagnostics::validation;
 
 /// Functions that only mean something inside of MATCH_RECOGNIZE.
 pub const PATTERN_FUNCTIONS: &[&str] = &[
@@ -287,7 +287,7 @@ impl Rewriter<'_, '_> {
                 _ => Err(validation("FINAL takes one expression".to_owned())),
             },
             "match_rowtime" => Ok(Some(Replacement::Raw(Raw::Rowtime))),
-            "match_proctime" => Ok(Some(Replacement::Expr(crate::plan::normalize::call(
+            "match_proctime" => Ok(Some(Replacement::Expr(crate::sql::syntax::call(
                 "PROCTIME",
                 Vec::new(),
             )))),

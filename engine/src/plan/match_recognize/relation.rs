@@ -21,9 +21,9 @@ use crate::error::Result;
 use crate::operators::match_recognize::Skip;
 use crate::plan::build::constant;
 use crate::plan::changes::table_error;
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
 use crate::plan::time;
+use crate::sql::diagnostics::validation;
 use crate::sql::{SUBQUERY_TABLE, WITHIN_SYMBOL};
 
 /// Plans MATCH_RECOGNIZE.

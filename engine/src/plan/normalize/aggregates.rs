@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::error::Result;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Rewrites a call of an aggregate, before its arguments are.
 pub(super) fn rewrite_call(function: &mut Function) -> Result<()> {

@@ -14,9 +14,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::literals::char_text;
-use super::{call, string, take};
+use super::{string, take};
 use crate::error::Result;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
+use crate::sql::syntax::call;
 
 /// The call that a call of a JSON function becomes; `None` for other functions.
 ///

@@ -8,10 +8,11 @@ use datafusion::sql::sqlparser::ast::{
     TypedString, UnaryOperator, Value, ValueWithSpan, Values,
 };
 
-use super::{call, string};
+use super::string;
 use crate::error::{EngineError, Result};
-use crate::plan::context::validation;
 use crate::plan::interval;
+use crate::sql::diagnostics::validation;
+use crate::sql::syntax::call;
 
 /// The literal as Flink types it: INT, BIGINT or DECIMAL by its size, DOUBLE with an exponent.
 ///

@@ -30,12 +30,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, Expr,
-    Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    Interval, LimitClause, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy,
-    OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableVersion,
-    TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound,
-    WindowSpec, WindowType,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Fetch, Function,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Interval, LimitClause,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, OrderByKind, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator,
+    Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
@@ -51,6 +50,7 @@ use crate::plan::changelog::is_changelog_function;
 use crate::plan::window::relation::is_window;
 use crate::sql::SUBQUERY_TABLE;
 use crate::sql::hints::table_options;
+use crate::sql::syntax::{call, object_name};
 
 /// Rewrites `query` in place, subqueries included.
 ///
@@ -451,31 +451,6 @@ fn to_interval_text(expr: &mut Expr) {
             fractional_seconds_precision: None,
         });
     }
-}
-
-/// A call of `name`; also used by whoever else builds syntax.
-pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    Expr::Function(Function {
-        name: object_name(name),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None::<DuplicateTreatment>,
-            args: arguments
-                .into_iter()
-                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
-                .collect(),
-            clauses: vec![],
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
-}
-
-fn object_name(name: &str) -> ObjectName {
-    ObjectName::from(vec![Ident::new(name)])
 }
 
 /// A string literal.

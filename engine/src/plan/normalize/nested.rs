@@ -12,8 +12,9 @@
 use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Function, FunctionArguments, Subscript};
 
 use super::literals::{char_text, number_text, to_plain_number};
-use super::{call, string, take};
+use super::{string, take};
 use crate::error::{EngineError, Result};
+use crate::sql::syntax::call;
 
 /// The call that an expression on nested values becomes; `None` for other expressions.
 ///

@@ -5,9 +5,10 @@ use datafusion::sql::sqlparser::ast::{
     Join, JoinConstraint, JoinOperator, SetExpr, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::{call, string, take};
+use super::{string, take};
 use crate::error::{EngineError, Result};
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
+use crate::sql::syntax::call;
 
 /// Rewrites the syntax of a choice or of a predicate whose operands have been rewritten.
 pub(super) fn typed_call(expr: &mut Expr) {

@@ -12,10 +12,10 @@ use super::keys::key_of;
 use super::node::column_named;
 use super::{Snapshot, TemporalJoin};
 use crate::error::{EngineError, Result};
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
 use crate::plan::time;
 use crate::plan::window::properties::column_of;
+use crate::sql::diagnostics::validation;
 
 /// Puts temporal joins in the places of joins with snapshots.
 ///

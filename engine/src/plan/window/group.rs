@@ -26,8 +26,8 @@ use crate::functions::group_window::outside;
 use crate::functions::registry::builtin_scalar;
 use crate::operators::window::WindowKind;
 use crate::plan::build::constant;
-use crate::plan::context::validation;
 use crate::plan::errors::from_planner;
+use crate::sql::diagnostics::validation;
 
 /// Puts windows under the aggregates that group by TUMBLE, HOP or SESSION.
 ///

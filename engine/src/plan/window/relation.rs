@@ -21,7 +21,7 @@ use crate::data::types::FlinkType;
 use crate::error::Result;
 use crate::operators::window::WindowKind;
 use crate::plan::build::physical;
-use crate::plan::context::validation;
+use crate::sql::diagnostics::validation;
 
 /// Plans window table functions.
 #[derive(Debug)]
