@@ -26,7 +26,7 @@ type Event = (u8, i64, i64);
 /// Joins by time see no late rows here: of two rows under one watermark, one of which is too late to
 /// be kept, it matters which came first, and that is not known between two inputs.
 /// FIXME: give rows their order of arrival, and let operators that pass rows on one by one pass on their watermarks as well.
-const QUERIES: [&str; 10] = [
+const QUERIES: [&str; 15] = [
     "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s, MAX(v) AS hi \
      FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
      GROUP BY window_start, window_end, k",
@@ -54,9 +54,28 @@ const QUERIES: [&str; 10] = [
     "SELECT l.k, l.v, r.v AS w FROM prompt_l l FULL JOIN prompt_r r ON l.k = r.k AND l.v < r.v \
      AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '3' SECOND",
     "SELECT k, v FROM t WHERE ts <= CURRENT_WATERMARK(ts)",
+    "SELECT k, v, ts FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) = 1",
+    "SELECT k, v, ts FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) = 1",
+    "SELECT v, COUNT(*) AS c FROM (SELECT k, v, ts FROM t \
+     QUALIFY ROW_NUMBER() OVER (PARTITION BY k, v ORDER BY ts DESC) = 1) GROUP BY v",
+    "SELECT k, v, ts FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC, ts) <= 2",
+    "SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts \
+     RANGE BETWEEN INTERVAL '4' SECOND PRECEDING AND CURRENT ROW) AS s FROM t",
 ];
 
-fn session(events: &[Event], n_workers: usize, step_rows: usize) -> (Session, TempDir) {
+/// Whether the operators tell every change or the net of a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Emission {
+    RowByRow,
+    Net,
+}
+
+fn session(
+    events: &[Event],
+    n_workers: usize,
+    step_rows: usize,
+    emission: Emission,
+) -> (Session, TempDir) {
     let folder = TempDir::new().unwrap();
     let mut text = String::new();
     for (k, second, v) in events {
@@ -70,6 +89,14 @@ fn session(events: &[Event], n_workers: usize, step_rows: usize) -> (Session, Te
         (
             "table.exec.mini-batch.size".to_owned(),
             step_rows.to_string(),
+        ),
+        (
+            "table.exec.mini-batch.enabled".to_owned(),
+            (emission == Emission::Net).to_string(),
+        ),
+        (
+            "table.exec.mini-batch.allow-latency".to_owned(),
+            "1 s".to_owned(),
         ),
         ("tidemill.worker.min-rows".to_owned(), "1".to_owned()),
     ]));
@@ -147,14 +174,20 @@ proptest! {
 
     #[test]
     fn any_steps_any_workers(events in events()) {
-        let (reference, _folder) = session(&events, 1, 1);
+        let (reference, _folder) = session(&events, 1, 1, Emission::RowByRow);
         let expected: Vec<Bag> = QUERIES.iter().map(|sql| collected(&reference, sql)).collect();
         let n_windows = expected.first().map_or(0, |bag| bag.values().count());
         prop_assert_eq!(n_windows, tumbled(&events));
-        for (n_workers, step_rows) in [(1, 4), (1, 1024), (2, 1), (2, 1024), (3, 5)] {
-            let (session, _folder) = session(&events, n_workers, step_rows);
+        for (n_workers, step_rows, emission) in [
+            (1, 4, Emission::RowByRow),
+            (1, 1024, Emission::Net),
+            (2, 1, Emission::Net),
+            (2, 1024, Emission::RowByRow),
+            (3, 5, Emission::Net),
+        ] {
+            let (session, _folder) = session(&events, n_workers, step_rows, emission);
             for (sql, expected) in QUERIES.iter().zip(&expected) {
-                let setting = (sql, n_workers, step_rows);
+                let setting = (sql, n_workers, step_rows, emission);
                 prop_assert_eq!(&collected(&session, sql), expected, "{:?}", setting);
             }
         }
