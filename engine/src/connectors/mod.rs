@@ -142,6 +142,16 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// The event time up to which rows are complete, in milliseconds since 1970. Told before
+    /// [`Self::on_step_end`] of the step that brought it there; `i64::MAX` at the end of bounded
+    /// input.
+    fn on_watermark(&mut self, _watermark_ms: i64) {}
+
+    /// When a step is due even if no rows come, in milliseconds since 1970.
+    fn next_timer_ms(&self) -> Option<i64> {
+        None
+    }
+
     /// The job has ended by itself or was stopped: commit what is pending. Not called if it failed.
     ///
     /// # Errors

@@ -110,6 +110,14 @@ impl Sink for Filtered {
         self.inner.on_step_end()
     }
 
+    fn on_watermark(&mut self, watermark_ms: i64) {
+        self.inner.on_watermark(watermark_ms);
+    }
+
+    fn next_timer_ms(&self) -> Option<i64> {
+        self.inner.next_timer_ms()
+    }
+
     fn finish(&mut self) -> Result<()> {
         self.inner.finish()
     }

@@ -94,7 +94,9 @@ impl StepLoop {
             {
                 return Ok(outcome);
             }
-            let timer = self.walk.next_timer_ms().map(until);
+            let of_sinks = self.sinks.iter().filter_map(|it| it.sink.next_timer_ms());
+            let timer = self.walk.next_timer_ms().into_iter().chain(of_sinks).min();
+            let timer = timer.map(until);
             let wake_at = timer.into_iter().chain(self.checkpoints.wake_at()).min();
             let (rows, progress, ended) = match self.inbox.admit(pace.rows(), wake_at) {
                 Admission::Step {
@@ -110,9 +112,9 @@ impl StepLoop {
             let started = Instant::now();
             let watermarks = self.watermarks.advance(&progress);
             self.spread(rows);
-            self.run_step(watermarks, ended)?;
+            self.run_step(Arc::clone(&watermarks), ended)?;
             pace.learn(n_rows, started.elapsed());
-            self.write()?;
+            self.write(&watermarks)?;
             self.counters.add_step();
             if ended {
                 return Ok(Outcome::Finished);
@@ -130,8 +132,8 @@ impl StepLoop {
                 .map(|(node_idx, _)| (node_idx, Progress::END))
                 .collect();
             let watermarks = self.watermarks.advance(&ends);
-            self.run_step(watermarks, true)?;
-            self.write()?;
+            self.run_step(Arc::clone(&watermarks), true)?;
+            self.write(&watermarks)?;
         }
         let started = Instant::now();
         let gathered = self.gather();
@@ -217,13 +219,16 @@ impl StepLoop {
         }
     }
 
-    fn write(&mut self) -> Result<()> {
+    fn write(&mut self, watermarks: &[NodeWatermark]) -> Result<()> {
         for JobSink { node_idx, sink } in &mut self.sinks {
             let started = Instant::now();
             let mut work = NodeWork::default();
             for delta in self.walk.take_sink_rows(*node_idx) {
                 work.records_in += delta.num_rows() as u64;
                 sink.write(&delta)?;
+            }
+            if let Some(watermark) = watermarks.get(*node_idx) {
+                sink.on_watermark(watermark.after_ms);
             }
             sink.on_step_end()?;
             work.state_bytes = sink.state_bytes();

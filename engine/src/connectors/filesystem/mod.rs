@@ -13,11 +13,12 @@
 //! refused.
 //!
 //! As a sink it appends part files, hidden until they are complete. Columns of PARTITIONED BY stand
-//! in the names of folders, in both directions.
+//! in the names of folders, in both directions; [`commit`] tells when a partition is complete.
 //!
 //! Position of a reader: the byte offset behind the last record, for each of its files.
 //!
 //! Source: the filesystem connector of Flink 2.3 for the options and which files are hidden.
+mod commit;
 mod listing;
 mod metadata;
 mod parquet;
@@ -36,6 +37,7 @@ use arrow::datatypes::SchemaRef;
 use regex::Regex;
 use serde_json::Value;
 
+use self::commit::CommitPolicy;
 pub(super) use self::listing::of_io;
 use self::listing::{FileQueue, Location, Watch, deal};
 use self::parquet::ParquetReader;
@@ -57,11 +59,13 @@ pub(super) const IDENTIFIER: &str = "filesystem";
 const SPECS: &[OptionSpec] = &[
     required("path"),
     required("format"),
+    optional("auto-compaction"),
     optional("partition.default-name"),
     optional("sink.parallelism"),
     optional("sink.rolling-policy.check-interval"),
     optional("sink.rolling-policy.file-size"),
     optional("sink.rolling-policy.rollover-interval"),
+    optional("sink.shuffle-by-partition.enable"),
     optional("source.monitor-interval"),
     optional("source.path.regex-pattern"),
 ];
@@ -101,9 +105,14 @@ impl ConnectorFactory for FilesystemFactory {
         options.parse::<std::num::NonZeroU32>("sink.parallelism", "a number above zero")?;
         // Files are looked at after every step, which is sooner.
         options.duration("sink.rolling-policy.check-interval")?;
+        options.flag("sink.shuffle-by-partition.enable")?;
+        if options.flag("auto-compaction")? == Some(true) {
+            return Err(EngineError::unsupported("'auto-compaction' = 'true'"));
+        }
         format.encoder()?;
         Ok(Arc::new(FileSinkFactory {
             overwrites: false,
+            commit: CommitPolicy::read(&options, !table.partition_keys.is_empty())?,
             folder: local_path(&options)?,
             format,
             partitioning,
@@ -122,6 +131,7 @@ impl ConnectorFactory for FilesystemFactory {
 fn read_options(table: &ConnectorTable) -> Result<(TableOptions<'_>, FileFormat, Partitioning)> {
     let identifier = table.options.get("format").map(String::as_str);
     let mut specs = SPECS.to_vec();
+    specs.extend(commit::SPECS);
     specs.extend(identifier.map(FileFormat::specs).unwrap_or_default());
     let options = TableOptions::check(&table.name, &table.options, &specs)?;
     let default_name = options.text("partition.default-name");

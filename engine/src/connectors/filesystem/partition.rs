@@ -219,6 +219,14 @@ fn constant(
     Ok(cast(&texts, data_type)?)
 }
 
+/// Keys and values that the folder of a partition names, in their order.
+pub(super) fn values_of(folder: &str) -> Vec<(String, String)> {
+    let pairs = folder.split('/').filter_map(|part| part.split_once('='));
+    pairs
+        .map(|(key, value)| (unescape(key), unescape(value)))
+        .collect()
+}
+
 /// Appends a name of a folder.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {

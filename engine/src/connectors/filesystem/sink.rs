@@ -11,6 +11,7 @@
 //! In a job that is saved from time to time files roll with every checkpoint and become visible
 //! when it is complete: a job that starts from it writes every row once. Files that the checkpoint
 //! names are made visible if they are still hidden; what was written after it is deleted.
+//! Partitions that are complete are committed with it ([`super::commit`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 
 use super::IDENTIFIER;
+use super::commit::{CommitPolicy, Now, PENDING, PartitionCommits};
 use super::listing::of_io;
 use super::partition::Partitioning;
 use crate::connectors::{Sink, SinkFactory};
@@ -50,6 +52,8 @@ pub(super) struct FileSinkFactory {
     pub(super) format: FileFormat,
     pub(super) partitioning: Partitioning,
     pub(super) rolling: Rolling,
+    /// How partitions are committed, if they are.
+    pub(super) commit: Option<CommitPolicy>,
     /// Whether the files that are there go when the job ends: all of a table without partitions,
     /// else those of the partitions that are written.
     pub(super) overwrites: bool,
@@ -71,6 +75,8 @@ impl SinkFactory for FileSinkFactory {
             waits: false,
             closed: Vec::new(),
             prepared: Vec::new(),
+            commits: self.commit.clone().map(PartitionCommits::new),
+            watermark_ms: i64::MIN,
         }))
     }
 
@@ -96,6 +102,8 @@ struct FileSink {
     closed: Vec<PartFile>,
     /// Complete files that wait for the checkpoint with this number.
     prepared: Vec<(u64, PartFile)>,
+    commits: Option<PartitionCommits>,
+    watermark_ms: i64,
 }
 
 impl FileSink {
@@ -164,7 +172,11 @@ impl Sink for FileSink {
         if self.settings.partitioning.keys.is_empty() {
             return self.append("", delta);
         }
+        let clock_ms = now_ms();
         for (folder, rows) in self.rows_by_folder(delta)? {
+            if let Some(commits) = &mut self.commits {
+                commits.touch(&folder, clock_ms);
+            }
             self.append(&folder, &delta.take(&UInt32Array::from(rows))?)?;
         }
         Ok(())
@@ -188,16 +200,38 @@ impl Sink for FileSink {
             .filter(|(_, part)| is_due(part))
             .map(|(folder, _)| folder.clone())
             .collect();
-        for folder in due {
-            if let Some(mut part) = self.parts.remove(&folder) {
-                part.close()?;
-                match self.waits {
-                    true => self.closed.push(part),
-                    false => part.show()?,
-                }
-            }
+        due.iter().try_for_each(|folder| self.roll(folder))?;
+        if self.waits {
+            return Ok(());
         }
-        Ok(())
+        let now = self.now();
+        let complete = match &mut self.commits {
+            Some(commits) => commits.take_due(now)?,
+            None => Vec::new(),
+        };
+        complete.iter().try_for_each(|folder| self.roll(folder))?;
+        self.announce(&complete)
+    }
+
+    fn on_watermark(&mut self, watermark_ms: i64) {
+        self.watermark_ms = watermark_ms;
+    }
+
+    fn next_timer_ms(&self) -> Option<i64> {
+        if self.waits || self.settings.overwrites {
+            return None;
+        }
+        let interval_ms = i64::try_from(self.settings.rolling.interval.as_millis()).ok();
+        let opened = self.parts.values().map(|part| part.opened).min();
+        let rolls = opened.zip(interval_ms).map(|(opened, interval_ms)| {
+            let age_ms = i64::try_from(opened.elapsed().as_millis()).unwrap_or(i64::MAX);
+            now_ms().saturating_add(interval_ms).saturating_sub(age_ms)
+        });
+        let commits = self
+            .commits
+            .as_ref()
+            .and_then(PartitionCommits::next_timer_ms);
+        rolls.into_iter().chain(commits).min()
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -210,7 +244,14 @@ impl Sink for FileSink {
         prepared
             .map(|(_, part)| part)
             .chain(closed)
-            .try_for_each(PartFile::show)
+            .try_for_each(PartFile::show)?;
+        let (now, has_ended) = (self.now(), self.watermark_ms == i64::MAX);
+        let complete = match &mut self.commits {
+            Some(commits) if has_ended => commits.take_all(),
+            Some(commits) => commits.take_due(now)?,
+            None => Vec::new(),
+        };
+        self.announce(&complete)
     }
 
     fn expect_checkpoints(&mut self) {
@@ -240,10 +281,16 @@ impl Sink for FileSink {
             batch,
             key_columns: Vec::new(),
         };
-        Ok(vec![
+        let mut tables = vec![
             table(FILES, files),
             table(NAME, RecordBatch::try_from_iter([("name", name)])?),
-        ])
+        ];
+        let now = self.now();
+        if let Some(commits) = &mut self.commits {
+            commits.promise(checkpoint, now)?;
+            tables.push(commits.save()?);
+        }
+        Ok(tables)
     }
 
     fn commit(&mut self, checkpoint: u64) -> Result<()> {
@@ -254,7 +301,12 @@ impl Sink for FileSink {
             .into_iter()
             .partition(|(number, _)| *number <= checkpoint);
         self.prepared = rest;
-        due.into_iter().try_for_each(|(_, part)| part.show())
+        due.into_iter().try_for_each(|(_, part)| part.show())?;
+        let complete = match &mut self.commits {
+            Some(commits) => commits.take_promised(checkpoint),
+            None => Vec::new(),
+        };
+        self.announce(&complete)
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
@@ -273,6 +325,11 @@ impl Sink for FileSink {
                 }
             }
         }
+        if let Some(commits) = &mut self.commits {
+            for table in tables.iter().filter(|table| table.name == PENDING) {
+                commits.restore(&table.batch)?;
+            }
+        }
         for table in tables.iter().filter(|table| table.name == NAME) {
             for name in texts_of(&table.batch, "name")? {
                 delete_hidden(&self.settings.folder, &format!(".{name}-"))?;
@@ -283,6 +340,35 @@ impl Sink for FileSink {
 }
 
 impl FileSink {
+    fn now(&self) -> Now {
+        Now {
+            clock_ms: now_ms(),
+            watermark_ms: self.watermark_ms,
+        }
+    }
+
+    /// Ends the file in progress of a folder.
+    fn roll(&mut self, folder: &str) -> Result<()> {
+        let Some(mut part) = self.parts.remove(folder) else {
+            return Ok(());
+        };
+        part.close()?;
+        match self.waits {
+            true => self.closed.push(part),
+            false => part.show()?,
+        }
+        Ok(())
+    }
+
+    /// Tells the readers of these partitions that they are complete.
+    fn announce(&self, folders: &[String]) -> Result<()> {
+        let Some(commits) = &self.commits else {
+            return Ok(());
+        };
+        let mut folders = folders.iter();
+        folders.try_for_each(|folder| commits.announce(&self.settings.folder, folder))
+    }
+
     /// Completes the files in progress.
     fn close_all(&mut self) -> Result<()> {
         while let Some((_, mut part)) = self.parts.pop_first() {
@@ -306,6 +392,11 @@ fn delete_hidden(folder: &Path, prefix: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
 }
 
 fn texts_of(batch: &RecordBatch, column: &str) -> Result<Vec<String>> {

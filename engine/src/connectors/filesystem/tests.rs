@@ -313,6 +313,64 @@ fn partition_columns_stand_in_the_folders() {
 }
 
 #[test]
+fn a_partition_is_committed_when_the_watermark_has_passed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = table(
+        folder.path(),
+        &[
+            ("sink.partition-commit.trigger", "partition-time"),
+            ("sink.partition-commit.policy.kind", "success-file"),
+        ],
+    );
+    table.partition_keys = vec!["k".to_owned()];
+    let is_committed = |day: &str| folder.path().join(day).join("_SUCCESS").exists();
+    let (first, second) = ("k=1970-01-01", "k=1970-01-02");
+    let rows = [(Some("1970-01-01"), 1), (Some("1970-01-02"), 2)];
+    let factory = FilesystemFactory.sink(&table).unwrap();
+    let mut sink = factory.create().unwrap();
+    sink.write(&delta(&table, &rows)).unwrap();
+    sink.on_watermark(1);
+    sink.on_step_end().unwrap();
+    assert_eq!(visible(folder.path()), ["k=1970-01-01/"]);
+    assert!(is_committed(first) && !is_committed(second));
+    // Stopped, the job leaves the second one open; at the end of its input it does not.
+    sink.finish().unwrap();
+    assert!(!is_committed(second));
+    let mut sink = factory.create().unwrap();
+    sink.write(&delta(&table, &rows[1..])).unwrap();
+    sink.on_watermark(i64::MAX);
+    sink.finish().unwrap();
+    assert!(is_committed(second));
+}
+
+#[test]
+fn with_checkpoints_a_partition_is_committed_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = table(
+        folder.path(),
+        &[("sink.partition-commit.policy.kind", "success-file")],
+    );
+    table.partition_keys = vec!["k".to_owned()];
+    let factory = FilesystemFactory.sink(&table).unwrap();
+    let mut sink = factory.create().unwrap();
+    sink.expect_checkpoints();
+    sink.write(&delta(&table, &[(Some("x"), 1)])).unwrap();
+    sink.on_step_end().unwrap();
+    let saved = sink.prepare(1).unwrap();
+    let success = folder.path().join("k=x/_SUCCESS");
+    assert!(visible(folder.path()).is_empty() && !success.exists());
+    // The process dies; what it promised is kept by the one that goes on.
+    std::mem::forget(sink);
+    let mut sink = factory.create().unwrap();
+    sink.expect_checkpoints();
+    sink.restore(saved).unwrap();
+    assert_eq!(visible(folder.path()), ["k=x/"]);
+    sink.prepare(2).unwrap();
+    sink.commit(2).unwrap();
+    assert!(success.exists());
+}
+
+#[test]
 fn parquet_is_read_by_name_from_a_position() {
     let folder = tempfile::tempdir().unwrap();
     let options = [("format", "parquet"), ("parquet.compression", "zstd")];
