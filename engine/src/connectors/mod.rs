@@ -37,6 +37,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
+use crate::functions::udf::UdfSpec;
 use crate::state::StateTable;
 
 /// Whether a source ends by itself.
@@ -274,6 +275,11 @@ pub trait ConnectorFactory: Send + Sync + Debug {
     /// The metadata that a source of this kind can read, sorted by key.
     fn metadata(&self) -> &'static [MetadataKey] {
         &[]
+    }
+
+    /// A function that comes with the connector, by the class that CREATE FUNCTION names in Flink.
+    fn function(&self, _class: &str) -> Option<UdfSpec> {
+        None
     }
 
     /// Reads the options for use as a source.

@@ -9,6 +9,7 @@ use super::filesystem::FilesystemFactory;
 use super::nexmark::NexmarkFactory;
 use super::print::PrintFactory;
 use super::snapshot::SnapshotFactory;
+use crate::functions::udf::UdfSpec;
 use crate::sql::diagnostics::did_you_mean;
 
 /// Every connector, sorted by identifier. Kafka and JDBC will stand here.
@@ -22,6 +23,14 @@ pub fn factories() -> Vec<Arc<dyn ConnectorFactory>> {
         Arc::new(PrintFactory),
         Arc::new(SnapshotFactory),
     ]
+}
+
+/// The function that a connector brings under this name of a class.
+#[must_use]
+pub fn function(class: &str) -> Option<UdfSpec> {
+    factories()
+        .iter()
+        .find_map(|factory| factory.function(class))
 }
 
 /// The connector with this identifier; Flink compares it exactly.

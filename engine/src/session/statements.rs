@@ -15,7 +15,9 @@ use crate::catalog::define::define_table;
 use crate::catalog::{
     CatalogObject, CatalogTable, CatalogView, IfExists, ObjectIdentifier, at_path, show,
 };
+use crate::connectors::registry;
 use crate::error::{EngineError, Result};
+use crate::functions::user::UserFunction;
 use crate::plan::explain::Details;
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean, validation};
 use crate::sql::script::ScriptStatement;
@@ -372,11 +374,18 @@ fn drop_object(session: &Session, drop: &DropObject, text: &str) -> Result<Table
 
 fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Result<TableResult> {
     let here = |error| at_path(error, text, &create.name);
-    if create.language != FunctionLanguage::Python {
-        return Err(here(EngineError::unsupported(
-            "a function in Java or Scala (write LANGUAGE PYTHON)",
-        )));
-    }
+    let brought = match create.language {
+        FunctionLanguage::Python => None,
+        FunctionLanguage::Java | FunctionLanguage::Scala => {
+            let unknown = || {
+                here(EngineError::unsupported(format!(
+                    "the class '{}': a function in Java or Scala (write LANGUAGE PYTHON)",
+                    create.class
+                )))
+            };
+            Some(registry::function(&create.class).ok_or_else(unknown)?)
+        }
+    };
     let name = create.name.object_name();
     if session.functions().user_function(name).is_some() {
         if create.if_not_exists {
@@ -385,6 +394,11 @@ fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Re
         return Err(here(validation(format!(
             "function '{name}' already exists"
         ))));
+    }
+    if let Some(spec) = brought {
+        let function = UserFunction::from(spec).named(name);
+        session.functions().register(function, false)?;
+        return TableResult::ok();
     }
     let Some(resolver) = session.resolver() else {
         return Err(here(EngineError::unsupported(

@@ -15,6 +15,8 @@
 //! of `NexmarkSourceOptions`, `GeneratorConfig` and the generators of its models. Two differences:
 //! event time begins at a fixed moment (`base-time`) and not now, so that runs can be compared, and
 //! several readers continue one time line instead of running along several of the same time.
+mod count_char;
+
 mod events;
 
 mod people;
@@ -37,6 +39,7 @@ use super::{
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
+use crate::functions::udf::UdfSpec;
 
 const SPECS: &[OptionSpec] = &[
     optional("auction.avg-size"),
@@ -77,6 +80,10 @@ pub struct NexmarkFactory;
 impl ConnectorFactory for NexmarkFactory {
     fn identifier(&self) -> &'static str {
         "nexmark"
+    }
+
+    fn function(&self, class: &str) -> Option<UdfSpec> {
+        (class == count_char::CLASS).then(count_char::spec)
     }
 
     fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {

@@ -145,3 +145,24 @@ fn wrong_arguments_are_named() {
         &expect!["invalid call of function 'Products(STRING)'; it takes (BIGINT, BIGINT)"],
     );
 }
+
+#[test]
+fn a_connector_brings_its_functions() {
+    let session = session();
+    let ddl = "CREATE FUNCTION counted AS 'com.github.nexmark.flink.udf.CountChar'";
+    assert_eq!(run(&session, ddl), "[result STRING]\n+I OK\n");
+    expect![[r#"
+        [region STRING, n BIGINT NOT NULL]
+        +I north | 1
+        +I south | 0
+        +I north | 1
+        +I NULL | 0
+    "#]]
+    .assert_eq(&run(
+        &session,
+        "SELECT region, counted(region, 'n') AS n FROM orders",
+    ));
+    let error = run(&session, "CREATE FUNCTION other AS 'com.example.Other'");
+    assert!(error.contains("the class 'com.example.Other'"), "{error}");
+    assert!(error.contains("LANGUAGE PYTHON"), "{error}");
+}
