@@ -148,6 +148,10 @@ pub(super) fn translated(options: Vec<(String, String)>) -> Vec<(String, String)
     if today.iter().any(caches) {
         today.push(("lookup.cache".to_owned(), "PARTIAL".to_owned()));
     }
+    if kind == "filesystem" {
+        // The old source of files could look rows up, in all of them, read once.
+        today.push(("lookup.cache".to_owned(), "FULL".to_owned()));
+    }
     today
 }
 
@@ -332,7 +336,8 @@ mod tests {
              format = csv
              path = /data
              csv.field-delimiter = |
-             csv.allow-comments = true",
+             csv.allow-comments = true
+             lookup.cache = FULL",
         );
     }
 

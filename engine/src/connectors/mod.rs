@@ -26,6 +26,8 @@ pub mod collect;
 
 pub mod view;
 
+pub mod lookup;
+
 mod slots;
 
 use std::collections::BTreeMap;
@@ -60,6 +62,11 @@ pub trait Source: Send + Sync + Debug {
     /// The kinds of rows it sends.
     fn changelog_mode(&self) -> ChangelogMode {
         ChangelogMode::INSERT_ONLY
+    }
+
+    /// How rows are found by key; `None` if the table can only be read as a whole.
+    fn lookup(&self) -> Option<Arc<dyn lookup::Lookup>> {
+        None
     }
 
     /// Opens the readers. Each is driven by a thread of its own; together they deliver every row

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 
+use super::lookup::{Lookup, LookupCache, Reload, ScanLookup};
 use super::{Boundedness, Source, SourcePoll, SourceReader};
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
@@ -71,6 +72,13 @@ impl Source for ValuesSource {
 
     fn changelog_mode(&self) -> ChangelogMode {
         self.changelog_mode
+    }
+
+    /// The rows do not change while a job runs.
+    fn lookup(&self) -> Option<Arc<dyn Lookup>> {
+        let cache = LookupCache::Full(Reload::Never);
+        let is_fixed = self.changelog_mode.is_insert_only();
+        is_fixed.then(|| ScanLookup::shared(Arc::new(self.clone()), cache, None))
     }
 
     /// One reader: the order of changes matters.

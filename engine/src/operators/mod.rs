@@ -57,6 +57,8 @@ pub mod sort_limit;
 
 pub mod temporal_join;
 
+pub mod lookup_join;
+
 pub mod temporal_sort;
 
 pub mod window;
@@ -78,6 +80,7 @@ pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use interval_join::IntervalJoinSpec;
 pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 pub use limit::LimitSpec;
+pub use lookup_join::{LookupJoinSpec, LookupKey, LookupRetry, LookupStep};
 pub use match_recognize::MatchSpec;
 pub use over::{Frame, OverCall, OverOrder, OverSpec};
 pub use rank::{RankEnd, RankSpec, RankStrategy};

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,6 +54,17 @@ impl Location {
         }
         files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         Ok(files)
+    }
+
+    /// A number that changes when files come, go or are written.
+    pub(super) fn version(&self) -> Result<u64> {
+        let mut hasher = DefaultHasher::new();
+        for file in self.list()? {
+            let metadata = fs::metadata(&file.path).map_err(|error| of_io(&file.path, &error))?;
+            let written = (metadata.mtime(), metadata.mtime_nsec());
+            (&file.path, file.size_bytes, file.inode, written).hash(&mut hasher);
+        }
+        Ok(hasher.finish())
     }
 }
 

@@ -12,6 +12,8 @@
 //! lists the folder by itself and takes the files whose path hashes to it. Compressed files are
 //! refused.
 //!
+//! With `lookup.cache`, beyond Flink, rows of the files can be looked up by key (`connectors/lookup`).
+//!
 //! As a sink it appends part files, hidden until they are complete. Columns of PARTITIONED BY stand
 //! in the names of folders, in both directions; [`commit`] tells when a partition is complete.
 //!
@@ -44,6 +46,7 @@ use self::parquet::ParquetReader;
 use self::partition::{Partitioning, check_file_schema, unpartitioned};
 use self::sink::{FileSinkFactory, Rolling};
 use self::text::TextReader;
+use super::lookup::{LOOKUP_OPTIONS, Lookup, LookupCache, LookupOptions, ScanLookup, Version};
 use super::{
     Boundedness, ConnectorFactory, ConnectorTable, MetadataKey, SinkFactory, Source, SourceReader,
 };
@@ -92,11 +95,19 @@ impl ConnectorFactory for FilesystemFactory {
         if interval.is_some_and(|interval| interval.is_zero()) {
             return Err(options.invalid("source.monitor-interval", "0", "a duration above zero"));
         }
+        let lookup = LookupOptions::read(&options)?;
+        if lookup.is_some() && interval.is_some() {
+            return Err(options.error(
+                "'source.monitor-interval' and 'lookup.cache' exclude each other: rows are looked \
+                 up in files that are read to their end",
+            ));
+        }
         Ok(Arc::new(FileSource {
             partitioning: partitioning.with_metadata(&table.metadata),
             location: location(&options)?,
             interval,
             format,
+            lookup: lookup.map(|options| options.cache),
         }))
     }
 
@@ -132,6 +143,7 @@ fn read_options(table: &ConnectorTable) -> Result<(TableOptions<'_>, FileFormat,
     let identifier = table.options.get("format").map(String::as_str);
     let mut specs = SPECS.to_vec();
     specs.extend(commit::SPECS);
+    specs.extend(LOOKUP_OPTIONS);
     specs.extend(identifier.map(FileFormat::specs).unwrap_or_default());
     let options = TableOptions::check(&table.name, &table.options, &specs)?;
     let default_name = options.text("partition.default-name");
@@ -176,13 +188,15 @@ pub(super) fn local_path(options: &TableOptions<'_>) -> Result<PathBuf> {
 }
 
 /// Files of one table, as a source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct FileSource {
     partitioning: Partitioning,
     location: Location,
     /// `source.monitor-interval`: how often to look for new files and new bytes.
     interval: Option<Duration>,
     format: FileFormat,
+    /// `lookup.cache`: how rows are looked up; none if they are not.
+    lookup: Option<LookupCache>,
 }
 
 impl FileSource {
@@ -196,6 +210,7 @@ impl FileSource {
             },
             interval: None,
             format,
+            lookup: None,
         }
     }
 
@@ -234,6 +249,17 @@ impl Source for FileSource {
 
     fn changelog_mode(&self) -> ChangelogMode {
         self.format.changelog_mode()
+    }
+
+    fn lookup(&self) -> Option<Arc<dyn Lookup>> {
+        let cache = self.lookup.clone()?;
+        let location = self.location.clone();
+        let version: Arc<Version> = Arc::new(move || location.version());
+        Some(ScanLookup::shared(
+            Arc::new(self.clone()),
+            cache,
+            Some(version),
+        ))
     }
 
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>> {

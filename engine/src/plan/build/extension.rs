@@ -13,7 +13,7 @@ use crate::operators::{CorrelateSpec, Emission};
 use crate::plan::changelog::ChangelogRows;
 use crate::plan::correlate::Correlate;
 use crate::plan::match_recognize::MatchNode;
-use crate::plan::temporal::TemporalJoin;
+use crate::plan::temporal::{LookupJoin, TemporalJoin};
 use crate::plan::text;
 use crate::plan::window::WindowTvf;
 use crate::runtime::{Exchange, NodeKind};
@@ -30,6 +30,9 @@ impl GraphBuilder {
         }
         if let Some(join) = node.downcast_ref::<TemporalJoin>() {
             return self.temporal_join(join);
+        }
+        if let Some(join) = node.downcast_ref::<LookupJoin>() {
+            return self.lookup_join(join);
         }
         if let Some(rows) = node.downcast_ref::<ChangelogRows>() {
             return self.changelog_rows(rows);

@@ -49,6 +49,8 @@ mod interval_join;
 
 mod temporal_join;
 
+mod lookup_join;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

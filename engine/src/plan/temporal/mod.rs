@@ -7,6 +7,9 @@
 //!
 //! When the table is named, the other side of the join is not known yet: the expression waits in
 //! the snapshot. From then on the join is a node of ours, so that no rule looks into it.
+//!
+//! By processing time the join is a `LookupJoin`: the table is asked for the rows of each key.
+
 pub mod keys;
 
 pub mod node;
@@ -15,4 +18,9 @@ pub mod relation;
 
 pub mod rewrite;
 
+pub mod lookup;
+
+pub mod hint;
+
+pub use lookup::LookupJoin;
 pub use node::{Snapshot, TemporalJoin};

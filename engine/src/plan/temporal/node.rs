@@ -9,6 +9,7 @@ use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use crate::error::EngineError;
+use crate::operators::LookupRetry;
 use crate::plan::{text, time};
 
 /// A table as of a time that another table says. Only stands in a plan until the join is found.
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub input: LogicalPlan,
     /// The time, as a column is written: one or two names.
     pub as_of: Vec<String>,
+    /// What a LOOKUP hint says about keys without rows.
+    pub retry: Option<LookupRetry>,
 }
 
 impl PartialOrd for Snapshot {
@@ -52,6 +55,7 @@ impl UserDefinedLogicalNodeCore for Snapshot {
         Ok(Self {
             input,
             as_of: self.as_of.clone(),
+            retry: self.retry,
         })
     }
 }
@@ -101,7 +105,11 @@ impl TemporalJoin {
 }
 
 /// The columns of both sides; the right side's are no time attributes any more.
-fn joined(left: &LogicalPlan, right: &LogicalPlan, is_left_outer: bool) -> DfResult<DFSchema> {
+pub(super) fn joined(
+    left: &LogicalPlan,
+    right: &LogicalPlan,
+    is_left_outer: bool,
+) -> DfResult<DFSchema> {
     let join_type = if is_left_outer {
         JoinType::Left
     } else {
@@ -169,7 +177,7 @@ impl UserDefinedLogicalNodeCore for TemporalJoin {
         let join_type = if self.is_left_outer { "left" } else { "inner" };
         write!(
             f,
-            "LogicalTemporalJoin(joinType=[{join_type}], period=[{}], condition=[{}])",
+            "TemporalJoin(joinType=[{join_type}], period=[{}], condition=[{}])",
             text::expression(&self.time),
             condition.join(" AND ")
         )

@@ -10,7 +10,9 @@ use datafusion::logical_expr::{Extension, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, TableFactor, TableVersion};
 
 use super::Snapshot;
+use super::hint::without_retry;
 use crate::error::EngineError;
+use crate::sql::diagnostics::validation;
 
 /// Plans tables as of a time.
 #[derive(Debug)]
@@ -34,22 +36,27 @@ impl RelationPlanner for SnapshotRelations {
             return Err(EngineError::internal("a table lost its time").into());
         };
         let alias = alias.take();
+        let (as_of, retry) = without_retry(as_of);
         let as_of = match as_of {
             SqlExpr::Identifier(name) => vec![name.value],
             SqlExpr::CompoundIdentifier(parts) => {
                 parts.into_iter().map(|part| part.value).collect()
             }
             other => {
-                return Err(EngineError::unsupported(format!(
-                    "FOR SYSTEM_TIME AS OF {other}: only a time attribute column of the left \
-                     table of a join"
+                return Err(validation(format!(
+                    "unsupported time travel expression: FOR SYSTEM_TIME AS OF {other} takes a \
+                     time attribute of the left table of a join"
                 ))
                 .into());
             }
         };
         let input = context.plan(relation)?;
         let plan = LogicalPlan::Extension(Extension {
-            node: Arc::new(Snapshot { input, as_of }),
+            node: Arc::new(Snapshot {
+                input,
+                as_of,
+                retry,
+            }),
         });
         let planned = PlannedRelation::new(plan, alias);
         Ok(RelationPlanning::Planned(Box::new(planned)))

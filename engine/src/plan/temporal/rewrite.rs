@@ -9,6 +9,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, Extension, LogicalPlan, Operator};
 
 use super::keys::key_of;
+use super::lookup::{JoinCondition, lookup_join};
 use super::node::column_named;
 use super::{Snapshot, TemporalJoin};
 use crate::error::{EngineError, Result};
@@ -59,22 +60,22 @@ fn snapshot(plan: &LogicalPlan) -> Option<&Snapshot> {
 }
 
 /// The snapshot below aliases, and the plan without it.
-fn taken(plan: &LogicalPlan) -> DfResult<Option<(Vec<String>, LogicalPlan)>> {
+fn taken(plan: &LogicalPlan) -> DfResult<Option<(Snapshot, LogicalPlan)>> {
     if let Some(snapshot) = snapshot(plan) {
-        return Ok(Some((snapshot.as_of.clone(), snapshot.input.clone())));
+        return Ok(Some((snapshot.clone(), snapshot.input.clone())));
     }
     let LogicalPlan::SubqueryAlias(alias) = plan else {
         return Ok(None);
     };
-    let Some((as_of, input)) = taken(&alias.input)? else {
+    let Some((snapshot, input)) = taken(&alias.input)? else {
         return Ok(None);
     };
     let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
-    Ok(Some((as_of, LogicalPlan::SubqueryAlias(alias))))
+    Ok(Some((snapshot, LogicalPlan::SubqueryAlias(alias))))
 }
 
 fn rewrite(join: Join) -> DfResult<Transformed<LogicalPlan>> {
-    let Some((as_of, right)) = taken(&join.right)? else {
+    let Some((snapshot, right)) = taken(&join.right)? else {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     };
     let is_left_outer = match join.join_type {
@@ -89,7 +90,18 @@ fn rewrite(join: Join) -> DfResult<Transformed<LogicalPlan>> {
         }
     };
     let left = Arc::unwrap_or_clone(join.left);
-    let time = left_time(&as_of, &left)?;
+    let (time, is_proctime) = left_time(&snapshot.as_of, &left)?;
+    if is_proctime {
+        let condition = JoinCondition {
+            on: join.on,
+            filter: join.filter,
+            retry: snapshot.retry,
+        };
+        let node = lookup_join(left, right, is_left_outer, time, condition)?;
+        return Ok(Transformed::yes(LogicalPlan::Extension(Extension {
+            node: Arc::new(node),
+        })));
+    }
     let (mut on, mut rest) = (join.on, Vec::new());
     for part in join.filter.into_iter().flat_map(split_conjunction_owned) {
         match equal_columns(&part, &left, &right) {
@@ -104,8 +116,8 @@ fn rewrite(join: Join) -> DfResult<Transformed<LogicalPlan>> {
     })))
 }
 
-/// The left column that says the time.
-fn left_time(as_of: &[String], left: &LogicalPlan) -> DfResult<Expr> {
+/// The left column that says the time, and whether it is the processing time.
+fn left_time(as_of: &[String], left: &LogicalPlan) -> DfResult<(Expr, bool)> {
     let shown = as_of.join(".");
     let unknown = || {
         validation(format!(
@@ -126,20 +138,22 @@ fn left_time(as_of: &[String], left: &LogicalPlan) -> DfResult<Expr> {
     let (qualifier, field) = left.schema().qualified_field(place);
     let column = datafusion::common::Column::new(qualifier.cloned(), field.name());
     let field = left.schema().field_from_column(&column)?;
-    if time::is_proctime(field) {
-        return Err(EngineError::unsupported("a processing-time temporal join").into());
-    }
-    if !time::is_rowtime(field) {
+    let is_proctime = time::is_proctime(field);
+    if !is_proctime && !time::is_rowtime(field) {
         return Err(validation(format!(
             "a temporal join takes a time attribute of the left table, but '{shown}' is none"
         ))
         .into());
     }
-    Ok(Expr::Column(column))
+    Ok((Expr::Column(column), is_proctime))
 }
 
 /// The sides of an equality between them.
-fn equal_columns(part: &Expr, left: &LogicalPlan, right: &LogicalPlan) -> Option<(Expr, Expr)> {
+pub(super) fn equal_columns(
+    part: &Expr,
+    left: &LogicalPlan,
+    right: &LogicalPlan,
+) -> Option<(Expr, Expr)> {
     let Expr::BinaryExpr(BinaryExpr {
         left: one,
         op: Operator::Eq,

@@ -22,6 +22,8 @@ mod results;
 
 mod time;
 
+mod lookup;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
