@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,12 +116,19 @@ def split(text: str | None) -> Any:
         yield word, len(word)
 
 
+@pytest.fixture(params=["thread", "process"], autouse=True)
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test with functions in this process, and in processes of their own."""
+    monkeypatch.setenv("TIDEMILL_TEST_PLACE", request.param)
+
+
 def environment(mode: str = "streaming") -> TableEnvironment:
     """Make an environment with a table and functions."""
     settings = EnvironmentSettings.new_instance()
     made = settings.in_batch_mode() if mode == "batch" else settings.in_streaming_mode()
     env = TableEnvironment.create(made.build())
     env.get_config().set("parallelism.default", "1")
+    env.get_config().set("python.execution-mode", os.environ["TIDEMILL_TEST_PLACE"])
     rows = [(1, "a b"), (2, "c"), (3, "a"), (4, None)]
     env.create_temporary_view("t", env.from_elements(rows, ["n", "s"]))
     env.create_temporary_function("average", udaf(Average()))

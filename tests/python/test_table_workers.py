@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tidemill.table import EnvironmentSettings, TableEnvironment
-from tidemill.table.udf import udf
+from tidemill.table import AggregateFunction, EnvironmentSettings, TableEnvironment
+from tidemill.table.udf import udaf, udf
 from tidemill.util.exceptions import UserDefinedFunctionException
 
 
@@ -207,8 +207,8 @@ def test_what_is_missing_is_named(option: str, value: str, message: str) -> None
 
 PARENT = """
 import os, sys
-from tidemill.table import EnvironmentSettings, TableEnvironment
-from tidemill.table.udf import udf
+from tidemill.table import AggregateFunction, EnvironmentSettings, TableEnvironment
+from tidemill.table.udf import udaf, udf
 env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
 env.get_config().set("python.execution-mode", "process")
 def sleep(n):
@@ -237,3 +237,45 @@ def _is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+class Fatal(AggregateFunction):
+    """An aggregate that ends its process at some number."""
+
+    def create_accumulator(self) -> list[int]:
+        """Begin with nothing."""
+        return [0]
+
+    def accumulate(self, accumulator: list[int], *args: Any) -> None:
+        """Add a number, unless it is the fatal one."""
+        if args[0] == 1500:
+            os._exit(4)
+        accumulator[0] += args[0]
+
+    def get_value(self, accumulator: list[int]) -> int:
+        """Give the sum."""
+        return accumulator[0]
+
+    def get_result_type(self) -> Any:
+        """Give the type of sums."""
+        return "BIGINT"
+
+    def get_accumulator_type(self) -> Any:
+        """Give the type of accumulators."""
+        return "ARRAY<BIGINT>"
+
+
+def test_an_aggregate_that_dies_fails_its_job_and_the_next_has_a_new_worker() -> None:
+    env = environment(execution_mode="process")
+    env.get_config().set("parallelism.default", "1")
+    env.create_temporary_function("fatal", udaf(Fatal()))
+    with pytest.raises(UserDefinedFunctionException) as failure:
+        values(env, "SELECT fatal(n) FROM t")
+    told = re.fullmatch(
+        r"function 'fatal' failed: its worker process, at rows (\d+) to (\d+), "
+        r"ended with exit code 4",
+        str(failure.value),
+    )
+    assert told is not None
+    assert int(told[1]) <= 1500 <= int(told[2]) <= 2500
+    assert values(env, "SELECT fatal(n) FROM t WHERE n < 1500")[-1] == 1124250

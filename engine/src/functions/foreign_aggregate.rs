@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, new_empty_array};
@@ -11,99 +10,58 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, TypeSignature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
 };
 
-use super::foreign::coerce_arguments;
 use crate::error::EngineError;
+use crate::functions::registered::Registered;
 use crate::functions::udf::{AggregateUdfSpec, GroupStates, GroupedRows};
 
 /// The function for the planner.
 #[must_use]
 pub fn aggregate(spec: &Arc<AggregateUdfSpec>) -> Arc<AggregateUDF> {
-    let volatility = Volatility::Immutable;
-    let signature = if spec.arguments.as_ref().is_none_or(Vec::is_empty) {
-        // `UserDefined` alone would refuse a call without arguments.
-        Signature::new(
-            TypeSignature::OneOf(vec![TypeSignature::UserDefined, TypeSignature::Nullary]),
-            volatility,
-        )
-    } else {
-        Signature::user_defined(volatility)
-    };
-    Arc::new(AggregateUDF::new_from_impl(ForeignAggregate {
-        name: spec.name.to_lowercase(),
-        spec: Arc::clone(spec),
-        signature,
-    }))
+    let registered = Registered::new(spec, Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(ForeignAggregate(registered)))
 }
 
 /// The foreign function behind `udaf`, if it is one.
 #[must_use]
 pub fn spec_of(udaf: &AggregateUDF) -> Option<Arc<AggregateUdfSpec>> {
-    udaf.inner()
-        .downcast_ref::<ForeignAggregate>()
-        .map(|function| Arc::clone(&function.spec))
+    let function = udaf.inner().downcast_ref::<ForeignAggregate>()?;
+    Some(Arc::clone(&function.0.spec))
 }
 
-struct ForeignAggregate {
-    /// Lower case, as the binder looks it up.
-    name: String,
-    spec: Arc<AggregateUdfSpec>,
-    signature: Signature,
-}
-
-impl fmt::Debug for ForeignAggregate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ForeignAggregate({})", self.spec.name)
-    }
-}
-
-/// Two registrations are the same function only if they are the same object: the code behind a
-/// name may change between them.
-impl PartialEq for ForeignAggregate {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.spec, &other.spec)
-    }
-}
-
-impl Eq for ForeignAggregate {}
-
-impl Hash for ForeignAggregate {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.spec).hash(state);
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ForeignAggregate(Registered<AggregateUdfSpec>);
 
 impl AggregateUDFImpl for ForeignAggregate {
     fn name(&self) -> &str {
-        &self.name
+        &self.0.key
     }
 
     fn signature(&self) -> &Signature {
-        &self.signature
+        &self.0.signature
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        coerce_arguments(&self.spec.name, self.spec.arguments.as_deref(), arg_types)
+        self.0.coerce_arguments(arg_types)
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> DfResult<DataType> {
-        Ok(self.spec.result.data_type().clone())
+        Ok(self.0.result_type())
     }
 
     fn return_field(&self, _arg_fields: &[FieldRef]) -> DfResult<FieldRef> {
-        let field = self.spec.result.as_ref().clone();
-        Ok(Arc::new(field.with_name(self.spec.name.clone())))
+        Ok(self.0.result_field())
     }
 
     fn is_nullable(&self) -> bool {
-        self.spec.result.is_nullable()
+        self.0.spec.result.is_nullable()
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
         Ok(Box::new(OneGroup {
-            states: self.spec.runtime.create()?,
+            states: self.0.spec.runtime.create()?,
             seen: args.is_distinct.then(std::collections::HashSet::new),
             n_arguments: args.exprs.len(),
         }))
@@ -113,7 +71,7 @@ impl AggregateUDFImpl for ForeignAggregate {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
         let types = args.expr_fields.iter();
         Ok(Box::new(Frame {
-            spec: Arc::clone(&self.spec),
+            spec: Arc::clone(&self.0.spec),
             types: types.map(|field| field.data_type().clone()).collect(),
             rows: VecDeque::new(),
         }))

@@ -56,6 +56,10 @@ pub mod window;
 
 pub mod group_window;
 
+pub mod usage;
+
+mod registered;
+
 pub mod foreign;
 
 pub mod foreign_aggregate;

@@ -8,6 +8,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::FieldRef;
 
 use crate::error::Result;
+use crate::functions::usage::FunctionUse;
 
 /// A registered scalar function.
 #[derive(Debug, Clone)]
@@ -35,6 +36,11 @@ pub trait UdfRuntime: Send + Sync + Debug {
     /// # Errors
     /// `Function` with what the function's own runtime reports.
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef>;
+
+    /// A job begins that calls the function; none if the function does not mind.
+    fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
+        None
+    }
 }
 
 /// A registered aggregate function.
@@ -57,6 +63,11 @@ pub trait AggregateRuntime: Send + Sync + Debug {
     /// # Errors
     /// `Function` if the function cannot be opened.
     fn create(&self) -> Result<Box<dyn GroupStates>>;
+
+    /// As [`UdfRuntime::begin_use`].
+    fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
+        None
+    }
 }
 
 /// The states of one foreign aggregate function, one a group. Groups are dense numbers.

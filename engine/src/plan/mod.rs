@@ -52,6 +52,8 @@ pub mod rules;
 
 pub mod text;
 
+mod used_functions;
+
 pub mod build;
 
 pub mod changes;

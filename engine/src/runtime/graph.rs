@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::connectors::{SinkFactory, Source};
 use crate::data::ChangelogMode;
+use crate::functions::usage::UsedFunction;
 use crate::operators::OperatorFactory;
 use crate::runtime::watermark::WatermarkSpec;
 
@@ -78,6 +79,8 @@ pub struct Node {
 pub struct Graph {
     /// The nodes, in topological order.
     pub nodes: Vec<Node>,
+    /// The foreign functions that they call.
+    pub functions: Vec<UsedFunction>,
 }
 
 impl Graph {

@@ -29,6 +29,7 @@ use super::worker::{Walk, Worker};
 use super::{panic_error, spawn};
 use crate::connectors::{Boundedness, CancelSink};
 use crate::error::{EngineError, Result};
+use crate::functions::usage::{self, FunctionUse, UsedFunction};
 use crate::state::memory::{self, JobMemory};
 use crate::state::ttl;
 
@@ -160,6 +161,8 @@ struct Shared {
     /// Requests for checkpoints, and what became of them.
     board: Arc<Board>,
     memory: Arc<JobMemory>,
+    /// Its hold on foreign functions.
+    functions: Vec<Box<dyn FunctionUse>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -230,6 +233,11 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
         wake,
     );
 
+    let functions = graph
+        .functions
+        .iter()
+        .filter_map(UsedFunction::begin_use)
+        .collect();
     let number = N_JOBS.fetch_add(1, Ordering::Relaxed) + 1;
     let job = JobHandle {
         shared: Arc::new(Shared {
@@ -252,6 +260,7 @@ pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
             n_threads: AtomicUsize::new(0),
             board,
             memory,
+            functions,
         }),
     };
     let thread_name = format!("tidemill-{number}");
@@ -340,7 +349,10 @@ impl JobHandle {
     pub fn metrics(&self) -> JobMetrics {
         let ended_after = self.shared.progress.lock().ended_after;
         let elapsed = ended_after.unwrap_or_else(|| self.shared.started.elapsed());
-        self.shared.counters.read(elapsed)
+        JobMetrics {
+            functions: usage::merged(self.shared.functions.iter().map(|used| used.metrics())),
+            ..self.shared.counters.read(elapsed)
+        }
     }
 
     /// What the job has saved so far, and what it started from.
@@ -438,6 +450,9 @@ impl JobHandle {
         // A destructor of an operator or a sink may panic too; the status is told nevertheless.
         drop(catch_unwind(AssertUnwindSafe(|| drop(step_loop))));
         self.shared.memory.release();
+        for used in &self.shared.functions {
+            drop(catch_unwind(AssertUnwindSafe(|| used.end())));
+        }
         let mut progress = self.shared.progress.lock();
         progress.status = status;
         progress.ended_after = Some(self.shared.started.elapsed());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::graph::{Graph, NodeKind};
 use crate::error::Result;
+use crate::functions::usage::FunctionMetric;
 use crate::state::memory::JobMemory;
 
 /// What a job has done so far.
@@ -23,6 +24,8 @@ pub struct JobMetrics {
     pub state_bytes: usize,
     /// The nodes of the graph, in its order.
     pub nodes: Vec<NodeMetrics>,
+    /// What foreign functions have measured.
+    pub functions: Vec<FunctionMetric>,
 }
 
 /// What one node has done so far, all workers together.
@@ -146,6 +149,7 @@ impl Counters {
             elapsed,
             state_bytes: nodes.iter().map(|node| node.state_bytes).sum(),
             nodes,
+            functions: Vec::new(),
         }
     }
 }

@@ -98,6 +98,12 @@ pub(super) fn describe_job(id: &str) -> Result<TableResult> {
             Some(size(node.state_bytes)),
         ));
     }
+    for metric in &metrics.functions {
+        rows.push((
+            format!("{}.{}", metric.function, metric.path()),
+            Some(metric.value.to_string()),
+        ));
+    }
     let (names, values): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .map(|(name, value)| (Some(name), value))

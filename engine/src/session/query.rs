@@ -251,6 +251,7 @@ pub(super) fn batch_source(
         let built = builder.query_as(&optimized, &batch::output_schema(plan))?;
         return Ok(builder.final_rows(built));
     }
+    builder.note_functions(plan)?;
     let source = BatchQuery::try_new(plan, &session.planner_config())?;
     let fields: Vec<_> = plan
         .schema()

@@ -13,6 +13,9 @@ use crate::mime::MimeBundle;
 /// Names of jobs are statements: they are cut at this width.
 const MAX_NAME_WIDTH: usize = 60;
 
+/// Metrics of functions are cut at this width: `DESCRIBE JOB` has all of them.
+const MAX_METRICS_WIDTH: usize = 100;
+
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobLine {
@@ -30,6 +33,8 @@ pub struct JobLine {
     pub elapsed: std::time::Duration,
     /// What its operators remember.
     pub state_bytes: usize,
+    /// What its functions measure: name and value.
+    pub metrics: Vec<(String, String)>,
 }
 
 impl JobLine {
@@ -50,9 +55,18 @@ impl JobLine {
             records_out: metrics.records_out,
             elapsed: metrics.elapsed,
             state_bytes: metrics.state_bytes,
+            metrics: metrics
+                .functions
+                .iter()
+                .map(|metric| {
+                    let name = format!("{}.{}", metric.function, metric.path());
+                    (name, metric.value.to_string())
+                })
+                .collect(),
         }
     }
 
+    /// The cells; the last one tells the metrics.
     fn cells(&self) -> Vec<Option<String>> {
         let (sign, word) = self.state.label();
         let seconds = self.elapsed.as_secs_f64();
@@ -71,10 +85,22 @@ impl JobLine {
             rate_text(rate),
             elapsed_text(self.elapsed),
             bytes_text(self.state_bytes),
+            self.metrics_text(),
         ]
         .into_iter()
         .map(Some)
         .collect()
+    }
+}
+
+impl JobLine {
+    fn metrics_text(&self) -> String {
+        let texts: Vec<_> = self
+            .metrics
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        cut(&visible(&texts.join(" · ")), MAX_METRICS_WIDTH)
     }
 }
 
@@ -96,7 +122,8 @@ pub fn jobs_bundle(jobs: &[JobLine]) -> MimeBundle {
     if jobs.is_empty() {
         return MimeBundle::plain("no jobs");
     }
-    let columns = [
+    let has_metrics = jobs.iter().any(|job| !job.metrics.is_empty());
+    let mut columns = vec![
         ("id", true),
         ("job", false),
         ("state", false),
@@ -106,6 +133,10 @@ pub fn jobs_bundle(jobs: &[JobLine]) -> MimeBundle {
         ("elapsed", true),
         ("state size", true),
     ];
+    if has_metrics {
+        columns.push(("function metrics", false));
+    }
+    let n_columns = columns.len();
     let grid = Grid {
         columns: columns
             .into_iter()
@@ -115,7 +146,10 @@ pub fn jobs_bundle(jobs: &[JobLine]) -> MimeBundle {
                 right_aligned,
             })
             .collect(),
-        rows: jobs.iter().map(JobLine::cells).collect(),
+        rows: jobs
+            .iter()
+            .map(|job| job.cells().into_iter().take(n_columns).collect())
+            .collect(),
         ..Grid::default()
     };
     MimeBundle::plain(grid.to_plain()).with_html(grid.to_html())

@@ -2,20 +2,23 @@
 //!
 //! The accumulators are Python objects in a list that is indexed by the engine's group numbers;
 //! `tidemill.table.aggregate_runtime.GroupStates` holds them and loops over the rows of a batch.
-//! Here columns become Python lists, and lists of results become columns.
+//! Here columns become Python lists, and lists of results become columns. A function that runs in
+//! worker processes has its accumulators there (`worker/states.rs`).
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
-use arrow::datatypes::FieldRef;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+use tidemill_engine::Result;
 use tidemill_engine::functions::udf::{AggregateRuntime, GroupStates, GroupedRows};
-use tidemill_engine::{EngineError, Result};
+use tidemill_engine::functions::usage::FunctionUse;
 
 use super::builders::ColumnBuilder;
+use super::registration::{self, Registration};
 use super::values::ColumnReader;
+use super::worker::RemoteStates;
 
 /// What is assumed of an accumulator: Python objects do not tell what hangs on them.
 const ACCUMULATOR_BYTES: usize = 256;
@@ -23,47 +26,58 @@ const ACCUMULATOR_BYTES: usize = 256;
 /// A registered aggregate function.
 #[derive(Clone)]
 pub(super) struct PythonAggregate {
-    pub(super) name: String,
-    /// `tidemill.table.aggregate_runtime.AggregateRunner`.
-    pub(super) runner: Arc<Py<PyAny>>,
-    pub(super) result: FieldRef,
-    pub(super) time_zone: String,
+    registration: Arc<Registration>,
 }
 
 impl fmt::Debug for PythonAggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PythonAggregate({})", self.name)
+        write!(f, "PythonAggregate({})", self.registration.name)
     }
 }
 
 impl AggregateRuntime for PythonAggregate {
     fn create(&self) -> Result<Box<dyn GroupStates>> {
-        let states = self.with_python(|py| self.runner.call_method0(py, "open_states"))?;
+        if let Some((pool, function)) = self.registration.workers()? {
+            return Ok(Box::new(RemoteStates::open(pool.hosts(), function)?));
+        }
+        let states = self.with_python(|py| {
+            let opened = self.registration.open(py)?;
+            Ok(opened.call0()?.unbind())
+        })?;
         Ok(Box::new(PythonStates {
             function: self.clone(),
             states,
             n_groups: 0,
         }))
     }
+
+    fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
+        Some(registration::begin_use(&self.registration))
+    }
 }
 
 impl PythonAggregate {
+    pub(super) fn new(registration: Arc<Registration>) -> Self {
+        Self { registration }
+    }
+
     /// Runs `work` attached to the interpreter. What it raises is written for the user already.
     fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
-        let failure = |message| EngineError::Function {
-            function: self.name.clone(),
-            message,
-        };
-        Python::try_attach(|py| work(py).map_err(|error| failure(error.value(py).to_string())))
-            .unwrap_or_else(|| {
-                let message = "the Python interpreter is shutting down";
-                Err(failure(message.to_owned()))
-            })
+        self.registration.with_python(|py| {
+            let done = work(py);
+            self.registration.note_metrics(py);
+            done.map_err(|error| self.registration.failure(error.value(py).to_string()))
+        })
     }
 
     fn column(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         let values = values.cast::<PyList>()?;
-        let mut column = ColumnBuilder::try_new(py, &self.result, values.len(), &self.time_zone)?;
+        let mut column = ColumnBuilder::try_new(
+            py,
+            &self.registration.result,
+            values.len(),
+            &self.registration.time_zone,
+        )?;
         for value in values {
             column.append(&value).map_err(|mismatch| {
                 pyo3::exceptions::PyTypeError::new_err(format!(
@@ -97,7 +111,8 @@ impl PythonStates {
             .arguments
             .iter()
             .map(|column| {
-                let reader = ColumnReader::try_new(py, column, &self.function.time_zone)?;
+                let reader =
+                    ColumnReader::try_new(py, column, &self.function.registration.time_zone)?;
                 let values = (0..column.len())
                     .map(|row_idx| reader.value(py, row_idx))
                     .collect::<PyResult<Vec<_>>>()?;

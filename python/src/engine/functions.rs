@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use tidemill_engine::functions::UserFunction;
 use tidemill_engine::functions::udf::{AggregateUdfSpec, UdfSpec};
 use tidemill_engine::session::{Configuration, FunctionResolver};
@@ -12,12 +11,13 @@ use tidemill_engine::sql::statement::CreateFunction;
 use tidemill_engine::{EngineError, Result};
 
 use super::aggregate::PythonAggregate;
+use super::registration::{Properties, Registration};
 use super::session::parse_type;
-use super::udf::{FunctionKind, Place, PythonFunction};
+use super::udf::PythonFunction;
 use super::worker::Settings;
 
 /// The kind of an aggregate function.
-const AGGREGATE: &str = "aggregate";
+pub(super) const AGGREGATE: &str = "aggregate";
 
 /// A function as Python describes it; the attributes of `udf_runtime.Definition`.
 #[derive(FromPyObject)]
@@ -48,39 +48,31 @@ impl Definition {
             .argument_types
             .map(|types| types.iter().map(|text| field(text)).collect())
             .transpose()?;
-        if self.kind == AGGREGATE {
-            let runtime = PythonAggregate {
-                name: name.to_owned(),
-                runner: Arc::new(self.runner),
-                result: Arc::clone(&result),
-                time_zone: options.time_zone(),
-            };
-            let spec = AggregateUdfSpec {
-                name: name.to_owned(),
-                arguments,
-                result,
-                runtime: Arc::new(runtime),
-            };
-            return Ok(spec.into());
-        }
-        let runtime = PythonFunction {
+        let properties = Properties {
             name: name.to_owned(),
-            runner: self.runner,
-            kind: FunctionKind::of(&self.kind),
+            kind: self.kind,
             result: Arc::clone(&result),
             result_type: self.result_type,
             reuse_results: self.reuse_results,
             time_zone: options.time_zone(),
-            callable: PyOnceLock::new(),
-            one_batch: parking_lot::Mutex::new(()),
-            place: Place::by(options.clone()),
         };
+        let registration = Registration::new(self.runner, properties, Some(options.clone()));
+        let registration = Arc::new(registration);
+        if registration.kind == AGGREGATE {
+            let spec = AggregateUdfSpec {
+                name: name.to_owned(),
+                arguments,
+                result,
+                runtime: Arc::new(PythonAggregate::new(registration)),
+            };
+            return Ok(spec.into());
+        }
         let spec = UdfSpec {
             name: name.to_owned(),
             arguments,
             result,
             deterministic: self.deterministic,
-            runtime: Arc::new(runtime),
+            runtime: Arc::new(PythonFunction::new(registration)),
         };
         Ok(spec.into())
     }

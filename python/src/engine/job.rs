@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tidemill_engine::functions::usage::MetricValue;
 use tidemill_engine::runtime::{JobHandle, JobStatus, PendingCheckpoint};
 
 use super::{POLL, errors};
@@ -121,6 +122,8 @@ impl PyJob {
         Ok(dict)
     }
 
+    /// What the job has done so far: `records_in`, `records_out`, `steps`, `elapsed_ms`,
+    /// `state_bytes`, the `nodes` of its graph, and what `functions` have measured.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metrics = py.detach(|| self.handle.metrics());
         let dict = PyDict::new(py);
@@ -143,6 +146,19 @@ impl PyJob {
             })
             .collect::<PyResult<Vec<_>>>()?;
         dict.set_item("nodes", nodes)?;
+        let functions = PyDict::new(py);
+        for metric in &metrics.functions {
+            let of_function = match functions.get_item(&metric.function)? {
+                Some(known) => known.cast_into::<PyDict>()?,
+                None => {
+                    let made = PyDict::new(py);
+                    functions.set_item(&metric.function, &made)?;
+                    made
+                }
+            };
+            of_function.set_item(metric.path(), metric_value(py, metric.value)?)?;
+        }
+        dict.set_item("functions", functions)?;
         Ok(dict)
     }
 
@@ -173,6 +189,41 @@ impl PyJob {
             py.check_signals()?;
         }
     }
+}
+
+/// A counter or gauge as a number; of meters and distributions the parts by name.
+fn metric_value(py: Python<'_>, value: MetricValue) -> PyResult<Bound<'_, PyAny>> {
+    let dict = PyDict::new(py);
+    match value {
+        MetricValue::Counter(count) => return Ok(count.into_pyobject(py)?.into_any()),
+        MetricValue::Gauge(value) => return number(py, value),
+        MetricValue::Meter { count, rate } => {
+            dict.set_item("count", count)?;
+            dict.set_item("rate", rate)?;
+        }
+        MetricValue::Distribution {
+            count,
+            sum,
+            min,
+            max,
+        } => {
+            dict.set_item("count", count)?;
+            dict.set_item("sum", number(py, sum)?)?;
+            dict.set_item("min", min.map(|min| number(py, min)).transpose()?)?;
+            dict.set_item("max", max.map(|max| number(py, max)).transpose()?)?;
+        }
+    }
+    Ok(dict.into_any())
+}
+
+/// A whole number as an int, as functions have given it.
+fn number(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
+    const EXACT: f64 = 9e15;
+    let value = value.into_pyobject(py)?;
+    if value.value().fract() == 0.0 && value.value().abs() < EXACT {
+        return value.call_method0("__int__");
+    }
+    Ok(value.into_any())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -19,6 +19,7 @@ mod iterable;
 mod job;
 mod python_values;
 pub(crate) mod query;
+mod registration;
 mod result;
 pub(crate) mod session;
 mod text;
@@ -31,7 +32,6 @@ use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3_arrow::PyArray;
 use tidemill_engine::data::types::FlinkType;
 use tidemill_engine::functions::udf::UdfRuntime;
@@ -86,18 +86,17 @@ fn call_function(
     reuse_results: bool,
 ) -> PyResult<PyArray> {
     let result = FlinkType::parse(result_type).map_err(|error| errors::to_exception(&error))?;
-    let function = udf::PythonFunction {
+    let result = Arc::new(result.to_arrow_field("result"));
+    let properties = registration::Properties {
         name: "function".to_owned(),
-        runner,
-        kind: udf::FunctionKind::of(kind),
-        result: Arc::new(result.to_arrow_field("result")),
+        kind: kind.to_owned(),
+        result: Arc::clone(&result),
         result_type: result_type.to_owned(),
         reuse_results,
         time_zone: "UTC".to_owned(),
-        callable: PyOnceLock::new(),
-        one_batch: parking_lot::Mutex::new(()),
-        place: udf::Place::here(),
     };
+    let registration = registration::Registration::new(runner, properties, None);
+    let function = udf::PythonFunction::new(Arc::new(registration));
     let arrays: Vec<ArrayRef> = columns
         .into_iter()
         .map(|column| column.into_inner().0)
@@ -105,5 +104,5 @@ fn call_function(
     let results = py
         .detach(|| function.call(&arrays, n_rows))
         .map_err(|error| errors::to_exception(&error))?;
-    Ok(PyArray::new(results, Arc::clone(&function.result)))
+    Ok(PyArray::new(results, result))
 }

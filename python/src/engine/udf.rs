@@ -13,195 +13,69 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
-use arrow::datatypes::FieldRef;
-use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 use pyo3_arrow::{PyArray, PyField};
 use tidemill_engine::functions::udf::UdfRuntime;
-use tidemill_engine::session::Configuration;
+use tidemill_engine::functions::usage::FunctionUse;
 use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
 use super::distinct::{DistinctRows, distinct_rows};
+use super::registration::{self, Registration};
 use super::values::ColumnReader;
-use super::worker::{Pool, RemoteFunction, Settings};
 
 /// How a function is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FunctionKind {
+enum FunctionKind {
     /// With the values of one row.
     General,
     /// With one pandas series or pyarrow array a column.
     Vectorized,
 }
 
-impl FunctionKind {
-    /// The kind for PyFlink's `func_type`.
-    pub(super) fn of(func_type: &str) -> Self {
-        if func_type == "general" {
-            Self::General
-        } else {
-            Self::Vectorized
-        }
-    }
-
-    /// A `func_type` that gives this kind: which package the columns are of, the runner knows.
-    const fn func_type(self) -> &'static str {
-        match self {
-            Self::General => "general",
-            Self::Vectorized => "arrow",
-        }
-    }
-}
-
-/// A registered Python function.
+/// A registered scalar or table function.
 pub(super) struct PythonFunction {
-    pub(super) name: String,
-    /// `tidemill.table.udf_runtime.FunctionRunner`.
-    pub(super) runner: Py<PyAny>,
-    pub(super) kind: FunctionKind,
-    pub(super) result: FieldRef,
-    /// The same as Flink's text.
-    pub(super) result_type: String,
-    /// One result may serve all equal rows of a batch.
-    pub(super) reuse_results: bool,
-    pub(super) time_zone: String,
-    /// What the runner gave when it was opened.
-    pub(super) callable: PyOnceLock<Py<PyAny>>,
-    /// One batch at a time: in PyFlink every worker has a function of its own, so functions keep
-    /// cursors and buffers and are not made for several threads. Always taken before the
-    /// interpreter, never while holding it.
-    pub(super) one_batch: Mutex<()>,
-    /// Where it runs.
-    pub(super) place: Place,
-}
-
-/// Where a function runs.
-pub(super) struct Place {
-    /// The options that say it; none for a function that runs in this process in any case.
-    options: Option<Configuration>,
-    remote: Mutex<Remote>,
-}
-
-/// What a function needs that runs in other processes, from the first call there.
-#[derive(Default)]
-struct Remote {
-    function: Option<Arc<RemoteFunction>>,
-    pool: Option<Arc<Pool>>,
-    /// The options by which this process was prepared last.
-    prepared: Option<Settings>,
-}
-
-impl Place {
-    /// In this process.
-    pub(super) fn here() -> Self {
-        Self {
-            options: None,
-            remote: Mutex::default(),
-        }
-    }
-
-    /// Where the options of a session say, batch by batch.
-    pub(super) fn by(options: Configuration) -> Self {
-        Self {
-            options: Some(options),
-            remote: Mutex::default(),
-        }
-    }
+    registration: Arc<Registration>,
+    kind: FunctionKind,
 }
 
 impl fmt::Debug for PythonFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PythonFunction({})", self.name)
+        write!(f, "PythonFunction({})", self.registration.name)
     }
 }
 
 impl UdfRuntime for PythonFunction {
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
-        if let Some(options) = &self.place.options {
-            let settings = Settings::of(options);
-            if settings.needs_process() {
-                return self.call_elsewhere(settings, arguments, n_rows);
-            }
-            self.prepare(settings)?;
+        if let Some((pool, function)) = self.registration.workers()? {
+            return pool.call(&function, arguments, n_rows);
         }
-        let _one_batch = self.one_batch.lock();
-        self.with_python(|py| match self.kind {
-            FunctionKind::General => self.call_general(py, arguments, n_rows),
-            FunctionKind::Vectorized => self.call_vectorized(py, arguments, n_rows),
+        let _one_batch = self.registration.one_batch.lock();
+        self.registration.with_python(|py| {
+            let results = match self.kind {
+                FunctionKind::General => self.call_general(py, arguments, n_rows),
+                FunctionKind::Vectorized => self.call_vectorized(py, arguments, n_rows),
+            };
+            self.registration.note_metrics(py);
+            results
         })
+    }
+
+    fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
+        Some(registration::begin_use(&self.registration))
     }
 }
 
 impl PythonFunction {
-    /// Calls the function in a process that these settings ask for.
-    fn call_elsewhere(
-        &self,
-        settings: Settings,
-        arguments: &[ArrayRef],
-        n_rows: usize,
-    ) -> Result<ArrayRef> {
-        let known = self.place.remote.lock().function.clone();
-        let function = match known {
-            Some(function) => function,
-            None => Arc::new(self.to_remote()?),
+    pub(super) fn new(registration: Arc<Registration>) -> Self {
+        let kind = if registration.kind == "general" {
+            FunctionKind::General
+        } else {
+            // Which package the columns are of, the runner knows.
+            FunctionKind::Vectorized
         };
-        let mut remote = self.place.remote.lock();
-        let function = Arc::clone(remote.function.get_or_insert(function));
-        let pool = match &remote.pool {
-            Some(pool) if pool.is_for(&settings) => Arc::clone(pool),
-            _ => Arc::clone(remote.pool.insert(Arc::new(Pool::new(settings)))),
-        };
-        drop(remote);
-        pool.call(&function, arguments, n_rows)
-    }
-
-    fn to_remote(&self) -> Result<RemoteFunction> {
-        let pickled = self.with_python(|py| {
-            let pickled = self.runner.call_method0(py, "pickled");
-            pickled
-                .and_then(|pickled| pickled.extract::<Vec<u8>>(py))
-                .map_err(|error| self.failure(error.value(py).to_string()))
-        })?;
-        Ok(RemoteFunction {
-            name: self.name.clone(),
-            identity: RemoteFunction::next_identity(),
-            properties: serde_json::json!({
-                "name": self.name,
-                "kind": self.kind.func_type(),
-                "result_type": self.result_type,
-                "reuse_results": self.reuse_results,
-                "time_zone": self.time_zone,
-            }),
-            pickled,
-            result: Arc::clone(&self.result),
-        })
-    }
-
-    /// Makes the session's files importable in this process.
-    fn prepare(&self, settings: Settings) -> Result<()> {
-        if self.place.remote.lock().prepared.as_ref() == Some(&settings) {
-            return Ok(());
-        }
-        self.with_python(|py| {
-            py.import("tidemill.table.worker_launch")
-                .and_then(|module| module.getattr("extend_path"))
-                .and_then(|extend| extend.call1((settings.options(),)))
-                .map(drop)
-                .map_err(|error| self.failure(error.value(py).to_string()))
-        })?;
-        self.place.remote.lock().prepared = Some(settings);
-        Ok(())
-    }
-
-    /// Runs `work` attached to the interpreter. No interpreter any more means that the process
-    /// ends.
-    fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> Result<T>) -> Result<T> {
-        Python::try_attach(work).unwrap_or_else(|| {
-            Err(self.failure("the Python interpreter is shutting down".to_owned()))
-        })
+        Self { registration, kind }
     }
 
     fn call_general(
@@ -210,7 +84,7 @@ impl PythonFunction {
         arguments: &[ArrayRef],
         n_rows: usize,
     ) -> Result<ArrayRef> {
-        if self.reuse_results
+        if self.registration.reuse_results
             && let Some(distinct) = distinct_rows(arguments, n_rows)?
         {
             let DistinctRows { columns, indices } = distinct;
@@ -227,15 +101,20 @@ impl PythonFunction {
 
     fn call_rows(&self, py: Python<'_>, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
         let raised = |error: PyErr| self.raised(py, &error, None);
-        let callable = self.open(py).map_err(raised)?;
+        let callable = self.registration.open(py).map_err(raised)?;
         let readers = arguments
             .iter()
-            .map(|column| ColumnReader::try_new(py, column, &self.time_zone))
+            .map(|column| ColumnReader::try_new(py, column, &self.registration.time_zone))
             .collect::<PyResult<Vec<_>>>()
             .map_err(raised)?;
-        let mut results =
-            ColumnBuilder::try_new(py, &self.result, n_rows, &self.time_zone).map_err(raised)?;
-        let calls = Calls::try_new(py, callable, &readers, n_rows).map_err(raised)?;
+        let mut results = ColumnBuilder::try_new(
+            py,
+            &self.registration.result,
+            n_rows,
+            &self.registration.time_zone,
+        )
+        .map_err(raised)?;
+        let calls = Calls::try_new(py, &callable, &readers, n_rows).map_err(raised)?;
         for row_idx in 0..n_rows {
             let value = calls.next(row_idx).map_err(|error| {
                 let values = row(py, &readers, row_idx);
@@ -245,7 +124,7 @@ impl PythonFunction {
                 let values = row(py, &readers, row_idx).map_or_else(String::new, |values| {
                     format!(" (arguments: {})", join_reprs(&values))
                 });
-                self.failure(format!(
+                self.registration.failure(format!(
                     "its result {} does not fit the declared type {}{values}",
                     mismatch.found, mismatch.expected
                 ))
@@ -261,8 +140,8 @@ impl PythonFunction {
         n_rows: usize,
     ) -> Result<ArrayRef> {
         let call = || -> PyResult<ArrayRef> {
-            let callable = self.open(py)?;
-            let field = PyField::new(Arc::clone(&self.result)).into_pyobject(py)?;
+            let callable = self.registration.open(py)?;
+            let field = PyField::new(Arc::clone(&self.registration.result)).into_pyobject(py)?;
             let mut parameters = vec![field.into_any(), n_rows.into_pyobject(py)?.into_any()];
             for column in arguments {
                 let array = PyArray::from_array_ref(Arc::clone(column));
@@ -272,18 +151,14 @@ impl PythonFunction {
             Ok(result.extract::<PyArray>()?.into_inner().0)
         };
         let result = call().map_err(|error| self.raised(py, &error, None))?;
-        if result.data_type() == self.result.data_type() {
+        if result.data_type() == self.registration.result.data_type() {
             return Ok(result);
         }
         // Arrow names the same values in several ways (field names inside of maps and lists).
-        Ok(arrow::compute::cast(&result, self.result.data_type())?)
-    }
-
-    fn open<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
-        let callable = self
-            .callable
-            .get_or_try_init(py, || self.runner.call_method0(py, "open"))?;
-        Ok(callable.bind(py))
+        Ok(arrow::compute::cast(
+            &result,
+            self.registration.result.data_type(),
+        )?)
     }
 
     /// The error for an exception; `arguments` are the values of the failing row if it is known.
@@ -298,14 +173,8 @@ impl PythonFunction {
             .and_then(|module| module.getattr("describe_failure"))
             .and_then(|describe| describe.call1((error.value(py), error.traceback(py), arguments)))
             .and_then(|text| text.extract::<String>());
-        self.failure(described.unwrap_or_else(|_| error.to_string()))
-    }
-
-    fn failure(&self, message: String) -> EngineError {
-        EngineError::Function {
-            function: self.name.clone(),
-            message,
-        }
+        self.registration
+            .failure(described.unwrap_or_else(|_| error.to_string()))
     }
 }
 

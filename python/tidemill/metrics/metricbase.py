@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,18 +103,21 @@ class Distribution(Metric):
 class MetricGroup:
     """A named container of metrics and further groups.
 
-    Metrics and groups are registered once: asking again for a name gives the same object.
+    Metrics and groups are registered once: asking again for a name gives the same object. A group
+    of a key has groups of values, and names a variable.
     """
 
     def __init__(self) -> None:
         self._groups: dict[str, MetricGroup] = {}
+        self._values: dict[tuple[str, str], MetricGroup] = {}
         self._metrics: dict[str, Metric] = {}
         self._gauges: dict[str, Callable[[], int]] = {}
 
     def add_group(self, name: str, extra: str | None = None) -> MetricGroup:
-        """Give a group below this one; with `extra`, that group's group, a key with its value."""
-        group = self._groups.setdefault(name, MetricGroup())
-        return group if extra is None else group.add_group(extra)
+        """Give a group below this one; with `extra`, the group of that value of the key `name`."""
+        if extra is None:
+            return self._groups.setdefault(name, MetricGroup())
+        return self._values.setdefault((name, extra), MetricGroup())
 
     def counter(self, name: str) -> Counter:
         """Register a counter."""
@@ -135,18 +138,47 @@ class MetricGroup:
     def values(self) -> dict[str, object]:
         """Read all metrics of this group and those below, by their path ``group.name``."""
         found: dict[str, object] = {}
+        for metric in self.described():
+            variables = metric["variables"]
+            parts = []
+            for group in metric["groups"]:
+                parts += [group, variables[group]] if group in variables else [group]
+            ((kind, value),) = metric["value"].items()
+            del kind
+            found[".".join([*parts, metric["name"]])] = value
+        return found
+
+    def described(self) -> list[dict[str, Any]]:
+        """Read all metrics of this group and those below.
+
+        Returns
+        -------
+        list of dict
+            For each ``name``, the names of its ``groups``, the ``variables`` that they name, and
+            its ``value`` under its kind: ``counter``, ``gauge``, ``meter`` or ``distribution``.
+        """
+        read: list[tuple[str, dict[str, object]]] = []
         for name, metric in self._metrics.items():
             if isinstance(metric, Distribution):
-                found[name] = metric.summary()
+                read.append((name, {"distribution": metric.summary()}))
             elif isinstance(metric, Meter):
-                found[name] = {"count": metric.get_count(), "rate": metric.get_rate()}
+                value = {"count": metric.get_count(), "rate": metric.get_rate()}
+                read.append((name, {"meter": value}))
             elif isinstance(metric, Counter):
-                found[name] = metric.get_count()
-        for name, gauge in self._gauges.items():
-            found[name] = gauge()
+                read.append((name, {"counter": metric.get_count()}))
+        read += [(name, {"gauge": gauge()}) for name, gauge in self._gauges.items()]
+        found: list[dict[str, Any]] = [
+            {"name": name, "groups": [], "variables": {}, "value": value} for name, value in read
+        ]
         for group_name, group in self._groups.items():
-            for name, value in group.values().items():
-                found[f"{group_name}.{name}"] = value
+            for metric_below in group.described():
+                metric_below["groups"].insert(0, group_name)
+                found.append(metric_below)
+        for (key, of_key), group in self._values.items():
+            for metric_below in group.described():
+                metric_below["groups"].insert(0, key)
+                metric_below["variables"][key] = of_key
+                found.append(metric_below)
         return found
 
     def _register(self, name: str, make: Callable[[], M]) -> M:

@@ -23,14 +23,14 @@ __all__ = ["AggregateRunner", "GroupStates"]
 class AggregateRunner(FunctionRunner):
     """A registered aggregate function."""
 
-    def open_states(self) -> GroupStates:
-        """Open the function if it is not open, and give the accumulators of a worker."""
+    def open(self) -> Callable[[], GroupStates]:
+        """Open the function if it is not open; what is given makes the accumulators of a worker."""
         function = self.open_function()
         if self.wrapper.func_type == "pandas":
-            call = self.wrapper.row_callable(_of_columns(function))
-            return GroupStates(_Columns(call))
-        names = self.wrapper.row_names
-        return GroupStates(function if names is None else _OfRows(function, list(names)))
+            function = _Columns(self.wrapper.row_callable(_of_columns(function)))
+        elif self.wrapper.row_names is not None:
+            function = _OfRows(function, list(self.wrapper.row_names))
+        return lambda: GroupStates(function)
 
 
 class GroupStates:

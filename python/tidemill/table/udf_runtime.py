@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import json
 import sys
 import threading
 import traceback
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
     from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
 
-__all__ = ["Definition", "FunctionRunner", "define", "load_definition"]
+__all__ = ["Definition", "FunctionRunner", "define", "load_definition", "runner_of"]
 
 _MAX_VALUE_CHARS = 60
+_AGGREGATES = ("aggregate", "table_aggregate")
 _FOLDER = Path(__file__).parent
 _open_runners: weakref.WeakSet[FunctionRunner] = weakref.WeakSet()
 
@@ -54,7 +56,7 @@ class Definition:
 
 
 class FunctionRunner:
-    """A registered function: opened on first use, closed at the end of the process.
+    """A registered function: opened on first use, closed when the last job that uses it ends.
 
     Parameters
     ----------
@@ -83,6 +85,7 @@ class FunctionRunner:
         if isinstance(function, UserDefinedFunction):
             with self._lock:
                 if not self._is_open:
+                    self.metrics = MetricGroup()  # each job counts from nothing
                     context = FunctionContext(self.metrics, self.parameters, self.wrapper.name)
                     function.open(context)
                     self._is_open = True
@@ -114,8 +117,12 @@ class FunctionRunner:
         """Pickle the function for a worker process."""
         return worker_functions.dump(self)
 
+    def metrics_json(self) -> str:
+        """Write what the function has measured, as the engine reads it."""
+        return json.dumps(self.metrics.described())
+
     def close(self) -> None:
-        """Close the function if it is open."""
+        """Close the function if it is open; it may be opened again."""
         with self._lock:
             if self._is_open:
                 self._is_open = False
@@ -156,8 +163,6 @@ def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -
 
     A function that gives rows is to the engine one that gives an array of rows.
     """
-    from tidemill.table.aggregate_runtime import AggregateRunner  # noqa: PLC0415 - imports this module
-
     types = wrapper.input_types
     result_type = wrapper.result_type
     if wrapper.kind in ("table", "table_aggregate"):
@@ -165,16 +170,23 @@ def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -
             result_type if isinstance(result_type, RowType) else RowType().add("f0", result_type)
         )
         result_type = ArrayType(row_type.not_null())
-    aggregates = wrapper.kind in ("aggregate", "table_aggregate")
-    make = AggregateRunner if aggregates else FunctionRunner
+    aggregates = wrapper.kind in _AGGREGATES
     return Definition(
-        runner=make(wrapper, parameters),
+        runner=runner_of(wrapper, parameters),
         kind="aggregate" if aggregates else wrapper.func_type,
         argument_types=None if types is None else [t.as_serializable_string() for t in types],
         result_type=result_type.as_serializable_string(),
         deterministic=wrapper.is_deterministic,
         reuse_results=wrapper.reuses_results,
     )
+
+
+def runner_of(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> FunctionRunner:
+    """Make what opens and closes a function of any kind."""
+    from tidemill.table.aggregate_runtime import AggregateRunner  # noqa: PLC0415 - imports this module
+
+    make = AggregateRunner if wrapper.kind in _AGGREGATES else FunctionRunner
+    return make(wrapper, parameters)
 
 
 def load_definition(path: str, options: Iterable[tuple[str, str]] = ()) -> Definition:

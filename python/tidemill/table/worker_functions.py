@@ -34,7 +34,7 @@ def load(pickled: bytes) -> FunctionRunner:
     """Unpickle a function."""
     import pickle  # noqa: PLC0415 (only workers need it)
 
-    from tidemill.table.udf_runtime import FunctionRunner  # noqa: PLC0415 (imports this module)
+    from tidemill.table.udf_runtime import runner_of  # noqa: PLC0415 (imports this module)
 
     wrapper, parameters = pickle.loads(pickled)  # noqa: S301 (from the process that started us)
-    return FunctionRunner(wrapper, parameters)
+    return runner_of(wrapper, parameters)

@@ -71,7 +71,7 @@ use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::operators::{CalcSpec, Emission, SortOutput};
 use crate::plan::errors::from_planner;
-use crate::plan::{changes, text};
+use crate::plan::{changes, text, used_functions};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 
 /// How the result of a graph will be read.
@@ -163,7 +163,18 @@ impl GraphBuilder {
     /// # Errors
     /// Never in practice.
     pub fn prepare<'a>(&mut self, plans: impl IntoIterator<Item = &'a LogicalPlan>) -> Result<()> {
-        plans.into_iter().try_for_each(|plan| self.note_reads(plan))
+        plans.into_iter().try_for_each(|plan| {
+            self.note_functions(plan)?;
+            self.note_reads(plan)
+        })
+    }
+
+    /// Notes the foreign functions of a plan that runs elsewhere, as part of the same job.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn note_functions(&mut self, plan: &LogicalPlan) -> Result<()> {
+        used_functions::collect(plan, &mut self.graph.functions)
     }
 
     /// How the queries that are added from now on will be read.

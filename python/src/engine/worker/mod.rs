@@ -4,8 +4,12 @@
 //!   PythonFunction::call ──▶ Pool ──▶ Process ══ data ═══▶ python -m tidemill.worker
 //!     (worker thread)         one a    ║  ◀═ data ═════    PythonFunction::call, in-process there
 //!                             thread   ╠══ control ════▶   its end ends the worker
+//!                                      ║  ◀═ metrics ══    what functions measure
 //!                                      ◀── output ─────    prints and logging of functions
 //! ```
+//!
+//! An aggregate function's accumulators live in such a process too ([`hosts`], [`states`]): rows
+//! with the numbers of their groups go there, values come back, and snapshots go both ways.
 //!
 //! A function runs there if the session asks for it (`python.execution-mode`), or names another
 //! interpreter, requirements or archives. What a worker does with a batch is what the process
@@ -16,11 +20,14 @@
 //! first frame shows the token that only this process and its workers know.
 
 mod frame;
+mod hosts;
 mod pool;
 mod process;
 mod serve;
 mod settings;
+mod states;
 
 pub(super) use pool::{Pool, RemoteFunction};
 pub(super) use serve::serve_worker;
 pub(super) use settings::{Settings, note_interpreter};
+pub(super) use states::RemoteStates;

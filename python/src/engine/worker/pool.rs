@@ -1,5 +1,6 @@
 //! The worker processes of a function: as many as threads call it at the same time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef};
@@ -7,9 +8,11 @@ use arrow::datatypes::FieldRef;
 use arrow::error::ArrowError;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
+use tidemill_engine::functions::usage::{self, FunctionMetric};
 use tidemill_engine::{EngineError, Result};
 
-use super::process::{Launch, Process};
+use super::hosts::Hosts;
+use super::process::{Launch, Process, Reported};
 use super::settings::Settings;
 
 /// Why a worker gave no results.
@@ -69,6 +72,10 @@ pub(in crate::engine) struct Pool {
     returned: Condvar,
     /// Rows that were given to workers before the batch that runs.
     n_rows: AtomicU64,
+    /// What the function measures in them.
+    metrics: Arc<Reported>,
+    /// Where accumulators live, if it is an aggregate function.
+    hosts: Arc<Hosts>,
 }
 
 #[derive(Default)]
@@ -80,7 +87,10 @@ struct State {
 impl Pool {
     /// Workers for these settings; the first starts with the first call.
     pub(in crate::engine) fn new(settings: Settings) -> Self {
+        let metrics = Arc::new(Reported::default());
         Self {
+            hosts: Arc::new(Hosts::new(settings.clone(), Arc::clone(&metrics))),
+            metrics,
             settings,
             state: Mutex::new(State::default()),
             returned: Condvar::new(),
@@ -118,7 +128,12 @@ impl Pool {
             .collect();
         let failed = |failure: Failure| EngineError::Function {
             function: function.name.clone(),
-            message: self.describe(failure, first_row, &bundles),
+            message: failure.describe(|n_bundles_done| {
+                let done = (n_bundles_done * bundle_rows) as u64;
+                let length = bundles.get(n_bundles_done).map_or(0, |(_, length)| *length);
+                let first = first_row + done;
+                (first, (first + length as u64).saturating_sub(1))
+            }),
         };
         let mut process = self.take().map_err(failed)?;
         let called = process.call(function, &bundles, self.settings.timeout);
@@ -133,6 +148,9 @@ impl Pool {
                 "the worker of function '{}' gave {n_results} results for {n_rows} rows",
                 function.name
             )));
+        }
+        if let [result] = results.as_slice() {
+            return Ok(Arc::clone(result));
         }
         let results: Vec<&dyn Array> = results.iter().map(AsRef::as_ref).collect();
         Ok(arrow::compute::concat(&results)?)
@@ -152,7 +170,8 @@ impl Pool {
             self.returned.wait(&mut state);
         }
         drop(state);
-        let started = self.launch().and_then(|launch| Process::start(&launch));
+        let started =
+            launch(&self.settings).and_then(|launch| Process::start(&launch, &self.metrics));
         if started.is_err() {
             self.give_back(None);
         }
@@ -167,44 +186,68 @@ impl Pool {
         self.returned.notify_one();
     }
 
-    /// What to run: made by Python, which installs requirements and unpacks archives first.
-    fn launch(&self) -> std::result::Result<Launch, Failure> {
-        Python::try_attach(|py| {
-            py.import("tidemill.table.worker_launch")
-                .and_then(|module| module.getattr("prepare"))
-                .and_then(|prepare| prepare.call1((self.settings.options(),)))
-                .and_then(|launch| launch.extract::<Launch>())
-                .map_err(|error| Failure::Start(error.value(py).to_string()))
-        })
-        .unwrap_or_else(|| {
-            let message = "the Python interpreter is shutting down";
-            Err(Failure::Start(message.to_owned()))
-        })
+    /// The processes for accumulators.
+    pub(in crate::engine) fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
     }
 
-    fn describe(
-        &self,
-        failure: Failure,
-        first_row: u64,
-        bundles: &[(Vec<ArrayRef>, usize)],
-    ) -> String {
-        match failure {
-            Failure::Start(why) => format!("its worker process could not be started: {why}"),
-            Failure::Raised(text) | Failure::Slow(text) => text,
-            Failure::Ended {
+    /// Closes the function in all workers, which stay for the next job.
+    pub(in crate::engine) fn end(&self, function: &RemoteFunction) {
+        let idle = std::mem::take(&mut self.state.lock().idle);
+        let mut kept = Vec::with_capacity(idle.len());
+        for mut process in idle {
+            // A worker that does not answer is not used again.
+            if process.end(function.identity).is_ok() {
+                kept.push(process);
+            }
+        }
+        self.state.lock().idle.extend(kept);
+        self.hosts.end(function);
+    }
+
+    /// What the function has measured in its workers, as far as they have told.
+    pub(in crate::engine) fn metrics(&self) -> Vec<FunctionMetric> {
+        usage::merged(self.metrics.lock().values().cloned())
+    }
+
+    /// Forgets what was measured so far.
+    pub(in crate::engine) fn forget_metrics(&self) {
+        self.metrics.lock().clear();
+    }
+}
+
+/// What to run: made by Python, which installs requirements and unpacks archives first.
+pub(super) fn launch(settings: &Settings) -> std::result::Result<Launch, Failure> {
+    Python::try_attach(|py| {
+        py.import("tidemill.table.worker_launch")
+            .and_then(|module| module.getattr("prepare"))
+            .and_then(|prepare| prepare.call1((settings.options(),)))
+            .and_then(|launch| launch.extract::<Launch>())
+            .map_err(|error| Failure::Start(error.value(py).to_string()))
+    })
+    .unwrap_or_else(|| {
+        let message = "the Python interpreter is shutting down";
+        Err(Failure::Start(message.to_owned()))
+    })
+}
+
+impl Failure {
+    /// What the user reads. `rows` are those that were in the worker when it ended.
+    pub(super) fn describe(self, rows: impl FnOnce(usize) -> (u64, u64)) -> String {
+        match self {
+            Self::Start(why) => format!("its worker process could not be started: {why}"),
+            Self::Raised(text) | Self::Slow(text) => text,
+            Self::Ended {
                 how,
                 n_bundles_done,
             } => {
-                let done = (n_bundles_done * self.settings.bundle_rows) as u64;
-                let length = bundles.get(n_bundles_done).map_or(0, |(_, length)| *length);
-                let first = first_row + done;
-                let last = (first + length as u64).saturating_sub(1);
+                let (first, last) = rows(n_bundles_done);
                 format!("its worker process, at rows {first} to {last}, {how}")
             }
-            Failure::Stream(error) => {
+            Self::Stream(error) => {
                 format!("the connection to its worker process broke: {error}")
             }
-            Failure::Arrow(error) => format!("its rows cannot be sent to a process: {error}"),
+            Self::Arrow(error) => format!("its rows cannot be sent to a process: {error}"),
         }
     }
 }

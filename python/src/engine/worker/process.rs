@@ -1,6 +1,6 @@
 //! One worker process, as its parent sees it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arrow::array::ArrayRef;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use tidemill_engine::functions::usage::FunctionMetric;
 
 use super::frame::{self, Tag};
 use super::pool::{Failure, RemoteFunction};
@@ -24,6 +25,11 @@ const POLL: Duration = Duration::from_millis(20);
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is kept of the last output, for the message if the worker dies.
 const KEPT_OUTPUT_BYTES: usize = 2000;
+
+/// Bundles on their way at a time.
+pub(super) const MAX_UNANSWERED: usize = 2;
+/// What is written and read at a time.
+const STREAM_BUFFER_BYTES: usize = 1 << 16;
 
 /// How to start a worker: the attributes of `tidemill.table.worker_launch.Launch`.
 #[derive(FromPyObject)]
@@ -41,15 +47,20 @@ pub(super) struct Process {
     writing: BufWriter<TcpStream>,
     /// Closed with this process: then the worker ends, whatever it does.
     _control: TcpStream,
-    /// Numbers of the functions that it knows, by the parent's identity of them.
-    known: HashMap<u64, u64>,
+    /// The functions that it has got.
+    known: HashSet<u64>,
     output: Arc<Mutex<Vec<u8>>>,
+    /// Where what its functions measure is kept.
+    metrics: Arc<Reported>,
     readers: Vec<JoinHandle<()>>,
 }
 
+/// What functions in workers measure, by process.
+pub(super) type Reported = Mutex<BTreeMap<u32, Vec<FunctionMetric>>>;
+
 impl Process {
     /// Starts a worker and waits until its streams are connected.
-    pub(super) fn start(launch: &Launch) -> Result<Self, Failure> {
+    pub(super) fn start(launch: &Launch, metrics: &Arc<Reported>) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let token = uuid::Uuid::new_v4().to_string();
@@ -75,15 +86,23 @@ impl Process {
             readers.push(forward(stderr, "stderr", &output)?);
         }
         match connect(&listener, &token, &mut child) {
-            Ok((data, control)) => Ok(Self {
-                child,
-                reading: BufReader::new(data.try_clone()?),
-                writing: BufWriter::new(data),
-                _control: control,
-                known: HashMap::new(),
-                output,
-                readers,
-            }),
+            Ok(Streams {
+                data,
+                control,
+                metrics: reported,
+            }) => {
+                readers.push(listen(reported, child.id(), metrics)?);
+                Ok(Self {
+                    child,
+                    reading: BufReader::with_capacity(STREAM_BUFFER_BYTES, data.try_clone()?),
+                    writing: BufWriter::with_capacity(STREAM_BUFFER_BYTES, data),
+                    _control: control,
+                    known: HashSet::new(),
+                    output,
+                    metrics: Arc::clone(metrics),
+                    readers,
+                })
+            }
             Err(failure) => {
                 // It may have ended by itself; then there is nothing to kill.
                 drop(child.kill());
@@ -100,6 +119,23 @@ impl Process {
         }
     }
 
+    /// Gives the worker a function, unless it has it, and its number there.
+    pub(super) fn define(&mut self, function: &RemoteFunction) -> Result<u64, Failure> {
+        let number = function.identity;
+        if self.known.insert(number) {
+            let properties = function.properties.to_string();
+            let length = properties.len() as u64;
+            let parts = [
+                &number.to_le_bytes()[..],
+                &length.to_le_bytes(),
+                properties.as_bytes(),
+                &function.pickled,
+            ];
+            self.send(Tag::Define, &parts)?;
+        }
+        Ok(number)
+    }
+
     /// Runs a function over a batch, bundle by bundle: while the worker computes one, the next is
     /// on its way. Gives the results of the bundles in order.
     pub(super) fn call(
@@ -108,66 +144,83 @@ impl Process {
         bundles: &[(Vec<ArrayRef>, usize)],
         timeout: Option<Duration>,
     ) -> Result<Vec<ArrayRef>, Failure> {
-        let n_known = self.known.len() as u64;
-        let number = *self.known.entry(function.identity).or_insert(n_known);
-        let is_new = number == n_known;
-        let Self {
-            child,
-            reading,
-            writing,
-            ..
-        } = self;
         let mut results = Vec::with_capacity(bundles.len());
-        let answered = std::thread::scope(|scope| {
-            let writer = scope.spawn(move || -> Result<(), Failure> {
-                if is_new {
-                    let properties = function.properties.to_string();
-                    let length = properties.len() as u64;
-                    let parts = [
-                        &number.to_le_bytes()[..],
-                        &length.to_le_bytes(),
-                        properties.as_bytes(),
-                        &function.pickled,
-                    ];
-                    frame::write(writing, Tag::Define, &parts)?;
-                }
-                for (columns, n_rows) in bundles {
-                    let columns = frame::encode_columns(columns, *n_rows, None)?;
-                    let n_rows = (*n_rows as u64).to_le_bytes();
-                    let parts = [&number.to_le_bytes()[..], &n_rows, &columns];
-                    frame::write(writing, Tag::Call, &parts)?;
-                }
-                Ok(())
-            });
-            let read = (|| {
-                for _ in bundles {
-                    match answer(reading, child, timeout)? {
-                        (Tag::Result, payload) => {
-                            results.extend(frame::decode_columns(&payload)?);
-                        }
-                        (Tag::Error, text) => {
-                            return Err(Failure::Raised(
-                                String::from_utf8_lossy(&text).into_owned(),
-                            ));
-                        }
-                        _ => return Err(frame::malformed("an unexpected frame").into()),
-                    }
-                }
-                Ok(())
-            })();
-            if read.is_err() {
-                // Unblocks the writer, whose worker may not read any more.
-                drop(reading.get_ref().shutdown(std::net::Shutdown::Both));
+        let done = self.call_bundles(function, bundles, timeout, &mut results);
+        done.map_err(|failure| self.explained(failure, results.len()))?;
+        Ok(results)
+    }
+
+    fn call_bundles(
+        &mut self,
+        function: &RemoteFunction,
+        bundles: &[(Vec<ArrayRef>, usize)],
+        timeout: Option<Duration>,
+        results: &mut Vec<ArrayRef>,
+    ) -> Result<(), Failure> {
+        let number = self.define(function)?;
+        for (bundle_idx, (columns, n_rows)) in bundles.iter().enumerate() {
+            let columns = frame::encode_columns(columns, *n_rows, None)?;
+            let n_rows = (*n_rows as u64).to_le_bytes();
+            self.send(Tag::Call, &[&number.to_le_bytes()[..], &n_rows, &columns])?;
+            // The worker takes frames in while it computes, so that writing does not wait for
+            // somebody who waits for us to read.
+            if bundle_idx + 1 - results.len() == MAX_UNANSWERED {
+                results.push(self.receive_column(timeout)?);
             }
-            let written = writer
-                .join()
-                .unwrap_or_else(|_| Err(frame::malformed("the writer panicked").into()));
-            read.and(written)
-        });
-        match answered {
-            Ok(()) => Ok(results),
-            Err(Failure::Stream(_)) => Err(self.obituary(results.len())),
-            Err(other) => Err(other),
+        }
+        while results.len() < bundles.len() {
+            results.push(self.receive_column(timeout)?);
+        }
+        Ok(())
+    }
+
+    /// Writes a frame.
+    pub(super) fn send(&mut self, tag: Tag, parts: &[&[u8]]) -> Result<(), Failure> {
+        Ok(frame::write(&mut self.writing, tag, parts)?)
+    }
+
+    /// Reads the answer to the oldest frame that has none yet.
+    pub(super) fn receive(&mut self, timeout: Option<Duration>) -> Result<(Tag, Vec<u8>), Failure> {
+        match answer(&mut self.reading, &mut self.child, timeout)? {
+            (Tag::Error, text) => Err(Failure::Raised(String::from_utf8_lossy(&text).into_owned())),
+            answer => Ok(answer),
+        }
+    }
+
+    /// As [`Self::receive`], for answers that are a column.
+    pub(super) fn receive_column(
+        &mut self,
+        timeout: Option<Duration>,
+    ) -> Result<ArrayRef, Failure> {
+        let (Tag::Result, payload) = self.receive(timeout)? else {
+            return Err(frame::malformed("an unexpected frame").into());
+        };
+        let columns = frame::decode_columns(payload, 0)?;
+        let [column] = <[ArrayRef; 1]>::try_from(columns)
+            .map_err(|_| frame::malformed("an answer that is not one column"))?;
+        Ok(column)
+    }
+
+    /// Closes a function there, and keeps what it has measured.
+    pub(super) fn end(&mut self, identity: u64) -> Result<(), Failure> {
+        if !self.known.remove(&identity) {
+            return Ok(());
+        }
+        self.send(Tag::End, &[&identity.to_le_bytes()])?;
+        match self.receive(Some(END_TIMEOUT))? {
+            (Tag::Metrics, payload) => {
+                note_metrics(&self.metrics, self.child.id(), &payload);
+                Ok(())
+            }
+            _ => Err(frame::malformed("an unexpected frame").into()),
+        }
+    }
+
+    /// The same failure; if a stream broke, why.
+    pub(super) fn explained(&mut self, failure: Failure, n_bundles_done: usize) -> Failure {
+        match failure {
+            Failure::Stream(_) => self.obituary(n_bundles_done),
+            other => other,
         }
     }
 
@@ -233,14 +286,17 @@ fn answer(
     }
 }
 
-/// Accepts the two streams of the worker.
-fn connect(
-    listener: &TcpListener,
-    token: &str,
-    child: &mut Child,
-) -> Result<(TcpStream, TcpStream), Failure> {
+/// The streams of a worker.
+struct Streams {
+    data: TcpStream,
+    control: TcpStream,
+    metrics: TcpStream,
+}
+
+/// Accepts the streams of the worker.
+fn connect(listener: &TcpListener, token: &str, child: &mut Child) -> Result<Streams, Failure> {
     let deadline = Instant::now() + START_TIMEOUT;
-    let (mut data, mut control) = (None, None);
+    let mut streams: HashMap<&str, TcpStream> = HashMap::new();
     loop {
         match listener.accept() {
             Ok((mut stream, _)) => {
@@ -249,14 +305,13 @@ fn connect(
                 stream.set_read_timeout(Some(START_TIMEOUT))?;
                 let said = frame::read(&mut stream);
                 stream.set_read_timeout(None)?;
-                match said {
-                    Ok(Some((Tag::Hello, said))) if said == frame::hello(token, "data") => {
-                        data = Some(stream);
-                    }
-                    Ok(Some((Tag::Hello, said))) if said == frame::hello(token, "control") => {
-                        control = Some(stream);
-                    }
-                    _ => {} // Not one of ours: dropped.
+                // Whoever says something else is not one of ours: dropped.
+                if let Ok(Some((Tag::Hello, said))) = said
+                    && let Some(name) = ["data", "control", "metrics"]
+                        .into_iter()
+                        .find(|name| said == frame::hello(token, name))
+                {
+                    streams.insert(name, stream);
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -272,10 +327,43 @@ fn connect(
             }
             Err(error) => return Err(error.into()),
         }
-        (data, control) = match (data, control) {
-            (Some(data), Some(control)) => return Ok((data, control)),
-            others => others,
-        };
+        if streams.len() == 3
+            && let Some(data) = streams.remove("data")
+            && let Some(control) = streams.remove("control")
+            && let Some(metrics) = streams.remove("metrics")
+        {
+            return Ok(Streams {
+                data,
+                control,
+                metrics,
+            });
+        }
+    }
+}
+
+/// Keeps what the functions of a worker measure, as it comes, until the worker ends.
+fn listen(
+    stream: TcpStream,
+    process_id: u32,
+    metrics: &Arc<Reported>,
+) -> std::io::Result<JoinHandle<()>> {
+    let metrics = Arc::clone(metrics);
+    std::thread::Builder::new()
+        .name("worker-metrics".to_owned())
+        .spawn(move || {
+            let mut reading = BufReader::new(stream);
+            while let Ok(Some((Tag::Metrics, payload))) = frame::read(&mut reading) {
+                note_metrics(&metrics, process_id, &payload);
+            }
+        })
+}
+
+/// Keeps what a metrics frame says. One that nobody understands says nothing.
+fn note_metrics(metrics: &Reported, process_id: u32, payload: &[u8]) {
+    if let Ok(([_function], text)) = frame::numbers::<1>(payload)
+        && let Ok(read) = serde_json::from_slice(text)
+    {
+        metrics.lock().insert(process_id, read);
     }
 }
 
