@@ -18,6 +18,7 @@ use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{Caster, OnFailure};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::illegal_null;
 use crate::functions::rules::{common, is_text, least_restrictive, needs_no_cast};
 use crate::functions::string::text;
 use crate::sql::diagnostics::validation;
@@ -143,11 +144,6 @@ fn expect_boolean(condition: &FlinkType) -> Result<()> {
         return Ok(());
     }
     Err(validation("expected a boolean type".to_owned()))
-}
-
-/// Flink's refusal of a NULL that has no type.
-pub(crate) fn illegal_null() -> EngineError {
-    validation("illegal use of 'NULL'".to_owned())
 }
 
 /// Flink's refusal of arguments that a function does not take.

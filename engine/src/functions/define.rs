@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 
 use crate::data::types::{FlinkType, TIME_ATTRIBUTE_KEY, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::bare_null;
 use crate::functions::cast::temporal;
 use crate::sql::diagnostics::SqlDiagnostic;
 
@@ -251,6 +252,7 @@ impl ScalarUDFImpl for BuiltIn {
         if !self.definition.arity.contains(&arg_types.len()) {
             return Err(self.invalid(arg_types).into());
         }
+        bare_null::check(self.definition.name, arg_types)?;
         arg_types
             .iter()
             .enumerate()

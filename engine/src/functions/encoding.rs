@@ -176,6 +176,8 @@ fn sha2(call: &Call) -> Result<ArrayRef> {
             continue;
         };
         values.push(Some(match n_bits {
+            // Java knows an algorithm of this name; as a constant the length is looked at before.
+            1 if !call.is_constant(1) => hex(&Sha1::digest(&bytes)),
             224 => hex(&Sha224::digest(&bytes)),
             256 => hex(&Sha256::digest(&bytes)),
             384 => hex(&Sha384::digest(&bytes)),
@@ -294,6 +296,8 @@ fn encode(call: &Call) -> Result<ArrayRef> {
             "UTF-8" => value.as_bytes().to_vec(),
             "UTF-16BE" => value.encode_utf16().flat_map(u16::to_be_bytes).collect(),
             "UTF-16LE" => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            // Java writes the mark in front of the first letter only.
+            "UTF-16" if value.is_empty() => Vec::new(),
             "UTF-16" => [0xfe, 0xff]
                 .into_iter()
                 .chain(value.encode_utf16().flat_map(u16::to_be_bytes))
@@ -347,20 +351,17 @@ fn decode(call: &Call) -> Result<ArrayRef> {
     Ok(Arc::new(arrow::array::StringArray::from(values)))
 }
 
-/// An IPv4 address of one to four parts; the last part fills the rest.
+/// An IPv4 address of one to four parts, none of them above 255; the last one is the last byte.
 fn inet_aton(text: &str) -> Option<i64> {
     let parts: Vec<i64> = text
         .split('.')
         .map(|part| part.parse::<u32>().ok().map(i64::from))
         .collect::<Option<_>>()?;
     let (last, first) = parts.split_last()?;
-    if first.len() > 3 || first.iter().any(|part| *part > 255) {
+    if first.len() > 3 || parts.iter().any(|part| *part > 255) {
         return None;
     }
     let bits_left = 8 * (4 - first.len());
-    if *last >= 1 << bits_left {
-        return None;
-    }
     let high = first.iter().fold(0, |address, part| address << 8 | part);
     Some(high << bits_left | last)
 }

@@ -466,8 +466,11 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
                     let unit = power_of_ten(from - kept)?;
                     values.value(row) / unit
                 };
-                if !is_constant && kept >= 0 {
-                    return Some(cut);
+                if !is_constant {
+                    return match kept {
+                        0.. => Some(cut),
+                        _ => cut.checked_mul(power_of_ten(-kept)?),
+                    };
                 }
                 rescaled(cut, kept, scale, precision)
             });
@@ -478,7 +481,8 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
         DataType::Float32 | DataType::Float64 => {
             let doubles = cast(array, &DataType::Float64)?;
             let doubles = doubles.as_primitive::<Float64Type>();
-            if doubles.iter().flatten().any(|value| !value.is_finite()) {
+            let is_refused = |row| !call.has_null(row) && !doubles.value(row).is_finite();
+            if (0..call.n_rows).any(is_refused) {
                 return Err(EngineError::Data {
                     message: "ROUND and TRUNCATE take finite numbers only".to_owned(),
                 });
@@ -495,7 +499,9 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
                 if digits >= 0 {
                     return Some(wide.value(row));
                 }
-                let unit = 10_i64.checked_pow(digits.unsigned_abs())?;
+                let Some(unit) = 10_i64.checked_pow(digits.unsigned_abs()) else {
+                    return Some(0);
+                };
                 let value = wide.value(row);
                 let rest = value % unit;
                 let cut = value - rest;

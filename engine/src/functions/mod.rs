@@ -20,6 +20,10 @@ pub mod checks;
 
 pub mod define;
 
+mod bare_null;
+
+pub(crate) use bare_null::illegal_null;
+
 pub mod string;
 
 pub mod math;

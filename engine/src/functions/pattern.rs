@@ -61,7 +61,7 @@ impl Matcher {
 }
 
 fn matched(call: &Call, parse: impl Fn(&str, Option<char>) -> Result<Matcher>) -> Result<ArrayRef> {
-    let mut last: Option<(String, Matcher)> = None;
+    let mut last: Option<(String, Option<char>, Matcher)> = None;
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         let (Some(value), Some(pattern)) = (call.text(0, row), call.text(1, row)) else {
@@ -78,10 +78,13 @@ fn matched(call: &Call, parse: impl Fn(&str, Option<char>) -> Result<Matcher>) -
             },
             None => None,
         };
-        if last.as_ref().is_none_or(|(known, _)| known != pattern) {
-            last = Some((pattern.to_owned(), parse(pattern, escape)?));
+        let is_known = |(known, known_escape, _): &(String, Option<char>, Matcher)| {
+            known == pattern && *known_escape == escape
+        };
+        if !last.as_ref().is_some_and(is_known) {
+            last = Some((pattern.to_owned(), escape, parse(pattern, escape)?));
         }
-        values.push(last.as_ref().map(|(_, matcher)| matcher.matches(value)));
+        values.push(last.as_ref().map(|(_, _, matcher)| matcher.matches(value)));
     }
     Ok(Arc::new(BooleanArray::from(values)))
 }

@@ -20,6 +20,7 @@ use crate::connectors::Source;
 use crate::data::types::FlinkType;
 use crate::error::Result;
 use crate::functions::FunctionRegistry;
+use crate::functions::illegal_null;
 use crate::plan::changelog::ChangelogRelations;
 use crate::plan::correlate::TableFunctions;
 use crate::plan::match_recognize::MatchRelations;
@@ -30,7 +31,6 @@ use crate::plan::set_all::SetOperations;
 use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
-use crate::sql::diagnostics::validation;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
 pub trait TableResolver {
@@ -282,7 +282,7 @@ impl ExprPlanner for FlinkExpressions {
             .iter()
             .any(|argument| matches!(argument, Expr::Literal(ScalarValue::Null, _)))
         {
-            return Err(validation("illegal use of 'NULL'".to_owned()).into());
+            return Err(illegal_null().into());
         }
         #[allow(deprecated, reason = "the binder still hands over `*` as a wildcard")]
         let counts_rows = expr.func.name() == "count"

@@ -22,7 +22,7 @@ use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::arithmetic::{Operation, decimal_function};
 use crate::functions::cast::{self, OnFailure};
-use crate::functions::conditional::illegal_null;
+use crate::functions::illegal_null;
 use crate::functions::registry::builtin_scalar;
 use crate::functions::rules::{
     calcite_name, digits, is_datetime, is_interval, is_number, is_text, least_restrictive,

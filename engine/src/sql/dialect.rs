@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 
 use super::reserved::is_reserved;
-use super::{json_syntax, types};
+use super::{json_syntax, text_syntax, types};
 
 /// Flink SQL.
 ///
@@ -120,6 +120,7 @@ impl Dialect for FlinkDialect {
             (Keyword::CAST, Token::LParen) => Some(parse_cast(parser, CastKind::Cast)),
             (Keyword::TRY_CAST, Token::LParen) => Some(parse_cast(parser, CastKind::TryCast)),
             (Keyword::TRIM, Token::LParen) => parse_trim_from(parser),
+            (Keyword::POSITION, Token::LParen) => text_syntax::parse_position(parser),
             (Keyword::MAP, Token::LBracket) => Some(parse_map(parser)),
             (Keyword::TABLE, Token::Word(_)) => Some(parse_table_argument(parser)),
             (Keyword::TABLE, Token::LParen) if is_query(&parser.peek_nth_token_ref(2).token) => {
@@ -153,6 +154,9 @@ impl Dialect for FlinkDialect {
         }
         if let Some(is_json) = json_syntax::parse_is_json(parser, expr) {
             return Some(is_json);
+        }
+        if let Some(matched) = text_syntax::parse_escape(parser, expr) {
+            return Some(matched);
         }
         let negated = is_word(&parser.peek_token_ref().token, "NOT");
         let first = usize::from(negated);

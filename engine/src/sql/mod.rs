@@ -34,6 +34,8 @@ mod prepass;
 
 mod json_syntax;
 
+mod text_syntax;
+
 mod source;
 
 pub use prepass::{SUBQUERY_TABLE, WITHIN_SYMBOL};

@@ -15,6 +15,7 @@ use super::{argument_as, bounds, invalid, is_implicit, lists};
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::illegal_null;
 use crate::functions::rules::{calcite_name, integer_rank};
 use crate::functions::string::text;
 use crate::functions::variant;
@@ -71,7 +72,7 @@ fn item_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<
         _ => None,
     };
     match (&container.root, &index.root) {
-        (_, T::Null) => Err(validation("illegal use of 'NULL'".to_owned())),
+        (_, T::Null) => Err(illegal_null()),
         (T::Array(element), index) => {
             match integer_rank(index) {
                 Some(rank) if rank <= 2 => {}

@@ -568,6 +568,10 @@ fn split(call: &Call) -> Result<ArrayRef> {
             out.append_null();
             continue;
         };
+        if value.is_empty() {
+            out.append(true);
+            continue;
+        }
         if separator.is_empty() {
             // Java takes the text apart into UTF-16; half a character becomes `?`.
             for unit in value.encode_utf16() {

@@ -14,6 +14,7 @@ use super::{MANY, argument_as, array_of};
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::illegal_null;
 use crate::functions::rules::least_restrictive;
 use crate::functions::string::text;
 use crate::sql::diagnostics::validation;
@@ -52,9 +53,7 @@ fn array_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resul
 
 fn unified(types: &[FlinkType]) -> Result<FlinkType> {
     match least_restrictive(types) {
-        Some(found) if found.root == TypeRoot::Null => {
-            Err(validation("illegal use of 'NULL'".to_owned()))
-        }
+        Some(found) if found.root == TypeRoot::Null => Err(illegal_null()),
         Some(found) => Ok(found),
         None => Err(validation("parameters must be of the same type".to_owned())),
     }
@@ -85,7 +84,7 @@ fn map_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<
 
 fn row_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     if types.iter().any(|given| given.root == TypeRoot::Null) {
-        return Err(validation("illegal use of 'NULL'".to_owned()));
+        return Err(illegal_null());
     }
     let fields = types.iter().enumerate().map(|(field_idx, given)| RowField {
         name: format!("EXPR${field_idx}"),

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StringArray, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray};
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use regex::Regex;
 
 use super::construct::MapChooser;
 use super::{MANY, any_nullable, argument_as, array_of, bounds, element_of, invalid, lists};
@@ -72,13 +71,6 @@ pub static FUNCTIONS: &[Definition] = &[
         ResultType::Computed(union_type),
         map_union,
     ),
-    text(
-        "str_to_map",
-        1..=3,
-        &[Kind::Text],
-        ResultType::Computed(|_, _| str_to_map_type()),
-        str_to_map,
-    ),
 ];
 
 fn entry_types(name: &str, types: &[FlinkType]) -> Result<(FlinkType, FlinkType, bool)> {
@@ -128,11 +120,6 @@ fn union_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resul
             shown.join(", ")
         ))
     })
-}
-
-fn str_to_map_type() -> Result<FlinkType> {
-    let string = || Box::new(FlinkType::string());
-    Ok(FlinkType::nullable(TypeRoot::Map(string(), string())))
 }
 
 /// A list over the maps' entries of what `choose` takes of them.
@@ -236,92 +223,4 @@ fn map_union(call: &Call) -> Result<ArrayRef> {
         out.end_map()?;
     }
     out.finish(&keys, &values, &call.result)
-}
-
-/// `STR_TO_MAP(text, list delimiter, key-value delimiter)`; both delimiters are patterns.
-fn str_to_map(call: &Call) -> Result<ArrayRef> {
-    let mut keys: Vec<String> = Vec::new();
-    let mut values: Vec<Option<String>> = Vec::new();
-    let mut ends: Vec<Option<usize>> = Vec::with_capacity(call.n_rows);
-    let mut patterns = Patterns::default();
-    for row_idx in 0..call.n_rows {
-        if call.has_null(row_idx) {
-            ends.push(None);
-            continue;
-        }
-        let value = call.text(0, row_idx).unwrap_or_default();
-        if !value.trim().is_empty() {
-            let lists = patterns.get(call.text(1, row_idx).unwrap_or(","))?;
-            let pairs = patterns.get(call.text(2, row_idx).unwrap_or("="))?;
-            for pair in java_split(value, &lists) {
-                match pairs.find(pair).filter(|found| !found.is_empty()) {
-                    Some(found) => {
-                        keys.push(pair.get(..found.start()).unwrap_or("").to_owned());
-                        values.push(pair.get(found.end()..).map(str::to_owned));
-                    }
-                    None => {
-                        keys.push(pair.to_owned());
-                        values.push(None);
-                    }
-                }
-            }
-        }
-        ends.push(Some(keys.len()));
-    }
-    let keys: ArrayRef = Arc::new(StringArray::from(keys));
-    let values: ArrayRef = Arc::new(StringArray::from(values));
-    let mut out = MapChooser::try_new(&keys)?;
-    let mut start = 0;
-    for end in ends {
-        let Some(end) = end else {
-            out.end_null()?;
-            continue;
-        };
-        for entry_idx in start..end {
-            out.put(entry_idx)?;
-        }
-        out.end_map()?;
-        start = end;
-    }
-    out.finish(&keys, &values, &call.result)
-}
-
-/// The patterns of the last rows, compiled once.
-#[derive(Default)]
-struct Patterns(Vec<(String, Regex)>);
-
-impl Patterns {
-    fn get(&mut self, text: &str) -> Result<Regex> {
-        if let Some((_, pattern)) = self.0.iter().find(|(known, _)| known == text) {
-            return Ok(pattern.clone());
-        }
-        let pattern = Regex::new(text).map_err(|error| EngineError::Data {
-            message: format!("'{text}' is no pattern: {error}"),
-        })?;
-        const MAX_PATTERNS: usize = 8;
-        if self.0.len() >= MAX_PATTERNS {
-            self.0.clear();
-        }
-        self.0.push((text.to_owned(), pattern.clone()));
-        Ok(pattern)
-    }
-}
-
-/// Java's `String.split`: an empty match at the beginning gives no part, empty parts at the end
-/// are left out.
-fn java_split<'a>(text: &'a str, pattern: &Regex) -> Vec<&'a str> {
-    let mut parts = Vec::new();
-    let mut start = 0;
-    for found in pattern.find_iter(text) {
-        if found.end() == 0 || (found.is_empty() && found.start() == text.len()) {
-            continue;
-        }
-        parts.push(text.get(start..found.start()).unwrap_or(""));
-        start = found.end();
-    }
-    parts.push(text.get(start..).unwrap_or(""));
-    while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
-        parts.pop();
-    }
-    parts
 }

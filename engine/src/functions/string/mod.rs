@@ -382,7 +382,16 @@ pub static FUNCTIONS: &[Definition] = &[
         1..=1,
         &[Kind::NumberOrText],
         ResultType::NotNull(TypeRoot::Boolean),
-        |call| is_all(call, |text| parse::double(text).is_some()),
+        |call| {
+            // A value of type DECIMAL is none, only texts and the other numbers are.
+            let is_decimal_type = call
+                .types
+                .first()
+                .is_some_and(|given| matches!(given.root, TypeRoot::Decimal { .. }));
+            is_all(call, |text| {
+                !is_decimal_type && parse::double(text).is_some()
+            })
+        },
     ),
 ];
 
@@ -485,9 +494,24 @@ fn chosen(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<Fli
         matches!(index, ScalarValue::Int64(Some(index)) if *index < 0)
             || matches!(index, ScalarValue::Int32(Some(index)) if *index < 0)
     });
-    let found = common(types.get(1..).unwrap_or_default()).filter(|_| !is_negative);
-    let found =
-        found.ok_or_else(|| crate::functions::conditional::invalid_arguments("ELT", types))?;
+    let invalid = || crate::functions::conditional::invalid_arguments("ELT", types);
+    // A bare NULL among the values becomes the shortest text.
+    let with_null = types.iter().any(|given| given.root == TypeRoot::Null);
+    let values: Vec<FlinkType> = types
+        .iter()
+        .skip(1)
+        .map(|given| match &given.root {
+            TypeRoot::Null => FlinkType::nullable(TypeRoot::Varchar(1)),
+            TypeRoot::Char(length) if with_null => FlinkType {
+                root: TypeRoot::Varchar(*length),
+                nullable: given.nullable,
+            },
+            _ => given.clone(),
+        })
+        .collect();
+    let found = common(&values)
+        .filter(|_| !is_negative)
+        .ok_or_else(invalid)?;
     Ok(FlinkType::nullable(found.root))
 }
 

@@ -408,7 +408,9 @@ fn grouped(digits: &str) -> String {
 
 fn floating(spec: &Spec, value: &Value, digits: fn(f64, usize) -> String) -> Option<String> {
     let Value::Float(value, _) = value else {
-        return (*value == Value::Null).then(|| spec.padded("null"));
+        // Java cuts the word as it cuts a text.
+        let shown: String = "null".chars().take(spec.precision.unwrap_or(4)).collect();
+        return (*value == Value::Null).then(|| spec.padded(&shown));
     };
     if !value.is_finite() {
         let text = if value.is_nan() { "NaN" } else { "Infinity" };

@@ -86,7 +86,7 @@ fn pairs<'t>(
     between_halves: &str,
 ) -> Result<Vec<(&'t str, Option<&'t str>)>> {
     let mut pairs: Vec<(&str, Option<&str>)> = Vec::new();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Ok(pairs);
     }
     let parse = |pattern: &str| {

@@ -62,6 +62,26 @@ pub(super) fn number(text: &str) -> Result<Expr> {
     Ok(signed)
 }
 
+/// Makes `-9223372036854775808` one number: its digits alone are no BIGINT.
+pub(super) fn join_least_bigint(expr: &mut Expr) {
+    const DIGITS: &str = "9223372036854775808";
+    let Expr::UnaryOp {
+        op: UnaryOperator::Minus,
+        expr: inner,
+    } = expr
+    else {
+        return;
+    };
+    if let Expr::Value(ValueWithSpan {
+        value: Value::Number(text, _),
+        ..
+    }) = inner.as_ref()
+        && text == DIGITS
+    {
+        *expr = Expr::Value(Value::Number(format!("-{DIGITS}"), false).into());
+    }
+}
+
 /// A text as Flink types it: CHAR of its length in UTF-16, which is what Java counts.
 pub(super) fn char_literal(text: &str) -> Expr {
     let length = CharacterLength::IntegerLength {

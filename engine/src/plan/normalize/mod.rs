@@ -138,6 +138,7 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        literals::join_least_bigint(expr);
         let rewritten = match expr {
             Expr::Function(function) => aggregates::rewrite_call(function),
             _ => sets::row_membership(expr),
@@ -158,6 +159,7 @@ impl VisitorMut for Normalizer {
 
 /// One expression whose operands have been rewritten already.
 fn rewrite(expr: &mut Expr) -> Result<()> {
+    predicates::refuse_bare_null(expr)?;
     match expr {
         Expr::Value(ValueWithSpan {
             value: Value::Number(text, _),
@@ -167,7 +169,10 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
             *expr = number(&text)?;
         }
         Expr::Value(ValueWithSpan {
-            value: Value::SingleQuotedString(text) | Value::UnicodeStringLiteral(text),
+            value:
+                Value::SingleQuotedString(text)
+                | Value::UnicodeStringLiteral(text)
+                | Value::NationalStringLiteral(text),
             ..
         }) => {
             let text = text.clone();

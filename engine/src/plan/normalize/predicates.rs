@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{string, take};
 use crate::error::{EngineError, Result};
+use crate::functions::illegal_null;
 use crate::sql::diagnostics::validation;
 use crate::sql::syntax::call;
 
@@ -62,6 +63,42 @@ pub(super) fn typed_call(expr: &mut Expr) {
         _ => return,
     };
     *expr = replacement;
+}
+
+/// AND, OR, NOT and `IS TRUE` do not give a bare NULL a type.
+///
+/// # Errors
+/// A validation error if an operand is one.
+pub(super) fn refuse_bare_null(expr: &Expr) -> Result<()> {
+    let operands: &[&Expr] = match expr {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And | BinaryOperator::Or,
+            right,
+        } => &[left, right],
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: operand,
+        }
+        | Expr::IsTrue(operand)
+        | Expr::IsNotTrue(operand)
+        | Expr::IsFalse(operand)
+        | Expr::IsNotFalse(operand) => &[operand],
+        _ => return Ok(()),
+    };
+    let is_null = |operand: &&Expr| {
+        matches!(
+            operand,
+            Expr::Value(ValueWithSpan {
+                value: Value::Null,
+                ..
+            })
+        )
+    };
+    if operands.iter().any(is_null) {
+        return Err(illegal_null());
+    }
+    Ok(())
 }
 
 /// A join other than CROSS and NATURAL ones has a condition.
