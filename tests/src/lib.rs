@@ -6,6 +6,8 @@
 //! ```
 pub mod changes;
 
+pub mod jobs;
+
 pub mod joins;
 
 pub mod oracle;

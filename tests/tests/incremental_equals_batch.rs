@@ -6,24 +6,19 @@
 //! of DOUBLE, explicit places of NULL.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use tidemill_engine::connectors::collect::ChangeEvent;
-use tidemill_engine::connectors::view::ViewOptions;
-use tidemill_engine::runtime::JobStatus;
-use tidemill_engine::session::{Query, ResultContent, Session};
+use tidemill_engine::session::Session;
 use tidemill_tests::changes::{Change, History, changes, history, schema, split};
+use tidemill_tests::jobs::{
+    collected, collected_onto, config, folder_in_memory, interrupted, resumed, viewed,
+};
 use tidemill_tests::joins::JOINS;
-use tidemill_tests::oracle::{Bag, bag_of, batch_result, fold};
+use tidemill_tests::oracle::{Bag, batch_result};
 use tidemill_tests::replay::Replay;
-
-const LONG: Duration = Duration::from_secs(60);
 
 const VIEWS: [(&str, &str); 2] = [
     (
@@ -114,16 +109,7 @@ fn pausing_session(
     step_rows: usize,
     pause_after: Option<usize>,
 ) -> Session {
-    let config = [
-        ("parallelism.default", n_workers.to_string()),
-        ("table.exec.mini-batch.size", step_rows.to_string()),
-        ("tidemill.worker.min-rows", "1".to_owned()),
-    ];
-    let config: BTreeMap<String, String> = config
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    let session = Session::new(config);
+    let session = Session::new(config(n_workers, step_rows));
     for (name, history) in [("t", t), ("u", u)] {
         let source = Replay {
             schema: schema(),
@@ -136,68 +122,6 @@ fn pausing_session(
         session.create_temporary_view(name, sql).unwrap();
     }
     session
-}
-
-/// The changelog of the query, folded.
-fn collected(query: &Query) -> Bag {
-    collected_onto(Bag::new(), query)
-}
-
-/// As [`collected`], on top of what came before.
-fn collected_onto(mut bag: Bag, query: &Query) -> Bag {
-    let result = query.collect().unwrap();
-    let ResultContent::Changes(stream) = result.content else {
-        panic!("a query gives changes");
-    };
-    loop {
-        match stream.next(LONG).unwrap() {
-            ChangeEvent::Delta(delta) => fold(&mut bag, &delta).unwrap(),
-            ChangeEvent::End => return bag,
-            ChangeEvent::Timeout => panic!("the job hangs"),
-        }
-    }
-}
-
-/// A folder in memory, if the system has such: disks take long to say that they have written.
-fn folder_in_memory() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
-    }
-}
-
-/// Stops a query with a savepoint when its tables have paused, or somewhere before; gives the
-/// query's part of the changelog as a view and as a folded log, with the savepoints' folders.
-fn interrupted(query: &Query, folder: &Path) -> (Bag, [PathBuf; 2]) {
-    let result = query.collect().unwrap();
-    let ResultContent::Changes(stream) = result.content else {
-        panic!("a query gives changes");
-    };
-    let (viewing, _view) = query.materialize(ViewOptions::default()).unwrap();
-    let mut folders = Vec::new();
-    for job in [&result.job.unwrap(), &viewing] {
-        // A savepoint before the last one takes time, in which rows come.
-        let earlier = job.savepoint(Some(folder.to_owned())).unwrap();
-        assert!(earlier.wait(LONG).unwrap().is_some());
-        let pending = job.stop_with_savepoint(Some(folder.to_owned()), false);
-        folders.push(pending.unwrap().wait(LONG).unwrap().unwrap());
-    }
-    let mut bag = Bag::new();
-    while let ChangeEvent::Delta(delta) = stream.next(LONG).unwrap() {
-        fold(&mut bag, &delta).unwrap();
-    }
-    (bag, [folders.remove(0), folders.remove(0)])
-}
-
-/// The table that a live view of the query has at the end.
-fn viewed(query: &Query) -> Bag {
-    let (job, view) = query.materialize(ViewOptions::default()).unwrap();
-    let status = job.wait(Some(LONG));
-    assert!(matches!(status, JobStatus::Finished), "{status:?}");
-    let snapshot = view.snapshot(usize::MAX).unwrap();
-    assert_eq!(snapshot.rows.num_rows() as u64, snapshot.n_rows);
-    bag_of([&snapshot.rows]).unwrap()
 }
 
 /// Every query of `cases` gives what batch gives, in each of the settings: workers, rows of a step.
@@ -221,8 +145,13 @@ fn check_settings(
             }
             let query = session.query(case.sql).unwrap();
             let setting = (case.sql, n_workers, step_rows);
-            prop_assert_eq!(&collected(&query), expected, "collect: {:?}", setting);
-            prop_assert_eq!(&viewed(&query), expected, "view: {:?}", setting);
+            prop_assert_eq!(
+                &collected(&query).unwrap(),
+                expected,
+                "collect: {:?}",
+                setting
+            );
+            prop_assert_eq!(&viewed(&query).unwrap(), expected, "view: {:?}", setting);
         }
     }
     Ok(())
@@ -239,7 +168,7 @@ fn check_restarts(
 ) -> Result<(), TestCaseError> {
     let (t, u) = (history(t).unwrap(), history(u).unwrap());
     let tables: [(&str, &RecordBatch); 2] = [("t", &t.table), ("u", &u.table)];
-    let folder = folder_in_memory();
+    let folder = folder_in_memory().unwrap();
     for &(before, after, step_rows) in settings {
         let first = pausing_session(&t, &u, before, step_rows, Some(pause_after));
         let second = session(&t, &u, after, step_rows);
@@ -248,20 +177,14 @@ fn check_restarts(
                 continue;
             }
             let expected = batch_result(&tables, &VIEWS, case.sql).unwrap();
-            let (bag, [of_log, of_view]) =
-                interrupted(&first.query(case.sql).unwrap(), folder.path());
-            let restore_from = |folder: &Path| {
-                let folder = folder.display().to_string();
-                second
-                    .set_config("execution.state-recovery.path", &folder)
-                    .unwrap();
-                second.query(case.sql).unwrap()
-            };
+            let query = first.query(case.sql).unwrap();
+            let stopped = interrupted(&query, folder.path()).unwrap();
             let setting = (case.sql, before, after, step_rows);
-            let collected = collected_onto(bag, &restore_from(&of_log));
+            let log = resumed(&second, case.sql, &stopped.of_log).unwrap();
+            let collected = collected_onto(stopped.bag, &log).unwrap();
             prop_assert_eq!(&collected, &expected, "collect: {:?}", setting);
-            let viewed = viewed(&restore_from(&of_view));
-            prop_assert_eq!(&viewed, &expected, "view: {:?}", setting);
+            let view = resumed(&second, case.sql, &stopped.of_view).unwrap();
+            prop_assert_eq!(&viewed(&view).unwrap(), &expected, "view: {:?}", setting);
         }
     }
     Ok(())
