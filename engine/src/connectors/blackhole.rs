@@ -34,8 +34,16 @@ impl ConnectorFactory for BlackholeFactory {
 struct Blackhole;
 
 impl SinkFactory for Blackhole {
-    fn changelog_mode(&self) -> ChangelogMode {
-        ChangelogMode::ALL
+    /// What comes, without the half of it that nobody needs, as in Flink.
+    fn changelog_mode(&self, requested: ChangelogMode) -> ChangelogMode {
+        ChangelogMode {
+            update_before: false,
+            ..requested
+        }
+    }
+
+    fn keeps_state(&self) -> bool {
+        true
     }
 
     fn create(&self) -> Result<Box<dyn Sink>> {

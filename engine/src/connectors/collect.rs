@@ -163,7 +163,7 @@ struct CollectSinkFactory {
 }
 
 impl SinkFactory for CollectSinkFactory {
-    fn changelog_mode(&self) -> ChangelogMode {
+    fn changelog_mode(&self, _requested: ChangelogMode) -> ChangelogMode {
         ChangelogMode::ALL
     }
 

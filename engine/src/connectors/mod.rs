@@ -221,8 +221,16 @@ pub type CancelSink = Box<dyn Fn() + Send + Sync>;
 
 /// Makes a job's sink.
 pub trait SinkFactory: Send + Sync + Debug {
-    /// The kinds of rows that the sink understands.
-    fn changelog_mode(&self) -> ChangelogMode;
+    /// The kinds of rows that the sink takes, where a query can send those of `requested`. One
+    /// that takes updates without `-U` knows its rows by the table's PRIMARY KEY, and takes a `-U`
+    /// that comes all the same as a deletion.
+    fn changelog_mode(&self, requested: ChangelogMode) -> ChangelogMode;
+
+    /// Whether only the state behind a step counts for it, so that changes in between may be left
+    /// out.
+    fn keeps_state(&self) -> bool {
+        false
+    }
 
     /// Opens the sink for one job.
     ///

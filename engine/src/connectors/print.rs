@@ -124,8 +124,9 @@ struct PrintSinkFactory {
 }
 
 impl SinkFactory for PrintSinkFactory {
-    fn changelog_mode(&self) -> ChangelogMode {
-        ChangelogMode::ALL
+    /// What comes.
+    fn changelog_mode(&self, requested: ChangelogMode) -> ChangelogMode {
+        requested
     }
 
     fn create(&self) -> Result<Box<dyn Sink>> {

@@ -99,8 +99,12 @@ struct SnapshotSinkFactory {
 }
 
 impl SinkFactory for SnapshotSinkFactory {
-    fn changelog_mode(&self) -> ChangelogMode {
+    fn changelog_mode(&self, _requested: ChangelogMode) -> ChangelogMode {
         ChangelogMode::UPSERT
+    }
+
+    fn keeps_state(&self) -> bool {
+        true
     }
 
     fn create(&self) -> Result<Box<dyn Sink>> {
@@ -355,7 +359,10 @@ mod tests {
         let path = folder.path().join("sub").join("state.csv");
         let table = table(&path, "1 h");
         let factory = SnapshotFactory.sink(&table).unwrap();
-        assert_eq!(factory.changelog_mode(), ChangelogMode::UPSERT);
+        assert_eq!(
+            factory.changelog_mode(ChangelogMode::ALL),
+            ChangelogMode::UPSERT
+        );
         let mut sink = factory.create().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         let rows = [

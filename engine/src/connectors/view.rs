@@ -299,7 +299,7 @@ struct ViewSinkFactory {
 }
 
 impl SinkFactory for ViewSinkFactory {
-    fn changelog_mode(&self) -> ChangelogMode {
+    fn changelog_mode(&self, _requested: ChangelogMode) -> ChangelogMode {
         self.mode
     }
 

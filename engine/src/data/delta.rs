@@ -153,6 +153,21 @@ impl Delta {
         })
     }
 
+    /// The rows that are not `-U`: what a reader gets who knows rows by their keys.
+    ///
+    /// # Errors
+    /// As [`Self::filter`].
+    pub fn without_update_before(&self) -> Result<Self> {
+        let is_wanted = |kind: &RowKind| *kind != RowKind::UpdateBefore;
+        match self.kinds() {
+            Some(kinds) if !kinds.iter().all(is_wanted) => {
+                let mask: BooleanArray = kinds.iter().map(|kind| Some(is_wanted(kind))).collect();
+                self.filter(&mask)
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// The changes whose row is true in `mask`; NULL counts as false.
     ///
     /// # Errors

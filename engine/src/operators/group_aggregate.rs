@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::aggregates::{Aggregate, AggregateCall};
 use super::group_changes::{Frontier, RowChanges, changed_rows, columns_at, read_counts};
 use super::group_ttl::without_leading_retractions;
-use super::{Operator, OperatorFactory, Output, StepContext};
+use super::{Operator, OperatorFactory, Output, StepContext, UpdateKinds};
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
 use crate::state::ttl::LastWrites;
@@ -97,6 +97,13 @@ impl OperatorFactory for GroupAggregateSpec {
             is_first_worker: worker_idx == 0,
             last_writes: LastWrites::default(),
             n_written: 0,
+        }))
+    }
+
+    fn with_updates(&self, updates: &UpdateKinds<'_>) -> Option<Arc<dyn OperatorFactory>> {
+        Some(Arc::new(Self {
+            update_before: updates.sends_before,
+            ..self.clone()
         }))
     }
 }

@@ -53,6 +53,8 @@ pub mod rank;
 
 mod rowtime;
 
+pub mod sink_materializer;
+
 pub mod sort_limit;
 
 pub mod temporal_join;
@@ -187,6 +189,21 @@ pub trait OperatorFactory: Send + Sync + Debug {
     fn watermark_delay_ms(&self) -> i64 {
         0
     }
+
+    /// The same operator where its readers or the inputs at some ports do without `-U`; none if it
+    /// is the same as ever: what it sends is looked through then.
+    fn with_updates(&self, _updates: &UpdateKinds<'_>) -> Option<Arc<dyn OperatorFactory>> {
+        None
+    }
+}
+
+/// How updates come into an operator, and how they are to leave it.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateKinds<'a> {
+    /// Whether its readers want `-U` before `+U`.
+    pub sends_before: bool,
+    /// By port: whether `+U` comes alone.
+    pub only_after: &'a [bool],
 }
 
 /// What an operator may know about the step it works in.

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::data::ChangelogMode;
+use crate::plan::changes::infer::Inferred;
 use crate::plan::text;
-use crate::runtime::{Edge, Exchange, Graph, NodeId, NodeKind};
+use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 
 /// What EXPLAIN shows beside the plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,7 +25,7 @@ pub struct Details {
 
 /// The sections of EXPLAIN for the queries `bound` that were built into `graph`.
 #[must_use]
-pub fn text(bound: &[&LogicalPlan], graph: &Graph, details: Details) -> String {
+pub fn text(bound: &[&LogicalPlan], graph: &Graph, changes: &Inferred, details: Details) -> String {
     let mut out = String::from("== Abstract Syntax Tree ==\n");
     for plan in bound {
         logical(plan, 0, &mut out);
@@ -37,6 +38,7 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, details: Details) -> String {
     out.push_str(heading);
     let writer = Writer {
         graph,
+        changes,
         details,
         shared: BTreeMap::new(),
     };
@@ -47,6 +49,7 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, details: Details) -> String {
     out.push_str("\n== Optimized Execution Plan ==\n");
     let writer = Writer {
         graph,
+        changes,
         details: Details::default(),
         shared: shared_nodes(graph),
     };
@@ -89,8 +92,16 @@ fn shared_nodes(graph: &Graph) -> BTreeMap<NodeId, usize> {
         .collect()
 }
 
+fn is_table_with_update_before(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Source { .. }) && node.changelog_mode.update_before
+}
+
+/// A node that EXPLAIN shows as an attribute of its sink.
+const MATERIALIZER: &str = "SinkMaterializer";
+
 struct Writer<'a> {
     graph: &'a Graph,
+    changes: &'a Inferred,
     details: Details,
     /// Nodes that are printed once and referred to afterwards.
     shared: BTreeMap<NodeId, usize>,
@@ -107,9 +118,31 @@ impl Writer<'_> {
         let mut printed = Vec::new();
         for (node_idx, is_read) in is_read.into_iter().enumerate() {
             if !is_read {
-                self.node(NodeId(node_idx), "", "", &mut printed, out);
+                self.root(NodeId(node_idx), &mut printed, out);
             }
         }
+    }
+
+    /// Who reads a query's result knows its rows by their keys, if nobody else is named.
+    fn root(&self, id: NodeId, printed: &mut Vec<NodeId>, out: &mut String) {
+        let node = self.graph.node(id);
+        let mode = node.filter(|node| is_table_with_update_before(node));
+        let Some(mode) = mode.map(|node| node.changelog_mode) else {
+            return self.node(id, "", "", printed, out);
+        };
+        self.drop_update_before("", mode, out);
+        self.node(id, "+- ", "   ", printed, out);
+    }
+
+    fn drop_update_before(&self, lead: &str, mode: ChangelogMode, out: &mut String) {
+        let mode = ChangelogMode {
+            update_before: false,
+            ..mode
+        };
+        let _ = match self.details.changelog_mode {
+            true => writeln!(out, "{lead}DropUpdateBefore(changelogMode={mode})"),
+            false => writeln!(out, "{lead}DropUpdateBefore"),
+        };
     }
 
     /// Prints a node behind `lead` and its inputs below it, indented by `indent`.
@@ -144,42 +177,66 @@ impl Writer<'_> {
             append_attribute(out, "changelogMode", &mode);
         }
         out.push('\n');
-        for (edge_idx, edge) in node.inputs.iter().enumerate() {
-            let is_last = edge_idx + 1 == node.inputs.len();
-            let lead = format!("{indent}+- ");
+        for port in 0..node.inputs.len() {
+            let is_last = port + 1 == node.inputs.len();
+            let lead = match is_last {
+                true => format!("{indent}+- "),
+                false => format!("{indent}:- "),
+            };
             let below = format!("{indent}{}", if is_last { "   " } else { ":  " });
-            self.edge(edge, node.changelog_mode, &lead, &below, printed, out);
+            self.edge(id, port, &lead, &below, printed, out);
         }
     }
 
-    /// An edge that moves rows is an Exchange node of its own.
+    /// An edge that moves rows is an Exchange node of its own, and one that leaves `-U` of a table
+    /// behind a DropUpdateBefore.
     fn edge(
         &self,
-        edge: &Edge,
-        _reader: ChangelogMode,
+        reader: NodeId,
+        port: usize,
         lead: &str,
         below: &str,
         printed: &mut Vec<NodeId>,
         out: &mut String,
     ) {
-        let Some(distribution) = self.distribution(edge) else {
-            self.node(edge.from, lead, below, printed, out);
+        let Some(edge) = self
+            .graph
+            .node(reader)
+            .and_then(|node| node.inputs.get(port))
+        else {
             return;
         };
-        let _ = write!(out, "{lead}Exchange(distribution=[{distribution}])");
-        if self.details.changelog_mode
-            && let Some(node) = self.graph.node(edge.from)
+        let Some(from) = self.graph.node(edge.from) else {
+            return;
+        };
+        if from.name == MATERIALIZER
+            && let Some(input) = from.inputs.first()
         {
-            append_attribute(out, "changelogMode", &node.changelog_mode.to_string());
+            return self.node(input.from, lead, below, printed, out);
         }
-        out.push('\n');
-        self.node(
-            edge.from,
-            &format!("{below}+- "),
-            &format!("{below}   "),
-            printed,
-            out,
-        );
+        let only_after = self.changes.only_after.get(reader.0);
+        let only_after = only_after.and_then(|ports| ports.get(port).copied());
+        let drops = only_after == Some(true) && is_table_with_update_before(from);
+        let mode = ChangelogMode {
+            update_before: from.changelog_mode.update_before && !drops,
+            ..from.changelog_mode
+        };
+        let (mut lead, mut below) = (lead.to_owned(), below.to_owned());
+        if let Some(distribution) = self.distribution(edge) {
+            let _ = write!(out, "{lead}Exchange(distribution=[{distribution}])");
+            if self.details.changelog_mode {
+                append_attribute(out, "changelogMode", &mode.to_string());
+            }
+            out.push('\n');
+            lead = format!("{below}+- ");
+            below.push_str("   ");
+        }
+        if drops {
+            self.drop_update_before(&lead, mode, out);
+            lead = format!("{below}+- ");
+            below.push_str("   ");
+        }
+        self.node(edge.from, &lead, &below, printed, out);
     }
 
     fn distribution(&self, edge: &Edge) -> Option<String> {

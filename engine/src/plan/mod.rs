@@ -56,6 +56,8 @@ mod used_functions;
 
 pub mod build;
 
+pub mod keys;
+
 pub mod changes;
 
 pub mod explain;

@@ -141,6 +141,8 @@ fn call(function: &ScalarFunction) -> String {
         "__decimal_times" => infix(" * "),
         "__decimal_divide" => infix(" / "),
         "__decimal_mod" => infix(" MOD "),
+        // What guards the edge of a plan is no part of it.
+        "__not_null" => arguments.first().cloned().unwrap_or_default(),
         name @ ("__cast" | "__try_cast") => {
             let word = if name == "__cast" { "CAST" } else { "TRY_CAST" };
             let target = function.args.get(1).map(string_value).unwrap_or_default();

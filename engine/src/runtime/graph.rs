@@ -35,6 +35,20 @@ pub struct Edge {
     pub from: NodeId,
     /// How they travel.
     pub exchange: Exchange,
+    /// Whether the reader knows rows by their keys: `-U` stays behind.
+    pub drops_update_before: bool,
+}
+
+impl Edge {
+    /// An edge that all rows travel along.
+    #[must_use]
+    pub const fn new(from: NodeId, exchange: Exchange) -> Self {
+        Self {
+            from,
+            exchange,
+            drops_update_before: false,
+        }
+    }
 }
 
 /// What a node does.

@@ -92,7 +92,7 @@ fn add(graph: &mut Graph, name: &str, kind: NodeKind, inputs: Vec<Edge>) -> Node
 }
 
 fn edge(from: NodeId, exchange: Exchange) -> Edge {
-    Edge { from, exchange }
+    Edge::new(from, exchange)
 }
 
 /// source → the operator, if any → collect.

@@ -79,6 +79,7 @@ struct Reader {
     node_idx: usize,
     port: usize,
     route: Route,
+    drops_update_before: bool,
 }
 
 #[derive(Debug)]
@@ -150,6 +151,7 @@ impl Walk {
                     node_idx,
                     port,
                     route,
+                    drops_update_before: edge.drops_update_before,
                 });
                 if is_local {
                     walk_node.ports.push(Port::Local);
@@ -443,7 +445,10 @@ impl Worker {
 
     fn hand_on(&mut self, node: &WalkNode, delta: Delta) -> Result<()> {
         for reader in &node.readers {
-            let delta = delta.clone();
+            let delta = match reader.drops_update_before {
+                true => delta.without_update_before()?,
+                false => delta.clone(),
+            };
             // Whether there is room was asked when they were emitted.
             let _ = self.walk.memory.add_rows(batch_bytes(delta.batch()));
             match &reader.route {

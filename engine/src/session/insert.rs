@@ -17,24 +17,35 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::checks;
 use crate::operators::Emission;
-use crate::plan::build::{BuildOptions, GraphBuilder};
+use crate::plan::build::{BuildOptions, GraphBuilder, Materialize, SinkTable};
+use crate::plan::changes::infer::Inferred;
 use crate::plan::errors::from_planner;
 use crate::plan::{explain, rules};
-use crate::runtime;
+use crate::runtime::{self, Graph};
 use crate::sql::diagnostics::{SqlDiagnostic, validation};
-use crate::sql::statement::Insert;
+use crate::sql::statement::{ConflictStrategy, Insert};
 
 /// A query and the table that it fills, planned.
 pub(super) struct PlannedInsert {
     table: ObjectIdentifier,
+    primary_key: Vec<usize>,
+    on_conflict: Option<ConflictStrategy>,
     sink: Arc<dyn SinkFactory>,
     bound: LogicalPlan,
     optimized: LogicalPlan,
 }
 
+#[cfg(test)]
+impl PlannedInsert {
+    /// The same rows into another sink.
+    pub(super) fn with_sink(self, sink: Arc<dyn SinkFactory>) -> Self {
+        Self { sink, ..self }
+    }
+}
+
 /// Starts one job that carries out all of `inserts`.
 pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Result<TableResult> {
-    let builder = build(session, inserts)?;
+    let (graph, _) = build(session, inserts, For::Running)?;
     let tables: Vec<_> = inserts
         .iter()
         .map(|insert| insert.table.summary())
@@ -43,7 +54,7 @@ pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Re
         [table] => format!("insert-into_{table}"),
         _ => one_line(sql),
     };
-    let job = runtime::start(&builder.finish(), session.job_options(&name)?)?;
+    let job = runtime::start(&graph, session.job_options(&name)?)?;
     session.remember(&job);
     if session.configuration().is_true("table.dml-sync")
         && let runtime::JobStatus::Failed(error) = job.wait(None)
@@ -59,12 +70,19 @@ pub(super) fn explain_text(
     inserts: &[PlannedInsert],
     details: explain::Details,
 ) -> Result<String> {
-    let builder = build(session, inserts)?;
+    let (graph, changes) = build(session, inserts, For::Showing)?;
     let bound: Vec<_> = inserts.iter().map(|insert| &insert.bound).collect();
-    Ok(explain::text(&bound, builder.graph(), details))
+    Ok(explain::text(&bound, &graph, &changes, details))
 }
 
-fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
+/// What a graph is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Running,
+    Showing,
+}
+
+fn build(session: &Session, inserts: &[PlannedInsert], purpose: For) -> Result<(Graph, Inferred)> {
     let config = session.planner_config();
     let mut builder = GraphBuilder::new(BuildOptions::CHANGELOG, &config);
     let mini_batch = session
@@ -72,38 +90,45 @@ fn build(session: &Session, inserts: &[PlannedInsert]) -> Result<GraphBuilder> {
         .is_true("table.exec.mini-batch.enabled");
     builder.prepare(inserts.iter().map(|insert| &insert.optimized))?;
     for insert in inserts {
-        builder.set_options(options_for(insert, mini_batch));
+        builder.set_options(options_for(insert, mini_batch, purpose));
         let built = if session.configuration().is_batch() {
             batch_source(&mut builder, session, &insert.optimized)?
         } else {
             builder.query(&insert.optimized)?
         };
-        let fields: Vec<_> = built
-            .schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let name = format!(
-            "Sink(table=[{}], fields=[{}])",
-            insert.table.summary(),
-            fields.join(", ")
-        );
-        builder.sink(
-            &built,
-            name,
-            &insert.table.summary(),
-            Arc::clone(&insert.sink),
-        )?;
+        let table = sink_table(session, insert)?;
+        builder.insert(&built, table)?;
     }
-    Ok(builder)
+    builder.finish()
 }
 
-/// A sink that keeps states gets net changes; one that shows the changes gets every one.
-fn options_for(insert: &PlannedInsert, mini_batch: bool) -> BuildOptions {
-    let mode = insert.sink.changelog_mode();
-    let is_upsert = mode.update_after && !mode.update_before;
-    let emission = if is_upsert || mini_batch {
+fn sink_table(session: &Session, insert: &PlannedInsert) -> Result<SinkTable> {
+    let is_batch = session.configuration().is_batch();
+    let materialize = session.config("table.exec.sink.upsert-materialize");
+    let materialize = match materialize.unwrap_or_default().to_uppercase().as_str() {
+        _ if is_batch => Materialize::None,
+        "NONE" => Materialize::None,
+        "FORCE" => Materialize::Force,
+        _ => Materialize::Auto,
+    };
+    let requires = session.config("table.exec.sink.require-on-conflict");
+    Ok(SinkTable {
+        name: insert.table.summary(),
+        sink: Arc::clone(&insert.sink),
+        primary_key: insert.primary_key.clone(),
+        // Rows that all have come in are in no order that could be a conflict.
+        on_conflict: insert.on_conflict.filter(|_| !is_batch),
+        materialize,
+        requires_on_conflict: !requires.is_some_and(|it| it.eq_ignore_ascii_case("false")),
+    })
+}
+
+/// A sink for which only states count gets net changes, unless the order of the changes decides what
+/// the state is; one that shows the changes gets every one, and EXPLAIN shows these.
+fn options_for(insert: &PlannedInsert, mini_batch: bool, purpose: For) -> BuildOptions {
+    let is_ordered = insert.on_conflict.is_some();
+    let is_net = mini_batch || (insert.sink.keeps_state() && !is_ordered);
+    let emission = if is_net && purpose == For::Running {
         Emission::NetPerStep
     } else {
         Emission::RowByRow
@@ -121,9 +146,6 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
             "INSERT OVERWRITE runs in batch mode only: streaming mode does not support overwrite"
                 .to_owned(),
         ));
-    }
-    if insert.on_conflict.is_some() {
-        return Err(EngineError::unsupported("ON CONFLICT"));
     }
     let names = insert.target.names();
     let resolved = session.tables().read(|catalog: &CatalogManager| {
@@ -157,7 +179,12 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
             ))
         })?;
     }
-    into_table(session, &resolved.identifier, table, sink, bound, &targets)
+    let on_conflict = insert.on_conflict;
+    let planned = into_table(session, &resolved.identifier, table, sink, bound, &targets)?;
+    Ok(PlannedInsert {
+        on_conflict,
+        ..planned
+    })
 }
 
 /// `PARTITION (column = value, …)`: the query gives the other columns, the values are added behind.
@@ -278,8 +305,14 @@ pub(super) fn into_table(
         .map_err(from_planner)?;
     let config = session.planner_config();
     let optimized = rules::optimize(plan, &config)?;
+    let primary_key = table.primary_key.iter().flat_map(|key| &key.columns);
+    let primary_key = primary_key
+        .map(|name| Ok(wanted.index_of(name)?))
+        .collect::<Result<Vec<_>>>()?;
     Ok(PlannedInsert {
         table: identifier.clone(),
+        primary_key,
+        on_conflict: None,
         sink,
         bound,
         optimized,

@@ -190,13 +190,15 @@ impl Query {
         if self.session.configuration().is_batch() {
             if batch::needs_graph(&self.bound) {
                 let (builder, _) = self.build(BuildOptions::BATCH)?;
-                return Ok(explain::text(&[&self.bound], builder.graph(), details));
+                let (graph, changes) = builder.finish()?;
+                return Ok(explain::text(&[&self.bound], &graph, &changes, details));
             }
             let physical = batch::explain(&self.bound, &self.session.planner_config())?;
             return Ok(explain::batch_text(&[&self.bound], &physical));
         }
         let (builder, _) = self.build(BuildOptions::CHANGELOG)?;
-        Ok(explain::text(&[&self.bound], builder.graph(), details))
+        let (graph, changes) = builder.finish()?;
+        Ok(explain::text(&[&self.bound], &graph, &changes, details))
     }
 
     pub(super) fn bound_plan(&self) -> &LogicalPlan {
@@ -221,16 +223,10 @@ impl Query {
         sink: Arc<dyn SinkFactory>,
         what: &str,
     ) -> Result<JobHandle> {
-        let fields: Vec<_> = built
-            .schema
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        let name = format!("Sink(table=[{what}], fields=[{}])", fields.join(", "));
-        builder.sink(built, name, what, sink)?;
+        builder.sink(built, what, sink);
         let options = self.session.job_options(&one_line(&self.sql))?;
-        let job = runtime::start(&builder.finish(), options)?;
+        let (graph, _) = builder.finish()?;
+        let job = runtime::start(&graph, options)?;
         self.session.remember(&job);
         Ok(job)
     }

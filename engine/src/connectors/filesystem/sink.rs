@@ -60,7 +60,7 @@ pub(super) struct FileSinkFactory {
 }
 
 impl SinkFactory for FileSinkFactory {
-    fn changelog_mode(&self) -> ChangelogMode {
+    fn changelog_mode(&self, _requested: ChangelogMode) -> ChangelogMode {
         self.format.changelog_mode()
     }
 

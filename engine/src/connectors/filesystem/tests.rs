@@ -264,7 +264,7 @@ fn a_part_file_is_visible_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), &[("sink.rolling-policy.file-size", "8 b")]);
     let factory = FilesystemFactory.sink(&table).unwrap();
-    assert!(factory.changelog_mode().is_insert_only());
+    assert!(factory.changelog_mode(ChangelogMode::ALL).is_insert_only());
     let mut sink = factory.create().unwrap();
     sink.write(&delta(&table, &[(Some("a"), 1)])).unwrap();
     sink.on_step_end().unwrap();

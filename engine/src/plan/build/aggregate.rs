@@ -12,7 +12,9 @@ use super::{Built, GraphBuilder, readable};
 use crate::error::{EngineError, Result};
 use crate::operators::window::GroupRole;
 use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
 
@@ -131,13 +133,15 @@ impl GraphBuilder {
             update_before: true,
             schema: Arc::clone(&schema),
         };
-        self.add(
+        let keys = Keys::one(0..spec.group_columns.len());
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, exchange)],
             schema,
             mode,
-        )
+        );
+        self.note(built, Role::of(Makes::Aggregate), keys)
     }
 }
 

@@ -10,7 +10,9 @@ use datafusion::logical_expr::{Aggregate, Expr, GroupingSet as SetsOf};
 use super::{Built, GraphBuilder};
 use crate::error::{EngineError, Result};
 use crate::operators::expand::{ExpandSpec, GroupingSet};
+use crate::plan::changes::role::Role;
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::runtime::{Exchange, NodeKind};
 
 /// The grouping sets of an aggregate over `exprs`, in Flink's order: a set comes before those that
@@ -101,12 +103,13 @@ impl GraphBuilder {
             sets,
             schema: Arc::clone(&schema),
         };
-        Ok(self.add(
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, Exchange::Forward)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, Role::forward(), Keys::none()))
     }
 }

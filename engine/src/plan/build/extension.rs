@@ -11,7 +11,9 @@ use crate::error::{EngineError, Result};
 use crate::operators::changelog::{ChangelogSpec, ChangelogWay};
 use crate::operators::{CorrelateSpec, Emission};
 use crate::plan::changelog::ChangelogRows;
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::correlate::Correlate;
+use crate::plan::keys::Keys;
 use crate::plan::match_recognize::MatchNode;
 use crate::plan::temporal::{LookupJoin, TemporalJoin};
 use crate::plan::text;
@@ -74,13 +76,18 @@ impl GraphBuilder {
             codes: rows.codes.clone(),
             schema: Arc::clone(&schema),
         };
-        Ok(self.add(
+        let role = match rows.way {
+            ChangelogWay::To => Role::of(Makes::Only(mode)),
+            ChangelogWay::From { .. } => Role::source(mode),
+        };
+        let built = self.add(
             rows.describe(),
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, Exchange::Forward)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, role, Keys::none()))
     }
 
     fn correlate(
@@ -124,12 +131,13 @@ impl GraphBuilder {
             schema: Arc::clone(&schema),
         };
         let mode = input.mode;
-        Ok(self.add(
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, Exchange::Forward)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, Role::forward(), Keys::none()))
     }
 }

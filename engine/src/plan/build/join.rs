@@ -22,12 +22,14 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
 
 use super::arguments::Arguments;
+use super::join_keys::JoinKeys;
 use super::{Built, GraphBuilder, physical};
 use crate::data::ChangelogMode;
 use crate::data::types::FlinkType;
 use crate::error::Result;
 use crate::operators::{Emission, JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 use crate::plan::changes;
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
@@ -44,7 +46,7 @@ pub(super) struct Condition {
 pub(super) struct Side {
     pub(super) built: Built,
     pub(super) key_columns: Vec<usize>,
-    n_columns: usize,
+    pub(super) n_columns: usize,
 }
 
 impl GraphBuilder {
@@ -60,11 +62,12 @@ impl GraphBuilder {
         };
         let mut condition = condition(join, is_swapped)?;
         let windows = self.joined_windows(join, is_swapped)?;
-        let name = name(&condition, left, right)?;
         let (left_keys, right_keys): (Vec<_>, Vec<_>) = condition.keys.iter().cloned().unzip();
         let (left_plan, right_plan) = (left, right);
         let left = self.side(left_plan, &left_keys)?;
         let right = self.side(right_plan, &right_keys)?;
+        let keys = self.join_keys(condition.kind, &left, &right);
+        let name = name(&condition, left_plan, right_plan, &keys)?;
         let stays = left.built.mode.is_insert_only() && right.built.mode.is_insert_only();
         let bounds = match windows {
             None if stays => self.time_bounds(join, &mut condition),
@@ -91,11 +94,15 @@ impl GraphBuilder {
         };
         if let Some(windows) = windows {
             let sides = [left, right].map(|side| (side.built, side.key_columns));
-            return self.window_join(windows, spec, sides, &name);
+            let built = self.window_join(windows, spec, sides, &name)?;
+            let role = Role::of(Makes::Only(built.mode));
+            return Ok(self.note(built, role, keys.keys));
         }
         if let Some(bounds) = bounds {
             let sides = [left, right].map(|side| (side.built, side.key_columns));
-            return Ok(self.interval_join(bounds, spec, sides, &name));
+            let built = self.interval_join(bounds, spec, sides, &name);
+            let role = Role::of(Makes::Only(built.mode));
+            return Ok(self.note(built, role, keys.keys));
         }
         let inputs = [left, right].map(|side| {
             let exchange = if side.key_columns.is_empty() {
@@ -105,13 +112,15 @@ impl GraphBuilder {
             };
             (side.built, exchange)
         });
-        Ok(self.add(
+        let role = keys.role(condition.kind);
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             inputs.into(),
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, role, keys.keys))
     }
 
     /// An input whose rows have their key as columns.
@@ -282,7 +291,12 @@ fn same_type(join: &Join, left: &Expr, right: &Expr) -> Result<(Expr, Expr)> {
 }
 
 /// The node as EXPLAIN shows it.
-fn name(condition: &Condition, left: &LogicalPlan, right: &LogicalPlan) -> Result<String> {
+fn name(
+    condition: &Condition,
+    left: &LogicalPlan,
+    right: &LogicalPlan,
+    known: &JoinKeys,
+) -> Result<String> {
     let join_type = match condition.kind {
         JoinKind::Inner => "InnerJoin",
         JoinKind::Left => "LeftOuterJoin",
@@ -341,8 +355,10 @@ fn name(condition: &Condition, left: &LogicalPlan, right: &LogicalPlan) -> Resul
     }
     Ok(format!(
         "Join(joinType=[{join_type}], where=[{conditions}], select=[{}], \
-         leftInputSpec=[NoUniqueKey], rightInputSpec=[NoUniqueKey])",
-        select.join(", ")
+         leftInputSpec=[{}], rightInputSpec=[{}])",
+        select.join(", "),
+        known.input_spec(0),
+        known.input_spec(1)
     ))
 }
 

@@ -17,8 +17,10 @@ use crate::connectors::{Boundedness, Source};
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
 use crate::operators::changelog_normalize::ChangelogNormalizeSpec;
+use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind, WatermarkSpec};
 
@@ -97,6 +99,14 @@ impl GraphBuilder {
         );
         let source = Arc::clone(&table.source);
         let built = self.source(source, read.to_vec(), watermark, name, schema);
+        let place = |name: &String| built.schema.index_of(name).ok();
+        let key: Option<Vec<usize>> = table.primary_key.iter().map(place).collect();
+        let keys = match key {
+            Some(key) if !key.is_empty() => Keys::one(key),
+            _ => Keys::none(),
+        };
+        let role = Role::source(built.mode);
+        let built = self.note(built, role, keys);
         Ok(match table.normalized_by() {
             Some(key) => self.normalized(built, read, &key),
             None => built,
@@ -120,13 +130,16 @@ impl GraphBuilder {
             key_columns: key_columns.clone(),
             schema: Arc::clone(&schema),
         };
-        self.add(
+        let keys = Keys::one(key_columns.iter().copied());
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, Exchange::Hash(key_columns))],
             schema,
             ChangelogMode::ALL,
-        )
+        );
+        let role = Role::of(Makes::Only(built.mode)).wanting(Wants::OnlyAfter);
+        self.note(built, role, keys)
     }
 
     /// Notes which columns `plan` reads of which table, so that a table that is read in several
@@ -173,7 +186,7 @@ impl GraphBuilder {
         );
         built.bounded = bounded;
         built.ends = bounded;
-        built
+        self.note(built, Role::source(mode), Keys::none())
     }
 
     pub(super) fn values(&mut self, values: &Values) -> Result<Built> {

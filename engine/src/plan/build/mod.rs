@@ -25,6 +25,8 @@ mod extension;
 
 mod join;
 
+mod join_keys;
+
 mod leaves;
 
 mod match_recognize;
@@ -39,6 +41,8 @@ mod rank;
 
 mod rank_bounds;
 
+mod sink;
+
 mod watermark;
 
 mod window;
@@ -51,7 +55,7 @@ mod temporal_join;
 
 mod lookup_join;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -62,16 +66,20 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::logical_plan::{Distinct, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_expr::utils::collect_columns;
 
 pub use expressions::{constant, physical};
+pub use sink::{Materialize, SinkTable};
 use watermark::{asks_watermark, over_watermark};
 
-use crate::connectors::SinkFactory;
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::operators::{CalcSpec, Emission, SortOutput};
+use crate::plan::changes::infer::Updates;
+use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::errors::from_planner;
-use crate::plan::{changes, text, used_functions};
+use crate::plan::keys::{ColumnSet, Keys, kept_column};
+use crate::plan::{text, used_functions};
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 
 /// How the result of a graph will be read.
@@ -131,6 +139,12 @@ pub struct Built {
 #[derive(Debug)]
 pub struct GraphBuilder {
     graph: Graph,
+    /// By node: what it does to the kinds of changes.
+    roles: Vec<Role>,
+    /// By node: by which columns its rows are known.
+    keys: Vec<Keys>,
+    /// How the sinks want updates to be sent, the better way first.
+    sinks: BTreeMap<NodeId, Vec<Updates>>,
     options: BuildOptions,
     config: Arc<ConfigOptions>,
     /// What was built of a plan, once for each way in which it may be read.
@@ -149,6 +163,9 @@ impl GraphBuilder {
     pub fn new(options: BuildOptions, config: &Arc<ConfigOptions>) -> Self {
         Self {
             graph: Graph::default(),
+            roles: Vec::new(),
+            keys: Vec::new(),
+            sinks: BTreeMap::new(),
             options,
             config: Arc::clone(config),
             built: HashMap::new(),
@@ -180,18 +197,6 @@ impl GraphBuilder {
     /// How the queries that are added from now on will be read.
     pub fn set_options(&mut self, options: BuildOptions) {
         self.options = options;
-    }
-
-    /// The graph built so far.
-    #[must_use]
-    pub fn finish(self) -> Graph {
-        self.graph
-    }
-
-    /// The graph built so far, to look at.
-    #[must_use]
-    pub fn graph(&self) -> &Graph {
-        &self.graph
     }
 
     /// Adds the nodes of `plan`.
@@ -234,35 +239,6 @@ impl GraphBuilder {
         Ok(built)
     }
 
-    /// Ends a query in a sink; `name` is the sink's node in EXPLAIN.
-    ///
-    /// # Errors
-    /// A planning error if the sink does not take the kinds of changes that come.
-    pub fn sink(
-        &mut self,
-        input: &Built,
-        name: String,
-        table: &str,
-        sink: Arc<dyn SinkFactory>,
-    ) -> Result<()> {
-        let accepted = sink.changelog_mode();
-        changes::check_sink(&self.graph, input, table, accepted)?;
-        let sink = if input.mode.update_before && !accepted.update_before {
-            changes::without_update_before(sink)
-        } else {
-            sink
-        };
-        let exchange = Exchange::Forward;
-        self.add(
-            name,
-            NodeKind::Sink(sink),
-            vec![(input.clone(), exchange)],
-            Arc::clone(&input.schema),
-            input.mode,
-        );
-        Ok(())
-    }
-
     /// Computes `projection` of the rows of `input` for which `filter` is true.
     pub fn calc(
         &mut self,
@@ -272,18 +248,31 @@ impl GraphBuilder {
         projection: Vec<Arc<dyn PhysicalExpr>>,
         schema: SchemaRef,
     ) -> Built {
+        let known = self.keys_of(input);
+        let kept: Vec<_> = projection
+            .iter()
+            .map(|expr| kept_column(expr, &input.schema))
+            .collect();
+        let keys = known.projected(&kept);
+        let role = match &filter {
+            Some(filter) if !known.contain(&read_columns(filter)) => {
+                Role::forward().wanting(Wants::Filtered)
+            }
+            _ => Role::forward(),
+        };
         let spec = CalcSpec {
             filter,
             projection,
             schema: Arc::clone(&schema),
         };
-        self.add(
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input.clone(), Exchange::Forward)],
             schema,
             input.mode,
-        )
+        );
+        self.note(built, role, keys)
     }
 
     fn build(&mut self, plan: &LogicalPlan) -> Result<Built> {
@@ -395,6 +384,23 @@ impl GraphBuilder {
 
     // --- nodes --------------------------------------------------------------------------
 
+    /// Says what a node does to the kinds of changes, and by which columns its rows are known.
+    /// Nodes of which nothing is said want all changes of their inputs and have no keys.
+    fn note(&mut self, built: Built, role: Role, keys: Keys) -> Built {
+        if let Some(noted) = self.roles.get_mut(built.id.0) {
+            *noted = role;
+        }
+        if let Some(noted) = self.keys.get_mut(built.id.0) {
+            *noted = keys;
+        }
+        built
+    }
+
+    /// The columns by which the rows of a node are known.
+    fn keys_of(&self, built: &Built) -> Keys {
+        self.keys.get(built.id.0).cloned().unwrap_or_default()
+    }
+
     fn add(
         &mut self,
         name: String,
@@ -414,11 +420,10 @@ impl GraphBuilder {
         }
         let edges = inputs
             .into_iter()
-            .map(|(input, exchange)| Edge {
-                from: input.id,
-                exchange,
-            })
+            .map(|(input, exchange)| Edge::new(input.id, exchange))
             .collect();
+        self.roles.push(Role::of(Makes::Only(changelog_mode)));
+        self.keys.push(Keys::none());
         let id = self.graph.add(Node {
             operator_id: stable_id(&text),
             name,
@@ -451,6 +456,14 @@ fn unaliased(expr: &Expr) -> &Expr {
         Expr::Alias(alias) => unaliased(&alias.expr),
         other => other,
     }
+}
+
+/// The columns that an expression reads.
+fn read_columns(expr: &Arc<dyn PhysicalExpr>) -> ColumnSet {
+    collect_columns(expr)
+        .iter()
+        .map(PhysicalColumn::index)
+        .collect()
 }
 
 fn all_columns(schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {

@@ -17,7 +17,9 @@ use crate::error::{EngineError, Result};
 use crate::operators::{
     FinalRowsSpec, LimitSpec, OperatorFactory, SortLimitSpec, SortOutput, TemporalSortSpec,
 };
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
 
@@ -37,7 +39,9 @@ impl GraphBuilder {
             .map(|field| field.name().as_str())
             .collect();
         let name = format!("Union(all=[true], union=[{}])", names.join(", "));
-        Ok(self.add(name, NodeKind::Union, inputs, schema, mode))
+        let role = Role::forward().making(Makes::Union);
+        let built = self.add(name, NodeKind::Union, inputs, schema, mode);
+        Ok(self.note(built, role, Keys::none()))
     }
 
     /// `input` with exactly the fields of `schema`, which has the same types.
@@ -130,6 +134,7 @@ impl GraphBuilder {
         } else {
             ChangelogMode::ALL
         };
+        let keys = self.keys_of(&input);
         // Of rows that may go away again, no number is enough.
         let enough = fetch.is_some() && input.mode.is_insert_only();
         let mut built = self.add(
@@ -140,7 +145,7 @@ impl GraphBuilder {
             mode,
         );
         built.ends |= enough;
-        Ok(built)
+        Ok(self.note(built, Role::of(Makes::FirstRows), keys))
     }
 
     /// LIMIT of rows that stay.

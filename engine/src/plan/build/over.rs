@@ -19,6 +19,7 @@ use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::functions::aggregates;
 use crate::operators::{Frame, OverCall, OverOrder, OverSpec};
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::changes::table_error;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
@@ -108,6 +109,7 @@ impl GraphBuilder {
             OverOrder::Value(_) => ChangelogMode::ALL,
             _ => ChangelogMode::INSERT_ONLY,
         };
+        let keys = self.keys_of(&input).behind_exchange(&partition_columns);
         let input = arguments.calc(self, &input, &all);
         let fields: Vec<FieldRef> = input
             .schema
@@ -132,13 +134,14 @@ impl GraphBuilder {
             emission: self.options.emission,
             schema: Arc::clone(&schema),
         };
-        Ok(self.add(
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, exchange)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, Role::of(Makes::Only(mode)), keys))
     }
 }
 

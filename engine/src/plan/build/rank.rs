@@ -26,8 +26,10 @@ use super::{Built, GraphBuilder, unaliased};
 use crate::data::ChangelogMode;
 use crate::error::Result;
 use crate::operators::{DeduplicateSpec, Keep, RankEnd, RankSpec, RankStrategy, SortKey};
+use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::plan::{text, time};
 use crate::runtime::{Exchange, NodeKind};
 use crate::sql::diagnostics::validation;
@@ -178,6 +180,11 @@ impl GraphBuilder {
         let strategy = strategy(input_plan, &input, &partition_columns, &sort_keys);
         let mode = mode_of(&strategy, &input, rank);
         let name = rank_name(rank, &strategy, &input.schema);
+        let known = self.keys_of(&input);
+        let role = Role::of(Makes::Only(mode)).wanting(match strategy {
+            RankStrategy::UpdateFast(_) => Wants::OnlyAfter,
+            RankStrategy::AppendFast | RankStrategy::Retract => Wants::Both,
+        });
         let input = arguments.calc(self, &input, &all);
         let mut fields: Vec<_> = input
             .schema
@@ -212,14 +219,35 @@ impl GraphBuilder {
             let latest_first = is_last_row(input_plan, rank);
             return self.window_rank(&windows, spec, input, latest_first, &name);
         }
-        Ok(self.add(
+        let keys = rank_keys(&known, rank, &spec, n_columns);
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, exchange)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, role, keys))
     }
+}
+
+/// By which columns the rows of a Top-N are known: the first row by its partition, others by their
+/// partition and rank, or as in the input if the versions of a row stay together.
+fn rank_keys(known: &Keys, rank: &Rank<'_>, spec: &RankSpec, n_columns: usize) -> Keys {
+    let visible = |columns: &[usize]| columns.iter().all(|column| *column < n_columns);
+    if rank.limit.is_some() {
+        let sorted: Vec<usize> = spec.sort_keys.iter().map(|key| key.column).collect();
+        return known.behind_exchange(&sorted);
+    }
+    let partition = &spec.partition_columns;
+    if rank.start == 1 && matches!(rank.end, End::Constant(1)) && visible(partition) {
+        return Keys::one(partition.iter().copied());
+    }
+    let mut keys = known.behind_exchange(partition);
+    if rank.output_rank && visible(partition) {
+        keys.insert(partition.iter().copied().chain([n_columns]).collect());
+    }
+    keys
 }
 
 /// Whether the one row that is kept is the last one by event time: of equal times the one that came
@@ -281,6 +309,10 @@ impl GraphBuilder {
             Keep::First => ChangelogMode::INSERT_ONLY,
             Keep::Last => ChangelogMode::ALL,
         };
+        let keys = match key_columns.iter().all(|column| *column < n_columns) {
+            true => Keys::one(key_columns.iter().copied()),
+            false => Keys::none(),
+        };
         let spec = DeduplicateSpec {
             input_schema: Arc::clone(&input.schema),
             key_columns,
@@ -296,6 +328,7 @@ impl GraphBuilder {
             schema,
             mode,
         );
+        let built = self.note(built, Role::of(Makes::Only(mode)), keys);
         Ok(Some(built))
     }
 }

@@ -7,7 +7,8 @@ use datafusion::logical_expr::Expr;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{Emission, TemporalJoinSpec};
+use crate::operators::{Emission, JoinKind, TemporalJoinSpec};
+use crate::plan::changes::role::{Role, Wants};
 use crate::plan::temporal::TemporalJoin;
 use crate::plan::window::properties::column_of;
 use crate::plan::{text, time};
@@ -25,6 +26,11 @@ impl GraphBuilder {
         let right = self.side(&node.right, &right_keys);
         self.options.emission = emission;
         let right = right?;
+        let kind = match node.is_left_outer {
+            true => JoinKind::Left,
+            false => JoinKind::Inner,
+        };
+        let keys = self.join_keys(kind, &left, &right).keys;
         let residual = self.residual(node.filter.clone(), &node.left, &node.right)?;
         let missing = || EngineError::internal("a temporal join without a time");
         let left_time = column_of(&node.time, &node.left).ok_or_else(missing)?;
@@ -72,12 +78,17 @@ impl GraphBuilder {
             schema: Arc::clone(&schema),
         };
         let inputs = [left, right].map(|side| (side.built, Exchange::Hash(side.key_columns)));
-        Ok(self.add(
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             inputs.into(),
             schema,
             mode,
-        ))
+        );
+        let role = Role {
+            passes_on: false,
+            ..Role::forward().wanting(Wants::TemporalJoin)
+        };
+        Ok(self.note(built, role, keys))
     }
 }

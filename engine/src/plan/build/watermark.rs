@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use super::{Built, GraphBuilder};
 use crate::error::Result;
 use crate::operators::CurrentWatermarkSpec;
+use crate::plan::changes::role::Role;
 use crate::plan::errors::from_planner;
 use crate::runtime::{Exchange, NodeId, NodeKind};
 
@@ -57,6 +58,8 @@ impl GraphBuilder {
             physical,
             input.mode,
         );
+        let keys = self.keys_of(input);
+        let built = self.note(built, Role::forward(), keys);
         let mut extended = schema.clone();
         let appended = Schema::new(vec![field]);
         extended.merge(&DFSchema::try_from(appended).map_err(from_planner)?);

@@ -16,7 +16,9 @@ use crate::operators::window::{
     GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowClock, WindowKind, WindowTime,
     WindowTvfSpec,
 };
+use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys;
 use crate::plan::time;
 use crate::plan::window::WindowTvf;
 use crate::plan::window::node::describe;
@@ -77,13 +79,14 @@ impl GraphBuilder {
                 [] => Exchange::Single,
                 columns => Exchange::Hash(columns.to_vec()),
             };
-            return Ok(self.add(
+            let built = self.add(
                 describe(node),
                 NodeKind::Operator(Arc::new(spec)),
                 vec![(input, exchange)],
                 schema,
                 mode,
-            ));
+            );
+            return Ok(self.note(built, Role::forward(), Keys::none()));
         }
         let spec = WindowTvfSpec {
             kind: node.kind,
@@ -91,13 +94,14 @@ impl GraphBuilder {
             clock,
             schema: Arc::clone(&schema),
         };
-        Ok(self.add(
+        let built = self.add(
             describe(node),
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, Exchange::Forward)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, Role::forward(), Keys::none()))
     }
 
     /// How times of rows and clocks of windows belong together.
@@ -208,12 +212,37 @@ impl GraphBuilder {
             schema: Arc::clone(&schema),
         };
         let exchange = Exchange::Hash(spec.key_columns());
-        Ok(self.add(
+        let keys = group_window_keys(windows, &spec);
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, exchange)],
             schema,
             ChangelogMode::INSERT_ONLY,
-        ))
+        );
+        let role = Role::of(Makes::Only(built.mode));
+        Ok(self.note(built, role, keys))
     }
+}
+
+/// The rows of `GROUP BY TUMBLE(…)` are known by their group and any property of the window; those
+/// of an aggregate over a table function are not, as Flink has it.
+fn group_window_keys(windows: &WindowProperties, spec: &WindowAggregateSpec) -> Keys {
+    let mut keys = Keys::none();
+    if !windows.is_group {
+        return keys;
+    }
+    let roles = spec.group_columns.iter().map(|(_, role)| *role).enumerate();
+    let (group, properties): (Vec<_>, Vec<_>) =
+        roles.partition(|(_, role)| *role == GroupRole::Key);
+    for (property, _) in properties {
+        keys.insert(
+            group
+                .iter()
+                .map(|(column, _)| *column)
+                .chain([property])
+                .collect(),
+        );
+    }
+    keys
 }

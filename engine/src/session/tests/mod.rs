@@ -20,6 +20,8 @@ mod plans;
 
 mod results;
 
+mod sinks;
+
 mod time;
 
 mod lookup;

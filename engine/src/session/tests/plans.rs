@@ -96,8 +96,8 @@ fn changelog_modes() {
     check(
         "EXPLAIN CHANGELOG_MODE SELECT MAX(n) FROM (SELECT region, COUNT(*) AS n FROM orders GROUP BY region)",
         expect![[r#"
-            Calc(select=[MAX(n) AS EXPR$0], changelogMode=[I,UB,UA,D])
-            +- GroupAggregate(select=[MAX(n)], changelogMode=[I,UB,UA,D])
+            Calc(select=[MAX(n) AS EXPR$0], changelogMode=[I,UA,D])
+            +- GroupAggregate(select=[MAX(n)], changelogMode=[I,UA,D])
                +- Exchange(distribution=[single], changelogMode=[I,UB,UA])
                   +- Calc(select=[COUNT(*) AS n], changelogMode=[I,UB,UA])
                      +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)], changelogMode=[I,UB,UA])
