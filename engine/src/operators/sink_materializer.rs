@@ -553,7 +553,10 @@ mod tests {
     #[test]
     fn the_row_that_came_last_is_shown() {
         let spec = spec(&[], OnConflict::Deduplicate);
-        check(&spec, &PUSHES, &expect![[r#"
+        check(
+            &spec,
+            &PUSHES,
+            &expect![[r#"
             +I | 1 | a | 10
             +U | 1 | b | 20
             +I | 2 | c | 30
@@ -565,14 +568,18 @@ mod tests {
             ~
             -D | 1 | b | 20
             ~
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_row_that_is_known_keeps_its_place() {
         let spec = spec(&[1], OnConflict::Deduplicate);
         let pushes = ["+I|1|a|10\n+I|1|b|20", "+U|1|a|11", "-D|1|b|0", "-D|1|a|0"];
-        check(&spec, &pushes, &expect![[r#"
+        check(
+            &spec,
+            &pushes,
+            &expect![[r#"
             +I | 1 | a | 10
             +U | 1 | b | 20
             ~
@@ -582,12 +589,16 @@ mod tests {
             ~
             -D | 1 | a | 0
             ~
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn the_row_that_came_first_stays() {
-        check(&spec(&[], OnConflict::Nothing), &PUSHES, &expect![[r#"
+        check(
+            &spec(&[], OnConflict::Nothing),
+            &PUSHES,
+            &expect![[r#"
             ~
             +I | 1 | a | 10
             +I | 2 | c | 30
@@ -597,7 +608,8 @@ mod tests {
             ~
             -D | 1 | a | 11
             ~
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

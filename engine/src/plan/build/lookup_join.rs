@@ -12,7 +12,9 @@ use datafusion::logical_expr::{
 use super::{Built, GraphBuilder, constant, physical};
 use crate::error::{EngineError, Result};
 use crate::operators::{LookupJoinSpec, LookupKey, LookupRetry, LookupStep};
+use crate::plan::changes::role::Role;
 use crate::plan::errors::from_planner;
+use crate::plan::keys::Keys as UpsertKeys;
 use crate::plan::temporal::LookupJoin;
 use crate::plan::temporal::lookup::{physical_column, scan_of, table_of};
 use crate::plan::text;
@@ -119,13 +121,24 @@ impl GraphBuilder {
             schema: Arc::clone(&schema),
         };
         let mode = left.built.mode;
-        Ok(self.add(
+        // A row that meets one row at most is still known by its key.
+        let is_asked_for = |name: &String| {
+            let column = full.index_of(name);
+            column.is_ok_and(|column| keys.columns.contains(&column))
+        };
+        let meets_one = !table.primary_key.is_empty() && table.primary_key.iter().all(is_asked_for);
+        let known = match meets_one {
+            true => self.keys_of(&left.built),
+            false => UpsertKeys::none(),
+        };
+        let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(left.built, Exchange::Forward)],
             schema,
             mode,
-        ))
+        );
+        Ok(self.note(built, Role::forward(), known))
     }
 
     fn lookup_keys(&self, node: &LookupJoin) -> Result<Keys> {
