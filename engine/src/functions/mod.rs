@@ -62,7 +62,7 @@ pub mod group_window;
 
 pub mod usage;
 
-mod registered;
+pub(crate) mod registered;
 
 pub mod foreign;
 

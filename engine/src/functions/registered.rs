@@ -148,7 +148,7 @@ fn invalid_call(name: &str, declared: &[FieldRef], given: &[DataType]) -> Engine
 }
 
 /// Whether Flink casts `from` to `to` without being asked.
-fn casts_implicitly(from: &DataType, to: &DataType) -> bool {
+pub(crate) fn casts_implicitly(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Null, Timestamp,
     };

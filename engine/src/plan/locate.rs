@@ -17,7 +17,7 @@ use crate::sql::diagnostics::{Position, SqlDiagnostic};
 /// The error with the place of the expression that it speaks of, if that is the only such one in
 /// `query`. Errors that have a place keep it.
 #[must_use]
-pub fn located(error: EngineError, query: &Query) -> EngineError {
+pub fn located(error: EngineError, query: &impl Visit) -> EngineError {
     let EngineError::Sql(diagnostic) = &error else {
         return error;
     };

@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
+use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -31,7 +32,7 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext, OptimizerRule};
 
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::plan::errors::from_planner;
 use crate::plan::subquery;
 
@@ -44,6 +45,27 @@ pub fn analyze(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Logical
     Analyzer::with_rules(rules)
         .execute_and_check(plan, config, |_, _| {})
         .map_err(from_planner)
+}
+
+/// An expression over the columns of `schema` with the casts between its parts: they are inserted
+/// into plans only.
+///
+/// # Errors
+/// If operands do not go together.
+pub fn analyze_expr(expr: Expr, schema: &DFSchema, config: &Arc<ConfigOptions>) -> Result<Expr> {
+    let empty = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::new(schema.clone()),
+    });
+    let plan = LogicalPlanBuilder::from(empty)
+        .project([expr])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_planner)?;
+    let LogicalPlan::Projection(projection) = analyze(plan, config)? else {
+        return Err(EngineError::internal("an expression got lost"));
+    };
+    let analyzed = projection.expr.into_iter().next().map(Expr::unalias);
+    analyzed.ok_or_else(|| EngineError::internal("an expression got lost"))
 }
 
 /// Simplifies an analyzed plan.

@@ -12,7 +12,7 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::data::types::TIME_ATTRIBUTE_KEY;
@@ -21,7 +21,7 @@ use crate::functions::registry::builtin_scalar;
 use crate::plan::build::physical;
 use crate::plan::context::TableWatermark;
 use crate::plan::errors::from_planner;
-use crate::plan::rules::analyze;
+use crate::plan::rules::analyze_expr;
 use crate::runtime::WatermarkSpec;
 
 const ROWTIME: &str = "ROWTIME";
@@ -123,24 +123,7 @@ pub fn over_physical(
         })
         .map_err(from_planner)?
         .data;
-    // Casts are inserted into plans only.
-    let empty = LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
-        produce_one_row: false,
-        schema: Arc::new(physical.clone()),
-    });
-    let plan = LogicalPlanBuilder::from(empty)
-        .project(vec![expr])
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_planner)?;
-    match analyze(plan, config)? {
-        LogicalPlan::Projection(projection) => projection
-            .expr
-            .into_iter()
-            .next()
-            .map(Expr::unalias)
-            .ok_or_else(|| EngineError::internal("an expression got lost")),
-        _ => Err(EngineError::internal("an expression got lost")),
-    }
+    analyze_expr(expr, physical, config)
 }
 
 impl TableWatermark {

@@ -28,6 +28,8 @@ mod statements;
 
 mod jobs;
 
+mod sql_functions;
+
 #[cfg(test)]
 mod tests;
 

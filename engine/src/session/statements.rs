@@ -8,6 +8,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::insert::{self, PlannedInsert};
 use super::jobs;
+use super::sql_functions;
 use super::tables::{self, TableView};
 use super::{Query, Session, TableResult};
 use crate::catalog::alter::alter_table;
@@ -375,7 +376,7 @@ fn drop_object(session: &Session, drop: &DropObject, text: &str) -> Result<Table
 fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Result<TableResult> {
     let here = |error| at_path(error, text, &create.name);
     let brought = match create.language {
-        FunctionLanguage::Python => None,
+        FunctionLanguage::Python | FunctionLanguage::Sql => None,
         FunctionLanguage::Java | FunctionLanguage::Scala => {
             let unknown = || {
                 here(EngineError::unsupported(format!(
@@ -398,6 +399,11 @@ fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Re
     if let Some(spec) = brought {
         let function = UserFunction::from(spec).named(name);
         session.functions().register(function, false)?;
+        return TableResult::ok();
+    }
+    if let Some(signature) = &create.signature {
+        let spec = sql_functions::define(session, create, signature, text)?;
+        session.functions().register(spec, false)?;
         return TableResult::ok();
     }
     let Some(resolver) = session.resolver() else {

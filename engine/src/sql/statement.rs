@@ -331,12 +331,25 @@ pub struct CreateFunction {
     pub system: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// The implementation: `module.function` or a Java class.
+    /// Parameters and result; only functions in SQL have them (an extension).
+    pub signature: Option<FunctionSignature>,
+    /// The implementation: `module.function`, a Java class, or an expression.
     pub class: String,
-    /// JAVA (default), SCALA or PYTHON.
+    /// Where that stands, quotes included.
+    pub class_span: Span,
+    /// JAVA (default), SCALA, PYTHON or SQL.
     pub language: FunctionLanguage,
     /// USING JAR '…', ….
     pub jars: Vec<String>,
+}
+
+/// `(name type, …) RETURNS type` of a function in SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSignature {
+    /// Names and types of the parameters.
+    pub parameters: Vec<(Ident, FlinkType)>,
+    /// Type of the result.
+    pub result: FlinkType,
 }
 
 /// The language of a function's implementation.
@@ -348,6 +361,8 @@ pub enum FunctionLanguage {
     Scala,
     /// `PYTHON`.
     Python,
+    /// `SQL` (an extension): an expression over parameters.
+    Sql,
 }
 
 /// CREATE DATABASE.

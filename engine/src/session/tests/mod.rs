@@ -14,6 +14,8 @@ mod foreign;
 
 mod nested;
 
+mod sql_functions;
+
 mod order;
 
 mod plans;

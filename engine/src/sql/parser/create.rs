@@ -6,8 +6,8 @@ use super::{ParseResult, StatementParser};
 use crate::data::types::FlinkType;
 use crate::sql::statement::{
     ColumnDef, ColumnKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
-    DropObject, FunctionLanguage, Ident, LikeClause, LikeMode, LikeRule, ObjectKind, ObjectPath,
-    PrimaryKeyDef, Statement, WatermarkDef,
+    DropObject, FunctionLanguage, FunctionSignature, Ident, LikeClause, LikeMode, LikeRule,
+    ObjectKind, ObjectPath, PrimaryKeyDef, Statement, WatermarkDef,
 };
 use crate::sql::types;
 
@@ -297,21 +297,24 @@ impl StatementParser<'_, '_> {
         self.expect("FUNCTION")?;
         let if_not_exists = self.if_not_exists()?;
         let name = self.path()?;
+        let signature = self.function_signature()?;
+        // Other databases write the language first.
+        let stated = self.function_language()?;
         self.expect("AS")?;
-        let (class, _) = self.string("the implementation in single quotes")?;
-        let language = if self.eat("LANGUAGE") {
-            if self.eat("PYTHON") {
-                FunctionLanguage::Python
-            } else if self.eat("SCALA") {
-                FunctionLanguage::Scala
-            } else if self.eat("JAVA") {
-                FunctionLanguage::Java
-            } else {
-                return self.expected("JAVA, SCALA or PYTHON");
-            }
-        } else {
-            FunctionLanguage::Java
+        let (class, class_span) = self.string("the implementation in single quotes")?;
+        let language = match stated {
+            Some(language) => language,
+            None => self.function_language()?.unwrap_or(FunctionLanguage::Java),
         };
+        if signature.is_some() != (language == FunctionLanguage::Sql) {
+            let message = if signature.is_some() {
+                "only a function with LANGUAGE SQL declares parameters"
+            } else {
+                "a function with LANGUAGE SQL declares its parameters and result: \
+                 f(a INT) RETURNS INT"
+            };
+            return self.fail(message, class_span.start);
+        }
         let mut jars = Vec::new();
         if self.eat("USING") {
             loop {
@@ -327,10 +330,60 @@ impl StatementParser<'_, '_> {
             temporary,
             system,
             if_not_exists,
+            signature,
             class,
+            class_span,
             language,
             jars,
         }))
+    }
+
+    /// `([name type {, name type}]) RETURNS type`, if it is next.
+    fn function_signature(&mut self) -> ParseResult<Option<FunctionSignature>> {
+        if self.parser.peek_token_ref().token != Token::LParen {
+            return Ok(None);
+        }
+        let parameter =
+            |parser: &mut Self| Ok((parser.ident()?, types::parse_type(&mut parser.parser)?));
+        let parameters = if self.parser.peek_nth_token_ref(1).token == Token::RParen {
+            self.expect_token(&Token::LParen)?;
+            self.expect_token(&Token::RParen)?;
+            Vec::new()
+        } else {
+            self.parenthesized(parameter)?
+        };
+        for (idx, (name, _)) in parameters.iter().enumerate() {
+            let earlier = parameters.iter().take(idx);
+            if earlier
+                .into_iter()
+                .any(|(known, _)| known.value == name.value)
+            {
+                let message = format!("the parameter '{}' is declared twice", name.value);
+                return self.fail(&message, name.span.start);
+            }
+        }
+        self.expect("RETURNS")?;
+        let result = types::parse_type(&mut self.parser)?;
+        Ok(Some(FunctionSignature { parameters, result }))
+    }
+
+    /// `LANGUAGE name`, if it is next.
+    fn function_language(&mut self) -> ParseResult<Option<FunctionLanguage>> {
+        if !self.eat("LANGUAGE") {
+            return Ok(None);
+        }
+        let languages = [
+            ("PYTHON", FunctionLanguage::Python),
+            ("SQL", FunctionLanguage::Sql),
+            ("SCALA", FunctionLanguage::Scala),
+            ("JAVA", FunctionLanguage::Java),
+        ];
+        for (name, language) in languages {
+            if self.eat(name) {
+                return Ok(Some(language));
+            }
+        }
+        self.expected("JAVA, SCALA, PYTHON or SQL")
     }
 
     fn create_database(&mut self) -> ParseResult<Statement> {
