@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use pyo3::prelude::*;
-use pyo3_arrow::PyArray;
+use pyo3_arrow::{PyArray, PyField};
 use tidemill_engine::data::types::FlinkType;
 use tidemill_engine::functions::udf::UdfRuntime;
 
@@ -56,6 +56,8 @@ pub(crate) fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(jobs, &module)?)?;
     module.add_function(wrap_pyfunction!(shutdown, &module)?)?;
     module.add_function(wrap_pyfunction!(call_function, &module)?)?;
+    module.add_function(wrap_pyfunction!(arrow_field, &module)?)?;
+    module.add_function(wrap_pyfunction!(flink_type, &module)?)?;
     module.add_function(wrap_pyfunction!(worker::serve_worker, &module)?)?;
     parent.add_submodule(&module)
 }
@@ -71,6 +73,19 @@ fn jobs() -> Vec<job::PyJob> {
 #[pyfunction]
 fn shutdown(py: Python<'_>) {
     py.detach(|| tidemill_engine::runtime::shutdown_all(SHUTDOWN));
+}
+
+/// The Arrow field in which values of a type lie.
+#[pyfunction]
+fn arrow_field(name: &str, type_text: &str) -> PyResult<PyField> {
+    let flink_type = session::parse_type(type_text)?;
+    Ok(PyField::new(Arc::new(flink_type.to_arrow_field(name))))
+}
+
+/// The type of the values of an Arrow field, as Flink's text.
+#[pyfunction]
+fn flink_type(field: PyField) -> String {
+    FlinkType::from_field(&field.into_inner()).as_serializable_string()
 }
 
 /// Calls a function on columns as a job would: for tests and benchmarks of functions.

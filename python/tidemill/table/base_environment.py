@@ -277,6 +277,41 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         """Register a Python function that is found from every database."""
         self._register_named(name, as_wrapper(function))
 
+    def register_native_function(
+        self,
+        name: str,
+        function: Any,
+        *,
+        input_types: Sequence[DataType | str] | None = None,
+        result_type: DataType | str | None = None,
+    ) -> None:
+        """Register a compiled function that another package offers.
+
+        Parameters
+        ----------
+        name
+            Its name in SQL.
+        function
+            An object with ``__datafusion_scalar_udf__``, ``__datafusion_aggregate_udf__`` or
+            ``__datafusion_table_function__``. It is called through the package ``datafusion``.
+        input_types
+            Types of the arguments; not needed for a table function.
+        result_type
+            Type of the result, or of the rows of a table function. Without it the function is
+            asked for the result type that it has for `input_types`.
+
+        Raises
+        ------
+        ValidationException
+            If the object is no such function, or types are missing.
+        UnsupportedOperationException
+            If the object was built for another version of DataFusion than that of the package, or
+            does not tell.
+        """
+        from tidemill.table.native_functions import native_function  # noqa: PLC0415 (rarely needed)
+
+        self._register_named(name, native_function(name, function, input_types, result_type))
+
     def drop_temporary_function(self, path: str) -> bool:
         """Drop a function; tell whether there was one."""
         self._table_functions.pop(path.lower(), None)

@@ -298,11 +298,6 @@ class CatalogOperations:
         del name
         refuse_java(function_class_name)
 
-    def register_native_function(self, name: str, function: Any) -> None:
-        """Refuse: functions from DataFusion's function interface are not taken yet."""
-        del name, function
-        refuse("a native function by DataFusion's function interface")
-
     def drop_function(self, path: str) -> bool:
         """Drop a function of the catalog; tell whether there was one."""
         before = self.list_user_defined_functions()
