@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 
-use crate::data::{ChangelogMode, Delta};
+use crate::data::{ChangelogMode, Delta, Parts};
 use crate::error::{EngineError, Result};
 use crate::functions::udf::UdfSpec;
 use crate::state::StateTable;
@@ -77,6 +77,20 @@ pub trait Source: Send + Sync + Debug {
     /// # Errors
     /// If the outside cannot be reached.
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>>;
+
+    /// As [`Self::open`], for somebody who looks only at `parts` of the columns, in their order:
+    /// what is in other parts may come as NULL.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    fn open_parts(
+        &self,
+        projection: &[usize],
+        _parts: &[Parts],
+        parallelism: usize,
+    ) -> Result<Vec<Box<dyn SourceReader>>> {
+        self.open(projection, parallelism)
+    }
 
     /// The position from which each of `n_readers` readers goes on, given where the readers of a
     /// checkpoint stood, which may have been more or fewer.

@@ -13,8 +13,11 @@ pub mod text;
 
 pub mod size;
 
+pub mod parts;
+
 #[cfg(test)]
 mod types_tests;
 
 pub use changelog::{ChangelogMode, RowKind};
 pub use delta::{Delta, NO_WATERMARK};
+pub use parts::Parts;

@@ -34,8 +34,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, SchemaRef};
 
-use crate::data::RowKind;
 use crate::data::types::FlinkType;
+use crate::data::{Parts, RowKind};
 use crate::error::Result;
 
 /// A text format, with its options read, for one table's rows.
@@ -45,6 +45,16 @@ pub trait DecodeFormat: Send + Sync + Debug {
     /// # Errors
     /// `Unsupported` if the format cannot read a column's type.
     fn decoder(&self, projection: &[usize]) -> Result<Box<dyn Decoder>>;
+
+    /// As [`Self::decoder`], for somebody who looks only at `parts` of the columns, in their order:
+    /// what is in other parts may come as NULL. It is read by the same rules, errors included. All
+    /// of a column that has no entry is needed.
+    ///
+    /// # Errors
+    /// As [`Self::decoder`].
+    fn decoder_of(&self, projection: &[usize], _parts: &[Parts]) -> Result<Box<dyn Decoder>> {
+        self.decoder(projection)
+    }
 }
 
 /// Decodes one stream of bytes.

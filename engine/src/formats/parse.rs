@@ -172,14 +172,15 @@ pub fn parse_date(bytes: &[u8]) -> Option<i32> {
 /// Milliseconds since midnight of `HH:mm[:ss[.fraction]]`.
 #[must_use]
 pub fn parse_time(bytes: &[u8]) -> Option<i32> {
-    let (time, nanos) = match bytes {
-        [_, _, b':', _, _] => (
-            NaiveTime::from_hms_opt(digits(bytes.get(..2)?)?, digits(bytes.get(3..)?)?, 0)?,
-            0,
-        ),
+    let (seconds_of_day, nanos) = match bytes {
+        [_, _, b':', _, _] => {
+            let time =
+                NaiveTime::from_hms_opt(digits(bytes.get(..2)?)?, digits(bytes.get(3..)?)?, 0)?;
+            (time.num_seconds_from_midnight(), 0)
+        }
         _ => clock(bytes)?,
     };
-    i32::try_from(time.num_seconds_from_midnight() * 1000 + nanos / 1_000_000).ok()
+    i32::try_from(seconds_of_day * 1000 + nanos / 1_000_000).ok()
 }
 
 /// How timestamps are written: the option `timestamp-format.standard`.
@@ -210,30 +211,22 @@ pub fn parse_timestamp(bytes: &[u8], format: TimestampFormat, unit: TimeUnit) ->
     if *separator != format.separator() {
         return None;
     }
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else {
         return None;
     };
-    let year = i32::try_from(digits(&[*y1, *y2, *y3, *y4])?).ok()?;
-    let month = digits(&[*m1, *m2])?;
-    let day = digits(&[*d1, *d2])?;
-    if !(1..=31).contains(&day) {
+    let year = two_digits(y1, y2)? * 100 + two_digits(y3, y4)?;
+    let (month, day) = (two_digits(m1, m2)?, two_digits(d1, d2)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
     // Java's smart resolving: the 31st of a shorter month is its last day.
-    let date = NaiveDate::from_ymd_opt(year, month, day).or_else(|| {
-        let next = match month {
-            12 => NaiveDate::from_ymd_opt(year + 1, 1, 1),
-            _ => NaiveDate::from_ymd_opt(year, month + 1, 1),
-        };
-        NaiveDate::from_ymd_opt(year, month, 1)?;
-        next?.pred_opt()
-    })?;
-    let days = i64::from(days_since_epoch(date)?);
+    let day = day.min(days_of_month(year, month));
+    let days = i64::from(days_of_date(year, month, day));
     let (seconds_of_day, nanos) = match clock_text {
         b"24:00:00" => (86_400, 0),
         _ => {
-            let (time, nanos) = clock(clock_text)?;
-            (i64::from(time.num_seconds_from_midnight()), nanos)
+            let (seconds_of_day, nanos) = clock(clock_text)?;
+            (i64::from(seconds_of_day), nanos)
         }
     };
     let seconds = days * 86_400 + seconds_of_day;
@@ -295,17 +288,18 @@ fn base64_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// `HH:mm:ss[.fraction]` with up to nine digits of fraction, as the time and its nanoseconds.
-fn clock(bytes: &[u8]) -> Option<(NaiveTime, u32)> {
+/// `HH:mm:ss[.fraction]` with up to nine digits of fraction, as the second of the day and the
+/// nanoseconds.
+fn clock(bytes: &[u8]) -> Option<(u32, u32)> {
     let (hms, fraction) = bytes.split_at_checked(8)?;
-    let [h1, h2, b':', m1, m2, b':', s1, s2] = hms else {
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = *hms else {
         return None;
     };
-    let time = NaiveTime::from_hms_opt(
-        digits(&[*h1, *h2])?,
-        digits(&[*m1, *m2])?,
-        digits(&[*s1, *s2])?,
-    )?;
+    let (hours, minutes) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
+    let seconds = two_digits(s1, s2)?;
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
     let nanos = match fraction {
         [] => 0,
         [b'.'] => 0,
@@ -314,7 +308,37 @@ fn clock(bytes: &[u8]) -> Option<(NaiveTime, u32)> {
         }
         _ => return None,
     };
-    Some((time, nanos))
+    Some((hours * 3_600 + minutes * 60 + seconds, nanos))
+}
+
+/// The number that two ASCII digits are.
+fn two_digits(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+fn days_of_month(year: u32, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since the epoch of a date of the Gregorian calendar, from year 0 on: counted from the
+/// first of March, behind which a leap day cannot stand.
+///
+/// Source: `days_from_civil` in "chrono-Compatible Low-Level Date Algorithms", H. Hinnant.
+fn days_of_date(year: u32, month: u32, day: u32) -> i32 {
+    // Year 0 begins in March of the year before it, so all are moved by one era of 400 years.
+    let year = year + 400 - u32::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era) as i32 - 719_468 - 146_097
 }
 
 /// Up to nine ASCII digits.
@@ -330,4 +354,25 @@ fn digits(bytes: &[u8]) -> Option<u32> {
 
 fn days_since_epoch(date: NaiveDate) -> Option<i32> {
     i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+}
+
+#[cfg(test)]
+mod date_tests {
+    use super::*;
+
+    /// Every day of the years that four digits can say.
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let mut date = NaiveDate::from_ymd_opt(0, 1, 1);
+        let mut n_days = 0;
+        while let Some(day) = date.filter(|day| chrono::Datelike::year(day) <= 9999) {
+            let text = day.format("%Y-%m-%d 00:00:00").to_string();
+            let seconds = parse_timestamp(text.as_bytes(), TimestampFormat::Sql, TimeUnit::Second);
+            let days = days_since_epoch(day).map(i64::from);
+            assert_eq!(seconds, days.map(|days| days * 86_400), "{text}");
+            date = day.succ_opt();
+            n_days += 1;
+        }
+        assert_eq!(n_days, 3_652_425);
+    }
 }

@@ -71,6 +71,8 @@ mod tests;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use datafusion::physical_expr::PhysicalExpr;
+
 pub(crate) use aggregates::Aggregate;
 pub use aggregates::{AggregateCall, AggregateFunction, Callee, not_applicable};
 pub use calc::CalcSpec;
@@ -193,6 +195,12 @@ pub trait OperatorFactory: Send + Sync + Debug {
     /// The same operator where its readers or the inputs at some ports do without `-U`; none if it
     /// is the same as ever: what it sends is looked through then.
     fn with_updates(&self, _updates: &UpdateKinds<'_>) -> Option<Arc<dyn OperatorFactory>> {
+        None
+    }
+
+    /// The expressions over the input's columns through which alone it looks at its rows; none if
+    /// it looks at whole columns.
+    fn expressions(&self) -> Option<Vec<&Arc<dyn PhysicalExpr>>> {
         None
     }
 }

@@ -16,6 +16,10 @@ pub mod checkpoint;
 
 mod open;
 
+mod parts;
+
+mod row_times;
+
 mod step;
 
 mod pace;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::checkpoint::{ReaderState, ReaderTime, Restored};
 use super::graph::{Graph, NodeKind};
 use super::job::JobOptions;
+use super::parts::parts_read;
 use super::source::{Inbox, ReaderThread};
 use super::step::JobSink;
 use super::watermark::Tracker;
@@ -73,7 +74,8 @@ pub(super) fn sources(
         else {
             continue;
         };
-        let mut readers = source.open(projection, options.parallelism.max(1))?;
+        let parts = parts_read(graph, node_idx);
+        let mut readers = source.open_parts(projection, &parts, options.parallelism.max(1))?;
         let given = match restored {
             Some(restored) => restored.readers(node_idx)?,
             None => None,

@@ -51,9 +51,9 @@ use super::{
     Boundedness, ConnectorFactory, ConnectorTable, MetadataKey, SinkFactory, Source, SourceReader,
 };
 use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
-use crate::data::ChangelogMode;
+use crate::data::{ChangelogMode, Parts};
 use crate::error::{EngineError, Result};
-use crate::formats::DecodeFormat as _;
+use crate::formats::DecodeFormat;
 use crate::formats::registry::FileFormat;
 
 /// The connector's name in WITH.
@@ -263,31 +263,32 @@ impl Source for FileSource {
     }
 
     fn open(&self, projection: &[usize], parallelism: usize) -> Result<Vec<Box<dyn SourceReader>>> {
+        self.open_parts(projection, &[], parallelism)
+    }
+
+    fn open_parts(
+        &self,
+        projection: &[usize],
+        parts: &[Parts],
+        parallelism: usize,
+    ) -> Result<Vec<Box<dyn SourceReader>>> {
         let layout = self.partitioning.layout(projection)?;
+        let parts = layout.file_parts(parts);
         let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
         for files in self.queues(parallelism)? {
             let layout = layout.clone();
-            readers.push(match &self.format {
-                FileFormat::Csv(format) => {
-                    let decoder = format.decoder(&layout.file_projection)?;
-                    Box::new(TextReader::new(files, decoder, layout))
-                }
-                FileFormat::Json(format) => {
-                    let decoder = format.decoder(&layout.file_projection)?;
-                    Box::new(TextReader::new(files, decoder, layout))
-                }
-                FileFormat::Cdc(format) => {
-                    let decoder = format.decoder(&layout.file_projection)?;
-                    Box::new(TextReader::new(files, decoder, layout))
-                }
-                FileFormat::Raw(format) => {
-                    let decoder = format.decoder(&layout.file_projection)?;
-                    Box::new(TextReader::new(files, decoder, layout))
-                }
+            let format: &dyn DecodeFormat = match &self.format {
+                FileFormat::Csv(format) => format.as_ref(),
+                FileFormat::Json(format) => format.as_ref(),
+                FileFormat::Cdc(format) => format.as_ref(),
+                FileFormat::Raw(format) => format.as_ref(),
                 FileFormat::Parquet(format) => {
-                    Box::new(ParquetReader::new(files, format.clone(), layout))
+                    readers.push(Box::new(ParquetReader::new(files, format.clone(), layout)));
+                    continue;
                 }
-            });
+            };
+            let decoder = format.decoder_of(&layout.file_projection, &parts)?;
+            readers.push(Box::new(TextReader::new(files, decoder, layout)));
         }
         Ok(readers)
     }

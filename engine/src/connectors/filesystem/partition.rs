@@ -19,6 +19,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::metadata;
 use crate::connectors::MetadataColumn;
+use crate::data::Parts;
 use crate::error::{EngineError, Result};
 use crate::formats::write::ValueText;
 
@@ -159,6 +160,16 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// What is looked at of each column that is read from the files, given that of the projected
+    /// columns; empty for all.
+    pub(super) fn file_parts(&self, parts: &[Parts]) -> Vec<Parts> {
+        let columns = self.columns.iter().zip(parts);
+        columns
+            .filter(|(column, _)| matches!(column, Column::File(_)))
+            .map(|(_, parts)| parts.clone())
+            .collect()
+    }
+
     /// Adds what `path` says to the rows read from it.
     pub(super) fn complete(&self, path: &Path, batch: RecordBatch) -> Result<RecordBatch> {
         if self

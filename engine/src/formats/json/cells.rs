@@ -6,10 +6,10 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 
 use super::JsonOptions;
-use super::decode::decode_column;
 use super::encode::JsonEncoder;
 pub(in crate::formats) use super::encode::check_type;
 use super::scan::Json;
+use super::values::decode_column;
 use crate::error::Result;
 
 /// A value that does not fit its column.

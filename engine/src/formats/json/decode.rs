@@ -1,27 +1,23 @@
-//! The decoder: lines to cells, cells to Arrow arrays, one column after another.
+//! The decoder: lines to rows.
+//!
+//! ```text
+//!   lines ──shred──▶ columns                       all is well
+//!     └───▶ trees, one column after another        something is wrong: find the first such row
+//! ```
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, ListArray, MapArray, PrimitiveArray,
-    StringBuilder, StructArray, new_null_array,
-};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, FieldRef, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, Schema, SchemaRef, Time32MillisecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::JsonOptions;
-use super::encode::{check_type, write_json};
+use super::encode::check_type;
 use super::scan::{Json, Scanner};
+use super::shred::{Columns, Unread};
+use super::values::{CellError, decode_column};
+use crate::data::Parts;
 use crate::error::Result;
-use crate::formats::parse::{
-    TimestampFormat, parse_base64, parse_decimal, parse_f32, parse_f64, parse_i64, parse_time,
-    parse_timestamp, parse_timestamp_utc, trim,
-};
-use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, type_name};
+use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt};
 
 /// A line longer than this is broken.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -31,6 +27,11 @@ const MAX_LINE_BYTES: usize = 16 << 20;
 pub(super) struct JsonDecoder {
     options: Arc<JsonOptions>,
     schema: SchemaRef,
+    /// What is looked at of each column; all of one that is not told.
+    parts: Vec<Parts>,
+    unread: Unread,
+    /// Rows of the last batch: about as many will come.
+    n_rows: usize,
 }
 
 impl JsonDecoder {
@@ -38,12 +39,19 @@ impl JsonDecoder {
         options: Arc<JsonOptions>,
         schema: &Schema,
         projection: &[usize],
+        parts: &[Parts],
     ) -> Result<Self> {
         let schema = Arc::new(schema.project(projection)?);
         for field in schema.fields() {
             check_type(field)?;
         }
-        Ok(Self { options, schema })
+        Ok(Self {
+            options,
+            schema,
+            parts: parts.to_vec(),
+            unread: Unread::default(),
+            n_rows: 0,
+        })
     }
 }
 
@@ -64,12 +72,128 @@ impl Decoder for JsonDecoder {
         at_end: bool,
         max_rows: usize,
     ) -> Result<Decoded, DecodeError> {
+        if let Some(decoded) = self.shredded(bytes, at_end, max_rows)? {
+            return Ok(decoded);
+        }
+        match self.patiently(bytes, at_end, max_rows) {
+            // The first row that is wrong is the one to report.
+            Err(error) => Err(self.first_error(bytes, at_end).unwrap_or(error)),
+            decoded => decoded,
+        }
+    }
+}
+
+fn line(bytes: &[u8], offset: usize) -> &[u8] {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    rest.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+/// Where a line ends and the next one starts, or what there is instead.
+enum Line<'a> {
+    Whole {
+        line: &'a [u8],
+        next: usize,
+    },
+    /// More bytes are needed.
+    Cut,
+    TooLong,
+}
+
+fn next_line(bytes: &[u8], at: usize, at_end: bool) -> Line<'_> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match memchr::memchr(b'\n', rest) {
+        Some(end) => Line::Whole {
+            line: rest.get(..end).unwrap_or_default(),
+            next: at + end + 1,
+        },
+        None if at_end => Line::Whole {
+            line: rest,
+            next: bytes.len(),
+        },
+        None if rest.len() > MAX_LINE_BYTES => Line::TooLong,
+        None => Line::Cut,
+    }
+}
+
+// The short way.
+impl JsonDecoder {
+    /// As [`Decoder::decode`]; none if a line is broken or a value does not fit, unless such are
+    /// left out anyway.
+    pub(super) fn shredded(
+        &mut self,
+        bytes: &[u8],
+        at_end: bool,
+        max_rows: usize,
+    ) -> Result<Option<Decoded>, DecodeError> {
+        let options = &self.options;
+        let skips = options.ignore_parse_errors;
+        let parts = |at: usize| self.parts.get(at).cloned().unwrap_or(Parts::All);
+        let mut columns = Columns::new(self.schema.fields(), parts, options, self.n_rows);
+        let mut starts = Vec::with_capacity(self.n_rows);
+        let mut at = 0;
+        while starts.len() < max_rows && at < bytes.len() {
+            let (line, next) = match next_line(bytes, at, at_end) {
+                Line::Whole { line, next } => (line, next),
+                Line::Cut => break,
+                Line::TooLong => return Ok(None),
+            };
+            let n_before = starts.len();
+            if !line.is_empty() && shred_line(&mut columns, line, at, &mut starts, options).is_err()
+            {
+                if !skips {
+                    return Ok(None);
+                }
+                columns.truncate(n_before);
+                starts.truncate(n_before);
+            }
+            at = next;
+        }
+        let n_rows = starts.len();
+        self.n_rows = n_rows;
+        let Some(arrays) = columns.finish(n_rows, options, &mut self.unread) else {
+            return Ok(None);
+        };
+        let start = |row_idx: usize| starts.get(row_idx).copied().unwrap_or_default();
+        let batch = drop_forbidden_nulls(&self.schema, arrays, n_rows, skips, start)?;
+        Ok(Some(Decoded { batch, n_bytes: at }))
+    }
+}
+
+/// Takes the rows of one line.
+fn shred_line<'a>(
+    columns: &mut Columns<'a>,
+    line: &'a [u8],
+    start: usize,
+    starts: &mut Vec<usize>,
+    options: &JsonOptions,
+) -> Result<(), &'static str> {
+    let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8")?;
+    let mut scanner = Scanner::new(text);
+    let mut object = |scanner: &mut Scanner<'a>| {
+        columns.object(scanner, starts.len(), options)?;
+        starts.push(start);
+        Ok(())
+    };
+    match scanner.peek() {
+        Some(b'[') => scanner.array(object),
+        _ => object(&mut scanner),
+    }
+}
+
+// The long way.
+impl JsonDecoder {
+    /// As [`Decoder::decode`], by a tree for each value.
+    pub(super) fn patiently(
+        &self,
+        bytes: &[u8],
+        at_end: bool,
+        max_rows: usize,
+    ) -> Result<Decoded, DecodeError> {
         let mut rows = Rows {
             columns: self.schema.fields().iter().map(|_| Vec::new()).collect(),
             starts: Vec::new(),
         };
         let lines = self.lines(bytes, at_end, max_rows, &mut rows);
-        // An error in a row before the broken line is the one to report.
         let arrays = self.arrays(&rows)?;
         let n_bytes = lines.map_err(|(offset, message)| DecodeError {
             offset,
@@ -82,14 +206,25 @@ impl Decoder for JsonDecoder {
         let batch = drop_forbidden_nulls(&self.schema, arrays, rows.starts.len(), skip, start)?;
         Ok(Decoded { batch, n_bytes })
     }
-}
 
-fn line(bytes: &[u8], offset: usize) -> &[u8] {
-    let rest = bytes.get(offset..).unwrap_or_default();
-    rest.split(|&byte| byte == b'\n').next().unwrap_or_default()
-}
+    /// The error of the first row that has one.
+    fn first_error(&self, bytes: &[u8], at_end: bool) -> Option<DecodeError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.patiently(bytes.get(at..)?, at_end, 1) {
+                Ok(decoded) if decoded.n_bytes == 0 => return None,
+                Ok(decoded) => at += decoded.n_bytes,
+                Err(error) => {
+                    return Some(DecodeError {
+                        offset: error.offset + at,
+                        ..error
+                    });
+                }
+            }
+        }
+        None
+    }
 
-impl JsonDecoder {
     /// Takes lines until there are `max_rows` rows; gives the offset behind the last one.
     fn lines<'a>(
         &self,
@@ -100,18 +235,12 @@ impl JsonDecoder {
     ) -> Result<usize, Broken> {
         let mut at = 0;
         while rows.starts.len() < max_rows && at < bytes.len() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let (line, next) = match memchr::memchr(b'\n', rest) {
-                Some(end) => (rest.get(..end).unwrap_or_default(), at + end + 1),
-                None if at_end => (rest, bytes.len()),
+            let (line, next) = match next_line(bytes, at, at_end) {
+                Line::Whole { line, next } => (line, next),
                 // What follows of it will be a broken line too.
-                None if rest.len() > MAX_LINE_BYTES && self.options.ignore_parse_errors => {
-                    return Ok(bytes.len());
-                }
-                None if rest.len() > MAX_LINE_BYTES => {
-                    return Err((at, "the line is longer than 16 MiB".to_owned()));
-                }
-                None => break,
+                Line::TooLong if self.options.ignore_parse_errors => return Ok(bytes.len()),
+                Line::TooLong => return Err((at, "the line is longer than 16 MiB".to_owned())),
+                Line::Cut => break,
             };
             let n_rows = rows.starts.len();
             if !line.is_empty()
@@ -209,319 +338,4 @@ impl JsonDecoder {
             }),
         }
     }
-}
-
-pub(super) struct CellError {
-    pub(super) value: String,
-    pub(super) message: String,
-}
-
-/// A column, or the first row that is broken and why.
-pub(super) type Column<T = ArrayRef> = Result<T, (usize, CellError)>;
-
-static NULL: Json<'static> = Json::Null;
-
-pub(super) fn decode_column(field: &Field, cells: &[&Json<'_>], options: &JsonOptions) -> Column {
-    let reader = ColumnReader { field, options };
-    match field.data_type() {
-        DataType::Utf8 => reader.strings(cells),
-        DataType::Boolean => Ok(Arc::new(BooleanArray::from(reader.values(cells, boolean)?))),
-        DataType::Int8 => reader.primitives::<Int8Type>(cells, small_integer),
-        DataType::Int16 => reader.primitives::<Int16Type>(cells, small_integer),
-        DataType::Int32 => reader.primitives::<Int32Type>(cells, integer),
-        DataType::Int64 => reader.primitives::<Int64Type>(cells, integer),
-        DataType::Float32 => {
-            reader.primitives::<Float32Type>(cells, |cell| parse_f32(number_text(cell)?.as_bytes()))
-        }
-        DataType::Float64 => {
-            reader.primitives::<Float64Type>(cells, |cell| parse_f64(number_text(cell)?.as_bytes()))
-        }
-        DataType::Date32 => reader.primitives::<Date32Type>(cells, date),
-        DataType::Time32(_) => reader.primitives::<Time32MillisecondType>(cells, |cell| {
-            // Seconds are not optional here.
-            let text = text(cell)?.as_bytes();
-            if text.len() < 8 {
-                None
-            } else {
-                parse_time(text)
-            }
-        }),
-        DataType::Timestamp(unit, zone) => reader.timestamps(cells, *unit, zone.is_some()),
-        DataType::Decimal128(precision, scale) => reader.decimals(cells, *precision, *scale),
-        DataType::Binary => {
-            let values = reader.values(cells, |cell| parse_base64(text(cell)?.as_bytes()))?;
-            Ok(Arc::new(BinaryArray::from_iter(values)))
-        }
-        DataType::List(element) => reader.lists(cells, element),
-        DataType::Map(entries, _) => reader.maps(cells, entries),
-        DataType::Struct(_) => reader.structs(cells),
-        _ => Ok(new_null_array(field.data_type(), cells.len())),
-    }
-}
-
-fn text<'a>(cell: &'a Json<'_>) -> Option<&'a str> {
-    match cell {
-        Json::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// The text of a number, or of a text that may hold one.
-fn number_text<'a>(cell: &'a Json<'_>) -> Option<&'a str> {
-    match cell {
-        Json::Number(number) => Some(number),
-        Json::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn boolean(cell: &Json<'_>) -> Option<bool> {
-    match cell {
-        Json::Bool(value) => Some(*value),
-        Json::Text(text) => Some(trim(text.as_bytes()).eq_ignore_ascii_case(b"true")),
-        Json::Number(_) => Some(false),
-        _ => None,
-    }
-}
-
-/// TINYINT and SMALLINT take whole numbers only.
-fn small_integer<T: TryFrom<i64>>(cell: &Json<'_>) -> Option<T> {
-    T::try_from(parse_i64(trim(number_text(cell)?.as_bytes()))?).ok()
-}
-
-/// INT and BIGINT cut the fraction off a number, not off a text.
-fn integer<T: TryFrom<i64>>(cell: &Json<'_>) -> Option<T> {
-    let text = number_text(cell)?;
-    let whole = parse_i64(trim(text.as_bytes()));
-    let whole = match (whole, cell) {
-        (None, Json::Number(number)) if number.contains(['.', 'e', 'E']) => {
-            let value: f64 = number.parse().ok()?;
-            // 2^63 is the first double above all integers.
-            (value.abs() < 9_223_372_036_854_775_808.0).then_some(value as i64)
-        }
-        _ => whole,
-    };
-    T::try_from(whole?).ok()
-}
-
-/// ISO dates only: `yyyy-MM-dd`, of the calendar.
-fn date(cell: &Json<'_>) -> Option<i32> {
-    let midnight = format!("{} 00:00:00", text(cell)?);
-    let seconds = parse_timestamp(midnight.as_bytes(), TimestampFormat::Sql, TimeUnit::Second)?;
-    let days = i32::try_from(seconds.div_euclid(86_400)).ok()?;
-    // A day beyond the end of its month was moved to that end: then the text differs.
-    let mut canonical = String::new();
-    crate::formats::write::write_date(days, &mut canonical);
-    (canonical == text(cell)?).then_some(days)
-}
-
-struct ColumnReader<'a> {
-    field: &'a Field,
-    options: &'a JsonOptions,
-}
-
-impl ColumnReader<'_> {
-    /// What becomes of a value that does not fit the type: NULL, or the end.
-    fn broken(&self, row_idx: usize, cell: &Json<'_>) -> Column<()> {
-        if self.options.ignore_parse_errors {
-            return Ok(());
-        }
-        let mut value = String::new();
-        write_json(cell, &mut value);
-        Err((
-            row_idx,
-            CellError {
-                value: excerpt(value.as_bytes()),
-                message: format!("the value cannot be read as {}", type_name(self.field)),
-            },
-        ))
-    }
-
-    fn values<T>(
-        &self,
-        cells: &[&Json<'_>],
-        read: impl Fn(&Json<'_>) -> Option<T>,
-    ) -> Column<Vec<Option<T>>> {
-        let mut values = Vec::with_capacity(cells.len());
-        for (row_idx, &cell) in cells.iter().enumerate() {
-            let value = match cell {
-                Json::Null => None,
-                cell => match read(cell) {
-                    Some(value) => Some(value),
-                    None => {
-                        self.broken(row_idx, cell)?;
-                        None
-                    }
-                },
-            };
-            values.push(value);
-        }
-        Ok(values)
-    }
-
-    fn primitives<T: ArrowPrimitiveType>(
-        &self,
-        cells: &[&Json<'_>],
-        read: impl Fn(&Json<'_>) -> Option<T::Native>,
-    ) -> Column {
-        let array = PrimitiveArray::<T>::from_iter(self.values(cells, read)?);
-        Ok(Arc::new(
-            array.with_data_type(self.field.data_type().clone()),
-        ))
-    }
-
-    fn timestamps(&self, cells: &[&Json<'_>], unit: TimeUnit, zoned: bool) -> Column {
-        let format = self.options.timestamps;
-        let read = |cell: &Json<'_>| match zoned {
-            true => parse_timestamp_utc(text(cell)?.as_bytes(), format, unit),
-            false => parse_timestamp(text(cell)?.as_bytes(), format, unit),
-        };
-        match unit {
-            TimeUnit::Microsecond => self.primitives::<TimestampMicrosecondType>(cells, read),
-            TimeUnit::Nanosecond => self.primitives::<TimestampNanosecondType>(cells, read),
-            _ => self.primitives::<TimestampMillisecondType>(cells, read),
-        }
-    }
-
-    fn decimals(&self, cells: &[&Json<'_>], precision: u8, scale: i8) -> Column {
-        let values = self.values(cells, |cell| {
-            parse_decimal(trim(number_text(cell)?.as_bytes()), precision, scale)
-        })?;
-        let array = Decimal128Array::from_iter(values.into_iter().map(Option::flatten));
-        Ok(Arc::new(
-            array.with_data_type(self.field.data_type().clone()),
-        ))
-    }
-
-    fn strings(&self, cells: &[&Json<'_>]) -> Column {
-        let mut builder = StringBuilder::with_capacity(cells.len(), cells.len() * 16);
-        let mut json = String::new();
-        for &cell in cells {
-            match cell {
-                Json::Null => builder.append_null(),
-                Json::Text(text) => builder.append_value(text),
-                Json::Number(number) => builder.append_value(number),
-                cell => {
-                    json.clear();
-                    write_json(cell, &mut json);
-                    builder.append_value(&json);
-                }
-            }
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
-    fn lists(&self, cells: &[&Json<'_>], element: &FieldRef) -> Column {
-        let lists = self.values(cells, |cell| match cell {
-            Json::Array(_) => Some(()),
-            _ => None,
-        })?;
-        let mut elements = Vec::new();
-        let mut rows = Vec::new();
-        let mut lengths = Vec::with_capacity(cells.len());
-        for (row_idx, &cell) in cells.iter().enumerate() {
-            let list = match cell {
-                Json::Array(list) => list.as_slice(),
-                _ => &[],
-            };
-            elements.extend(list);
-            rows.resize(elements.len(), row_idx);
-            lengths.push(list.len());
-        }
-        let values = decode_column(element, &elements, self.options)
-            .map_err(|(at, error)| (rows.get(at).copied().unwrap_or_default(), error))?;
-        let offsets = OffsetBuffer::from_lengths(lengths);
-        let array = ListArray::try_new(Arc::clone(element), offsets, values, nulls(&lists));
-        array
-            .map(|array| Arc::new(array) as ArrayRef)
-            .map_err(of_arrow)
-    }
-
-    fn maps(&self, cells: &[&Json<'_>], entries: &FieldRef) -> Column {
-        let DataType::Struct(fields) = entries.data_type() else {
-            return Ok(new_null_array(self.field.data_type(), cells.len()));
-        };
-        let (Some(key_field), Some(value_field)) = (fields.first(), fields.get(1)) else {
-            return Ok(new_null_array(self.field.data_type(), cells.len()));
-        };
-        let maps = self.values(cells, |cell| match cell {
-            Json::Object(_) => Some(()),
-            _ => None,
-        })?;
-        let mut keys = Vec::new();
-        let mut values = Vec::new();
-        let mut rows = Vec::new();
-        let mut lengths = Vec::with_capacity(cells.len());
-        for (row_idx, &cell) in cells.iter().enumerate() {
-            let fields = match cell {
-                Json::Object(fields) => fields.as_slice(),
-                _ => &[],
-            };
-            keys.extend(fields.iter().map(|(name, _)| Json::Text(name.clone())));
-            values.extend(fields.iter().map(|(_, value)| value));
-            rows.resize(values.len(), row_idx);
-            lengths.push(fields.len());
-        }
-        let key_cells: Vec<&Json<'_>> = keys.iter().collect();
-        let row_of =
-            |(at, error): (usize, CellError)| (rows.get(at).copied().unwrap_or_default(), error);
-        let keys = decode_column(key_field, &key_cells, self.options).map_err(row_of)?;
-        let values = decode_column(value_field, &values, self.options).map_err(row_of)?;
-        StructArray::try_new(fields.clone(), vec![keys, values], None)
-            .and_then(|structs| {
-                let offsets = OffsetBuffer::from_lengths(lengths);
-                let entries = Arc::clone(entries);
-                MapArray::try_new(entries, offsets, structs, nulls(&maps), false)
-            })
-            .map(|array| Arc::new(array) as ArrayRef)
-            .map_err(of_arrow)
-    }
-
-    fn structs(&self, cells: &[&Json<'_>]) -> Column {
-        let DataType::Struct(fields) = self.field.data_type() else {
-            return Ok(new_null_array(self.field.data_type(), cells.len()));
-        };
-        let rows = self.values(cells, |cell| match cell {
-            Json::Object(_) => Some(()),
-            _ => None,
-        })?;
-        let mut arrays = Vec::with_capacity(fields.len());
-        for field in fields {
-            let column: Vec<&Json<'_>> = cells
-                .iter()
-                .map(|cell| member(cell, field.name()))
-                .collect();
-            arrays.push(decode_column(field, &column, self.options)?);
-        }
-        StructArray::try_new(fields.clone(), arrays, nulls(&rows))
-            .map(|array| Arc::new(array) as ArrayRef)
-            .map_err(of_arrow)
-    }
-}
-
-/// The last member of an object with this name.
-fn member<'a, 'b>(cell: &'b Json<'a>, name: &str) -> &'b Json<'a> {
-    match cell {
-        Json::Object(members) => members
-            .iter()
-            .rev()
-            .find(|(member, _)| member == name)
-            .map_or(&NULL, |(_, value)| value),
-        _ => &NULL,
-    }
-}
-
-fn nulls(values: &[Option<()>]) -> Option<NullBuffer> {
-    values
-        .contains(&None)
-        .then(|| NullBuffer::from_iter(values.iter().map(Option::is_some)))
-}
-
-/// An array that Arrow refuses: a NULL inside a NOT NULL element.
-fn of_arrow(error: arrow::error::ArrowError) -> (usize, CellError) {
-    let error = CellError {
-        value: String::new(),
-        message: error.to_string(),
-    };
-    (0, error)
 }

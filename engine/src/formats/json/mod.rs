@@ -22,9 +22,14 @@ pub(super) mod cells;
 mod decode;
 mod encode;
 pub(super) mod scan;
+mod shred;
+mod values;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod two_ways_tests;
 
 use std::sync::Arc;
 
@@ -33,6 +38,7 @@ use arrow::datatypes::SchemaRef;
 use super::parse::TimestampFormat;
 use super::{DecodeFormat, Decoder, Encoder};
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
+use crate::data::Parts;
 use crate::error::{EngineError, Result};
 
 /// What to do with a NULL key of a MAP when writing.
@@ -182,11 +188,16 @@ impl JsonFormat {
 
 impl DecodeFormat for JsonFormat {
     fn decoder(&self, projection: &[usize]) -> Result<Box<dyn Decoder>> {
+        self.decoder_of(projection, &[])
+    }
+
+    fn decoder_of(&self, projection: &[usize], parts: &[Parts]) -> Result<Box<dyn Decoder>> {
         let options = Arc::clone(&self.options);
         Ok(Box::new(decode::JsonDecoder::try_new(
             options,
             &self.schema,
             projection,
+            parts,
         )?))
     }
 }

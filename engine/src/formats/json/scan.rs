@@ -25,6 +25,29 @@ pub(in crate::formats) type ScanError = &'static str;
 
 const CUT: ScanError = "the JSON ends too early";
 
+/// Names of fields to look for.
+#[derive(Debug)]
+pub(in crate::formats) struct Names {
+    names: Vec<String>,
+    /// Each as it mostly stands in a text, with quotes and colon.
+    tokens: Vec<Vec<u8>>,
+}
+
+impl Names {
+    pub(in crate::formats) fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let names: Vec<String> = names.map(ToOwned::to_owned).collect();
+        let token = |name: &String| match name.contains(['"', '\\']) {
+            false => format!("\"{name}\":").into_bytes(),
+            // It is not written as it is; this is the start of no name.
+            true => b":".to_vec(),
+        };
+        Self {
+            tokens: names.iter().map(token).collect(),
+            names,
+        }
+    }
+}
+
 /// A place in the bytes of one line.
 #[derive(Debug, Clone)]
 pub(in crate::formats) struct Scanner<'a> {
@@ -52,6 +75,46 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         None
+    }
+
+    /// Whether the next bytes are these; then they are taken.
+    pub(in crate::formats) fn take(&mut self, token: &[u8]) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let is_next = rest.starts_with(token);
+        if is_next {
+            self.at += token.len();
+        }
+        is_next
+    }
+
+    /// Takes a whole number of at most 18 digits that is written without fraction and exponent;
+    /// takes nothing if something else is next.
+    pub(in crate::formats) fn small_integer(&mut self) -> Option<i64> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let (is_negative, digits) = match rest {
+            [b'-', digits @ ..] => (true, digits),
+            _ => (false, rest),
+        };
+        let mut value = 0_i64;
+        let mut n_digits = 0;
+        for &byte in digits.iter().take(18) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + i64::from(digit);
+            n_digits += 1;
+        }
+        let has_leading_zero = n_digits > 1 && digits.first() == Some(&b'0');
+        let ends = match digits.get(n_digits) {
+            None => true,
+            Some(next) => !matches!(next, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'),
+        };
+        if n_digits == 0 || has_leading_zero || !ends {
+            return None;
+        }
+        self.at += n_digits + usize::from(is_negative);
+        Some(if is_negative { -value } else { value })
     }
 
     fn expect(&mut self, byte: u8, message: ScanError) -> Result<(), ScanError> {
@@ -83,6 +146,41 @@ impl<'a> Scanner<'a> {
                 let name = this.string()?;
                 this.expect(b':', "no ':' behind the name of a field")?;
                 field(this, name)?;
+                if this.more(b'}', "neither ',' nor '}' behind a field")? {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    /// As [`Self::object`], with the index of each name among `names`; none for others.
+    pub(in crate::formats) fn record(
+        &mut self,
+        names: &Names,
+        mut field: impl FnMut(&mut Self, Option<usize>) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        self.expect(b'{', "no JSON object")?;
+        self.nested(|this| {
+            if this.peek() == Some(b'}') {
+                this.at += 1;
+                return Ok(());
+            }
+            // Objects tend to have their fields in the same order: look at the next one first.
+            let mut next = 0;
+            loop {
+                if this.peek() != Some(b'"') {
+                    return Err("a field has no name in quotes");
+                }
+                let token = names.tokens.get(next);
+                let found = if token.is_some_and(|token| this.take(token)) {
+                    Some(next)
+                } else {
+                    let name = this.string()?;
+                    this.expect(b':', "no ':' behind the name of a field")?;
+                    names.names.iter().position(|known| *known == *name)
+                };
+                next = found.map_or(next, |found| found + 1);
+                field(this, found)?;
                 if this.more(b'}', "neither ',' nor '}' behind a field")? {
                     return Ok(());
                 }
@@ -169,6 +267,7 @@ impl<'a> Scanner<'a> {
         match self.peek().ok_or(CUT)? {
             b'{' => self.object(|this, _| this.skip()),
             b'[' => self.array(Self::skip),
+            b'"' => self.string().map(|_| ()),
             _ => self.value().map(|_| ()),
         }
     }
@@ -196,12 +295,13 @@ impl<'a> Scanner<'a> {
         Ok(Json::Number(text))
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
+    /// Takes the text whose opening quote is next.
+    pub(in crate::formats) fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
         self.at += 1;
         let start = self.at;
         let bytes = self.text.as_bytes();
         let rest = bytes.get(start..).unwrap_or_default();
-        let end = memchr::memchr2(b'"', b'\\', rest).ok_or(CUT)? + start;
+        let end = quote_or_backslash(rest).ok_or(CUT)? + start;
         if bytes.get(end) == Some(&b'"') {
             self.at = end + 1;
             return Ok(Cow::Borrowed(self.text.get(start..end).unwrap_or_default()));
@@ -261,6 +361,37 @@ impl<'a> Scanner<'a> {
         }
         char::REPLACEMENT_CHARACTER
     }
+}
+
+/// Words of eight bytes that are looked at before the search through a long text begins: it costs
+/// more than most texts are long.
+const SHORT_TEXT_BYTES: usize = 32;
+
+/// Where the first quote or backslash is.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < SHORT_TEXT_BYTES {
+        let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+            break;
+        };
+        let word = u64::from_le_bytes(*word);
+        let hits = equal_bytes(word, b'"') | equal_bytes(word, b'\\');
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let found = memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+    Some(at + found)
+}
+
+/// The highest bit of each byte of `word` that is `byte`. Bits above the lowest one may be wrong.
+///
+/// Source: "Determine if a word has a byte equal to n", Bit Twiddling Hacks, S. E. Anderson.
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let differences = word ^ (ONES * u64::from(byte));
+    differences.wrapping_sub(ONES) & !differences & (ONES << 7)
 }
 
 /// JSON's grammar of numbers.

@@ -9,6 +9,8 @@ use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{is_null, nullif, take};
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::ScalarValue;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::keys::Keys;
 use super::{argument_as, bounds, invalid, is_implicit, lists};
@@ -45,6 +47,21 @@ pub static FUNCTIONS: &[Definition] = &[
         element,
     ),
 ];
+
+/// The row and the name, if the expression is a field of a row, `row.name`.
+pub(crate) fn field_of(expression: &dyn PhysicalExpr) -> Option<(&dyn PhysicalExpr, &str)> {
+    let call = expression.downcast_ref::<ScalarFunctionExpr>()?;
+    let [row, name] = call.args() else {
+        return None;
+    };
+    let name = name.downcast_ref::<Literal>()?;
+    match name.value() {
+        ScalarValue::Utf8(Some(name)) if call.fun().name() == "__field" => {
+            Some((row.as_ref(), name))
+        }
+        _ => None,
+    }
+}
 
 fn not_indexed(types: &[FlinkType]) -> EngineError {
     let shown: Vec<String> = types
