@@ -2,18 +2,21 @@
 //!
 //! The row kinds travel beside the batch and are selected together with it. A filter over updates
 //! keeps what passes and nothing else: half of an update pair may be dropped and the other half
-//! stays `+U` or `-U`, as in Flink. Columns that are only passed on are not copied.
+//! stays `+U` or `-U`, as in Flink. Columns that are only passed on are not copied, and of a row
+//! only the fields that the projection names go through the filter.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
+use crate::functions::nested::leaves::Leaves;
 use crate::state::StateTable;
 
 /// What a Calc computes. The expressions are planned on the input's columns.
@@ -36,13 +39,35 @@ impl OperatorFactory for CalcSpec {
                 self.schema.fields().len()
             )));
         }
-        Ok(Box::new(Calc { spec: self.clone() }))
+        let over_leaves = |expression: &Arc<dyn PhysicalExpr>| {
+            let mut leaves = Leaves::default();
+            Ok::<_, EngineError>((leaves.take(expression)?, leaves))
+        };
+        let mut leaves = Leaves::default();
+        let projection = self.projection.iter();
+        Ok(Box::new(Calc {
+            schema: Arc::clone(&self.schema),
+            filter: self.filter.as_ref().map(over_leaves).transpose()?,
+            projection: projection
+                .map(|expression| leaves.take(expression))
+                .collect::<Result<_>>()?,
+            leaves,
+        }))
+    }
+
+    fn expressions(&self) -> Option<Vec<&Arc<dyn PhysicalExpr>>> {
+        Some(self.filter.iter().chain(&self.projection).collect())
     }
 }
 
 #[derive(Debug)]
 struct Calc {
-    spec: CalcSpec,
+    schema: SchemaRef,
+    /// The condition, and what it takes from the input.
+    filter: Option<(Arc<dyn PhysicalExpr>, Leaves)>,
+    projection: Vec<Arc<dyn PhysicalExpr>>,
+    /// What the projection takes: nothing else is filtered.
+    leaves: Leaves,
 }
 
 impl Operator for Calc {
@@ -53,9 +78,15 @@ impl Operator for Calc {
         _ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
-        let delta = match &self.spec.filter {
-            Some(filter) => filtered(delta, filter.as_ref())?,
-            None => delta,
+        let passing = match &mut self.filter {
+            Some((filter, leaves)) => passing(&leaves.of(delta.batch())?, filter.as_ref())?,
+            None => Passing::All,
+        };
+        let leaves = delta.with_batch(self.leaves.of(delta.batch())?)?;
+        let delta = match passing {
+            Passing::All => leaves,
+            Passing::None => return Ok(()),
+            Passing::Some(mask) => leaves.filter(&mask)?,
         };
         if delta.num_rows() > 0 {
             out.emit(self.project(&delta)?);
@@ -69,37 +100,47 @@ impl Operator for Calc {
 }
 
 impl Calc {
+    /// The projection of rows of leaves.
     fn project(&self, delta: &Delta) -> Result<Delta> {
         let input = delta.batch();
         let n_rows = input.num_rows();
         let columns = self
-            .spec
             .projection
             .iter()
             .map(|expression| Ok(expression.evaluate(input)?.into_array(n_rows)?))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-        let schema = Arc::clone(&self.spec.schema);
+        let schema = Arc::clone(&self.schema);
         delta.with_batch(RecordBatch::try_new_with_options(
             schema, columns, &options,
         )?)
     }
 }
 
-/// The rows of `delta` for which `filter` is true; `delta` itself if these are all.
-fn filtered(delta: Delta, filter: &dyn PhysicalExpr) -> Result<Delta> {
-    let mask = filter.evaluate(delta.batch())?;
-    if let ColumnarValue::Scalar(scalar) = &mask {
-        let keep = matches!(scalar, datafusion::common::ScalarValue::Boolean(Some(true)));
-        return Ok(if keep { delta } else { delta.slice(0, 0) });
-    }
-    let mask = mask.into_array(delta.num_rows())?;
+/// Which rows pass a filter.
+enum Passing {
+    All,
+    None,
+    /// Those that are true.
+    Some(BooleanArray),
+}
+
+fn passing(rows: &RecordBatch, filter: &dyn PhysicalExpr) -> Result<Passing> {
+    let n_rows = rows.num_rows();
+    let mask = match filter.evaluate(rows)? {
+        ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))) => return Ok(Passing::All),
+        ColumnarValue::Scalar(_) => return Ok(Passing::None),
+        mask => mask.into_array(n_rows)?,
+    };
     let mask = mask
-        .as_any()
-        .downcast_ref::<BooleanArray>()
+        .as_boolean_opt()
         .ok_or_else(|| EngineError::internal("the condition of a filter is not boolean"))?;
-    if mask.null_count() == 0 && mask.true_count() == delta.num_rows() {
-        return Ok(delta);
-    }
-    delta.filter(mask)
+    let n_passing = mask.true_count();
+    Ok(if n_passing == n_rows {
+        Passing::All
+    } else if n_passing == 0 {
+        Passing::None
+    } else {
+        Passing::Some(mask.clone())
+    })
 }

@@ -18,13 +18,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMillisecondArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::TimestampMillisecondType;
 use datafusion::physical_expr::PhysicalExpr;
 use serde::{Deserialize, Serialize};
 
 use super::graph::{Graph, NodeKind};
+use super::row_times::RowTimes;
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 
@@ -49,6 +50,8 @@ pub struct WatermarkSpec {
 #[derive(Debug)]
 pub(super) struct Tracker {
     spec: Arc<WatermarkSpec>,
+    /// Its expressions, once rows have come.
+    row_times: Option<RowTimes>,
     /// The highest watermark of any row; times before 1970 do not count, as in Flink.
     current_ms: i64,
     /// The one that was sent last, 0 before.
@@ -99,6 +102,7 @@ impl Tracker {
     pub(super) fn new(spec: Arc<WatermarkSpec>) -> Self {
         Self {
             spec,
+            row_times: None,
             current_ms: 0,
             sent_ms: 0,
             last_rows: Instant::now(),
@@ -128,7 +132,12 @@ impl Tracker {
     pub(super) fn track(&mut self, delta: &Delta) -> Result<Track> {
         self.last_rows = Instant::now();
         self.is_idle = false;
-        let rowtimes = self.timestamps(&self.spec.rowtime, delta.batch())?;
+        let row_times = match &mut self.row_times {
+            Some(row_times) => row_times,
+            none => none.insert(RowTimes::try_new(&self.spec)?),
+        };
+        let (rowtimes, watermarks) = row_times.of(delta.batch())?;
+        let rowtimes = self.timestamps(&rowtimes)?;
         if rowtimes.null_count() > 0 {
             return Err(EngineError::Data {
                 message: format!(
@@ -137,7 +146,7 @@ impl Tracker {
                 ),
             });
         }
-        let watermarks = self.timestamps(&self.spec.watermark, delta.batch())?;
+        let watermarks = self.timestamps(&watermarks)?;
         let mut before = Vec::with_capacity(delta.num_rows());
         let mut is_needed = self.spec.marks_all_rows;
         let nulls = watermarks.nulls().filter(|nulls| nulls.null_count() > 0);
@@ -204,22 +213,15 @@ impl Tracker {
         self.state().sent_ms()
     }
 
-    fn timestamps(
-        &self,
-        expression: &Arc<dyn PhysicalExpr>,
-        batch: &RecordBatch,
-    ) -> Result<arrow::array::TimestampMillisecondArray> {
-        let values = expression.evaluate(batch)?.into_array(batch.num_rows())?;
-        values
-            .as_primitive_opt::<TimestampMillisecondType>()
-            .cloned()
-            .ok_or_else(|| {
-                EngineError::internal(format!(
-                    "the watermark of '{}' is of type {}",
-                    self.spec.column,
-                    values.data_type()
-                ))
-            })
+    fn timestamps(&self, values: &ArrayRef) -> Result<TimestampMillisecondArray> {
+        let timestamps = values.as_primitive_opt::<TimestampMillisecondType>();
+        timestamps.cloned().ok_or_else(|| {
+            EngineError::internal(format!(
+                "the watermark of '{}' is of type {}",
+                self.spec.column,
+                values.data_type()
+            ))
+        })
     }
 }
 

@@ -25,6 +25,8 @@ pub mod construct;
 
 pub mod keys;
 
+pub(crate) mod leaves;
+
 pub mod maps;
 
 pub mod sets;
