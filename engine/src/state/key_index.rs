@@ -4,23 +4,22 @@
 //!   no column       ─▶ one id
 //!   one word        ─▶ table of (word, id)                 integers, times, floats, booleans
 //!   two words       ─▶ table of (word, word, NULLs, id)
-//!   one string      ─▶ table of (hash, id) + its bytes
+//!   one string      ─▶ table of (two words, id) if it is short, of (hash, id) + its bytes
 //!   anything else   ─▶ the same over arrow-row bytes
 //! ```
 //!
 //! NULLs are equal, NaNs are equal, 0.0 and -0.0 differ. Ids of removed keys are given out again,
 //! so that vectors indexed by ids stay dense. The integer forms are 3 times as fast as the bytes.
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
+use arrow::array::{Array, ArrayRef, BinaryArray, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use super::byte_keys::ByteKeys;
 use super::columns;
 use crate::data::keys;
 use crate::error::{EngineError, Result};
@@ -35,7 +34,7 @@ pub struct KeyIndex {
 
 /// Gives out ids, first those of removed keys.
 #[derive(Debug, Default)]
-struct Ids {
+pub(super) struct Ids {
     end: u32,
     free: Vec<u32>,
 }
@@ -103,12 +102,12 @@ impl KeyIndex {
             }
             (Form::Word(keys), [one]) => keys.intern(one, given, ids)?,
             (Form::TwoWords(keys), [one, two]) => keys.intern([one, two], given, ids)?,
-            (Form::Text(keys), [one]) => keys.intern_text(one, given, ids)?,
+            (Form::Text(keys), [one]) => keys.intern_column(one, given, ids)?,
             (Form::Rows(converter, keys), _) => {
                 let columns: Vec<ArrayRef> = columns.iter().map(keys::canonical).collect();
                 let rows = converter.convert_columns(&columns)?;
                 for row in &rows {
-                    ids.push(keys.intern_one(row.data(), given)?);
+                    ids.push(keys.intern(row.data(), given)?);
                 }
             }
             _ => {
@@ -215,7 +214,7 @@ impl KeyIndex {
 }
 
 impl Ids {
-    fn give(&mut self) -> Result<u32> {
+    pub(super) fn give(&mut self) -> Result<u32> {
         if let Some(id) = self.free.pop() {
             return Ok(id);
         }
@@ -231,13 +230,13 @@ impl Ids {
 
 /// Folded multiplication: good in the high bits and in the low ones, both of which the table uses.
 #[inline]
-fn hash_word(word: u64) -> u64 {
+pub(super) fn hash_word(word: u64) -> u64 {
     let product = u128::from(word ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
 /// Puts `value` at place `id`; the vector grows by what `filler` gives.
-fn put<T: Clone>(values: &mut Vec<T>, id: u32, value: T) {
+pub(super) fn put<T: Clone>(values: &mut Vec<T>, id: u32, value: T) {
     let place = id as usize;
     if place >= values.len() {
         values.resize(place + 1, value.clone());
@@ -390,131 +389,6 @@ impl TwoWordKeys {
             .map(hashbrown::hash_table::OccupiedEntry::remove)
             .is_ok()
     }
-}
-
-/// Where a key lies in the bytes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span {
-    start: usize,
-    length: u32,
-}
-
-#[derive(Debug, Default)]
-struct ByteKeys {
-    table: HashTable<(u64, u32)>,
-    null_id: Option<u32>,
-    bytes: Vec<u8>,
-    /// By id.
-    spans: Vec<Span>,
-    /// Bytes of removed keys that are still there.
-    dead_bytes: usize,
-}
-
-impl ByteKeys {
-    fn intern_text(
-        &mut self,
-        column: &ArrayRef,
-        given: &mut Ids,
-        ids: &mut Vec<u32>,
-    ) -> Result<()> {
-        let column = match column.data_type() {
-            DataType::Utf8View => &cast(column, &DataType::Utf8)?,
-            _ => column,
-        };
-        let mut intern = |value: Option<&[u8]>| -> Result<()> {
-            let id = match (value, self.null_id) {
-                (Some(value), _) => self.intern_one(value, given)?,
-                (None, Some(id)) => id,
-                (None, None) => *self.null_id.insert(given.give()?),
-            };
-            ids.push(id);
-            Ok(())
-        };
-        match column.data_type() {
-            DataType::Utf8 => {
-                let texts = column.as_string::<i32>();
-                texts
-                    .iter()
-                    .try_for_each(|text| intern(text.map(str::as_bytes)))
-            }
-            DataType::Binary => column.as_binary::<i32>().iter().try_for_each(intern),
-            other => Err(EngineError::internal(format!(
-                "a text key got a column of type {other}"
-            ))),
-        }
-    }
-
-    #[inline]
-    fn intern_one(&mut self, key: &[u8], given: &mut Ids) -> Result<u32> {
-        let hash = FixedState::with_seed(0).hash_one(key);
-        let (bytes, spans) = (&self.bytes, &self.spans);
-        let is_key =
-            |&(other_hash, id): &(u64, u32)| other_hash == hash && key_at(bytes, spans, id) == key;
-        if let Some(&(_, id)) = self.table.find(hash, is_key) {
-            return Ok(id);
-        }
-        let length = u32::try_from(key.len()).map_err(|_| EngineError::Data {
-            message: "a key of more than four gigabytes".to_owned(),
-        })?;
-        let id = given.give()?;
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(key);
-        put(&mut self.spans, id, Span { start, length });
-        self.table
-            .insert_unique(hash, (hash, id), |&(other, _)| other);
-        Ok(id)
-    }
-
-    fn key(&self, id: u32) -> Option<&[u8]> {
-        let is_null = self.null_id == Some(id);
-        (!is_null).then(|| key_at(&self.bytes, &self.spans, id))
-    }
-
-    fn remove(&mut self, id: u32) -> bool {
-        if self.null_id == Some(id) {
-            self.null_id = None;
-            return true;
-        }
-        let key = key_at(&self.bytes, &self.spans, id);
-        let hash = FixedState::with_seed(0).hash_one(key);
-        let Ok(entry) = self.table.find_entry(hash, |&(_, other)| other == id) else {
-            return false;
-        };
-        self.dead_bytes += key.len();
-        entry.remove();
-        put(&mut self.spans, id, Span::default());
-        if self.dead_bytes > self.bytes.len() / 2 {
-            self.compact();
-        }
-        true
-    }
-
-    /// Moves the living keys together. Paid for by the bytes that were removed before.
-    fn compact(&mut self) {
-        let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead_bytes);
-        for span in &mut self.spans {
-            let start = bytes.len();
-            let end = span.start + span.length as usize;
-            bytes.extend_from_slice(self.bytes.get(span.start..end).unwrap_or_default());
-            span.start = start;
-        }
-        self.bytes = bytes;
-        self.dead_bytes = 0;
-    }
-
-    fn state_bytes(&self) -> usize {
-        self.table.allocation_size()
-            + self.bytes.capacity()
-            + self.spans.capacity() * size_of::<Span>()
-    }
-}
-
-#[inline]
-fn key_at<'a>(bytes: &'a [u8], spans: &[Span], id: u32) -> &'a [u8] {
-    spans
-        .get(id as usize)
-        .and_then(|span| bytes.get(span.start..span.start + span.length as usize))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ pub mod arrangement;
 
 pub mod arrivals;
 
+mod byte_keys;
+
 pub mod columns;
 
 pub mod key_index;
