@@ -1,13 +1,18 @@
 """The questions of the Nexmark benchmark to Tidemill and, where it is installed, to PyFlink.
 
-    python tests/bench/nexmark.py [--events 2000000] [--only q0,q4] [--rounds 1]
-                                  [--pyflink PYTHON] [--queries FOLDER]
+    python tests/bench/nexmark.py [--events 2000000] [--rounds 2] [--format json] [--only q0,q4]
+                                  [--pyflink PYTHON] [--generator] [--queries FOLDER]
 
-Both read the same JSON files, written once; Tidemill also makes the events itself (Flink's own
-generator is a plug-in that is not in the wheel). Flink runs with mini-batch and object reuse on two
-workers. Its times include the start of its cluster, so give it enough events. ``--queries`` names a
-folder with the benchmark's own SQL files (``ddl_gen.sql``, ``q0.sql`` …), which Tidemill then runs
-as they are.
+Both read the same files, written once (``json``: one table of events with nested rows, ``csv``:
+one table a kind of event), in turns, with the same program. Flink runs with mini-batch and object
+reuse on two workers. A process asks its question twice: first of few events, which loads and
+compiles the code and is not counted but told, then of all. Printed for each question are the
+medians: events a second of both, their ratio, the seconds of the first job, and the peak memory of
+the process trees; at the end the geometric mean of the ratios.
+
+``--generator`` adds a column for the events that Tidemill makes itself (Flink's own generator is a
+plug-in that is not in the wheel). ``--queries`` names a folder with the benchmark's own SQL files
+(``ddl_gen.sql``, ``q0.sql`` …), which Tidemill then runs as they are, from its generator.
 """
 
 from __future__ import annotations
@@ -22,15 +27,19 @@ from nexmark_program import QUESTIONS
 from processes import Measurement, measure
 
 PROGRAM = str(Path(__file__).with_name("nexmark_program.py"))
+WARM_UP_EVENTS = 100_000
+COLUMN = 14
 
 
 def main() -> None:
     """Ask every question in turn, print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--format", choices=("json", "csv"), default="json")
     parser.add_argument("--only", default="")
-    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--pyflink", metavar="PYTHON")
+    parser.add_argument("--generator", action="store_true")
     parser.add_argument("--queries", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     questions = [name for name in options.only.split(",") if name] or (
@@ -39,46 +48,71 @@ def main() -> None:
         else list(QUESTIONS)
     )
     with tempfile.TemporaryDirectory() as folder:
-        variants = {"tidemill generator": [sys.executable, PROGRAM, "tidemill"]}
-        extra = {"tidemill generator": ["--queries", str(options.queries)]}
-        if not options.queries:
-            measure([*variants["tidemill generator"], "write", *sizes(options), *files(folder)])
-            extra = {"tidemill generator": [], "tidemill files": files(folder)}
-            variants["tidemill files"] = variants["tidemill generator"]
-            if options.pyflink:
-                variants["pyflink files"] = [options.pyflink, PROGRAM, "pyflink"]
-                extra["pyflink files"] = files(folder)
-        sys.stdout.write(f"{'':>8}{'':>20}{'events/s':>14}{'seconds':>10}{'peak MB':>10}\n")
+        commands = variants(options, folder)
+        print_line("", *(f"{name} {what}" for name in commands for what in ("ev/s", "1st s", "MB")))
+        ratios = []
         for question in questions:
-            for name, command in variants.items():
-                whole = [*command, question, *sizes(options), *extra[name]]
-                sys.stdout.write(line(question, name, whole, options.rounds))
-                sys.stdout.flush()
+            cells, ratio = ask(question, commands, options.rounds)
+            ratios += [ratio] if ratio else []
+            print_line(question, *cells, *([f"{ratio:.1f} x"] if ratio else []))
+    if ratios:
+        mean = statistics.geometric_mean(ratios)
+        print_line(f"{len(ratios)} questions", f"{mean:.1f} x", f"least {min(ratios):.1f} x")
 
 
-def sizes(options: argparse.Namespace) -> list[str]:
-    """Give the arguments that say how many events there are."""
-    return [str(options.events)]
+def variants(options: argparse.Namespace, folder: str) -> dict[str, list[str]]:
+    """Give the commands to compare, by name, with QUESTION for the question; write their files."""
+    tidemill = [sys.executable, PROGRAM, "tidemill"]
+    generated = [*tidemill, "QUESTION", str(options.events)]
+    if options.queries:
+        return {"tidemill": [*generated, "--queries", str(options.queries)]}
+    few = ["--files", f"{folder}/few", "--format", options.format]
+    all_of_them = ["--files", f"{folder}/all", "--format", options.format]
+    for n_events, files in ((WARM_UP_EVENTS, few), (options.events, all_of_them)):
+        measure([*tidemill, "write", str(n_events), *files], reports=False)
+    rest = ["QUESTION", str(options.events), *all_of_them, "--warm-up", f"{folder}/few"]
+    commands = {"tidemill": [*tidemill, *rest]}
+    if options.pyflink:
+        commands["pyflink"] = [options.pyflink, PROGRAM, "pyflink", *rest]
+    if options.generator:
+        commands["generator"] = generated
+    return commands
 
 
-def files(folder: str) -> list[str]:
-    """Give the arguments that say where the files are."""
-    return ["--files", folder]
-
-
-def line(question: str, name: str, command: list[str], rounds: int) -> str:
-    """Run a command several times; give its line of the table."""
-    runs: list[Measurement] = []
+def ask(
+    question: str, commands: dict[str, list[str]], rounds: int
+) -> tuple[list[str], float | None]:
+    """Ask all a question in turns; give the cells of its line and the ratio of the rates."""
+    runs: dict[str, list[Measurement]] = {name: [] for name in commands}
+    failures: dict[str, str] = {}
     for _ in range(rounds):
-        try:
-            runs.append(measure(command))
-        except RuntimeError as error:
-            last = str(error).strip().splitlines()[-1]
-            return f"{question:>8}{name:>20}  {last[:110]}\n"
-    seconds = statistics.median_low(run.report["seconds"] for run in runs)
-    run = next(run for run in runs if run.report["seconds"] == seconds)
-    rate = run.report["events"] / seconds
-    return f"{question:>8}{name:>20}{rate:>14,.0f}{seconds:>10.2f}{run.peak_bytes / 1e6:>10.0f}\n"
+        for name, command in commands.items():
+            whole = [question if part == "QUESTION" else part for part in command]
+            try:
+                runs[name].append(measure(whole))
+            except RuntimeError as error:
+                failures[name] = str(error).strip().splitlines()[-1][:60]
+    cells = []
+    rates = {}
+    for name, measured in runs.items():
+        if name in failures:
+            cells += [failures[name], "", ""]
+            continue
+        rates[name] = statistics.median(
+            it.report["events"] / it.report["seconds"] for it in measured
+        )
+        first = statistics.median(it.report.get("first_seconds", 0.0) for it in measured)
+        peak_mb = statistics.median(it.peak_bytes / 1e6 for it in measured)
+        cells += [f"{rates[name]:,.0f}", f"{first:.2f}", f"{peak_mb:.0f}"]
+    both = "tidemill" in rates and "pyflink" in rates
+    return cells, rates["tidemill"] / rates["pyflink"] if both else None
+
+
+def print_line(name: str, *cells: str) -> None:
+    """Write a line of the table at once: a run takes minutes."""
+    columns = "".join(f"{cell:>{COLUMN}}" for cell in cells)
+    sys.stdout.write(f"{name:<14}{columns}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

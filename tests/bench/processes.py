@@ -53,8 +53,8 @@ def tree_bytes(process: psutil.Process) -> int:
     return total
 
 
-def measure(command: list[str], *, timeout_s: float = 1800) -> Measurement:
-    """Run ``command``, which prints a JSON object on its last line, and measure it.
+def measure(command: list[str], *, timeout_s: float = 1800, reports: bool = True) -> Measurement:
+    """Run ``command`` and measure it; unless it ``reports`` not, it prints a JSON object last.
 
     Raises
     ------
@@ -80,4 +80,4 @@ def measure(command: list[str], *, timeout_s: float = 1800) -> Measurement:
     if child.returncode != 0:
         msg = f"{' '.join(command)} exited with {child.returncode}:\n{errors[-3000:]}"
         raise RuntimeError(msg)
-    return Measurement(wall_s, peak, json.loads(output.strip().splitlines()[-1]))
+    return Measurement(wall_s, peak, json.loads(output.strip().splitlines()[-1]) if reports else {})
