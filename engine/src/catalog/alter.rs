@@ -4,7 +4,7 @@ use super::define::{
     ExpressionTypes, resolve_computed, set_primary_key, set_watermark, to_column, unknown_column,
 };
 use super::table::{CatalogTable, Column, ColumnSource};
-use super::{at_name, fail};
+use super::{at_name, distribution, fail};
 use crate::error::{EngineError, Result};
 use crate::sql::statement::{AlterTableChange, ColumnDef, ColumnPlace, Ident, SchemaChange};
 
@@ -41,6 +41,12 @@ pub fn alter_table(
             }
         }
         AlterTableChange::ResetOptions(keys) => {
+            if keys.is_empty() {
+                return Err(fail(
+                    "ALTER TABLE RESET does not support empty keys".to_owned(),
+                    None,
+                ));
+            }
             if keys.iter().any(|key| key == "connector") {
                 return Err(fail(
                     "the option 'connector' cannot be reset".to_owned(),
@@ -62,6 +68,14 @@ pub fn alter_table(
             }
         }
         AlterTableChange::DropPrimaryKey(name) => drop_primary_key(&mut altered, name, script)?,
+        AlterTableChange::DropDistribution => {
+            if altered.distributed.take().is_none() {
+                return Err(fail("the table has no distribution".to_owned(), None));
+            }
+        }
+        AlterTableChange::Partitions(change) => {
+            distribution::change_partitions(&mut altered, change)?;
+        }
     }
     Ok(altered)
 }
@@ -93,6 +107,16 @@ fn add(
         }
         set_watermark(table, watermark, script, types)?;
     }
+    if let Some(distributed) = &change.distributed {
+        if table.distributed.is_some() {
+            return Err(fail(
+                "the table has a distribution already".to_owned(),
+                Some("write ALTER TABLE … MODIFY DISTRIBUTION".to_owned()),
+            ));
+        }
+        distribution::check(table, distributed, script)?;
+        table.distributed = Some(distributed.clone());
+    }
     Ok(())
 }
 
@@ -117,6 +141,13 @@ fn modify(
             return Err(fail("the table has no watermark".to_owned(), None));
         }
         set_watermark(table, watermark, script, types)?;
+    }
+    if let Some(distributed) = &change.distributed {
+        if table.distributed.is_none() {
+            return Err(fail("the table has no distribution".to_owned(), None));
+        }
+        distribution::check(table, distributed, script)?;
+        table.distributed = Some(distributed.clone());
     }
     Ok(())
 }

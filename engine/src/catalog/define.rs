@@ -4,7 +4,8 @@
 //! else that can be wrong with a definition is found here.
 
 use super::table::{CatalogTable, Column, ColumnSource, PrimaryKey, Watermark, is_rowtime_type};
-use super::{at_name, fail, legacy_options};
+use super::{at_name, distribution, fail, legacy_options};
+
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::did_you_mean;
@@ -42,13 +43,12 @@ pub fn define_table(
         add_column(&mut table, definition, merge.as_ref(), script)?;
     }
     if let Some(primary_key) = primary_key_of(create, script)? {
+        refuse_nullable_key(&table, create, &primary_key, script)?;
         set_primary_key(&mut table, &primary_key, script)?;
     }
     resolve_computed(&mut table, script, types)?;
     if let Some(watermark) = &create.watermark {
-        if table.watermark.is_some()
-            && merge.as_ref().map(|merge| merge.watermarks) != Some(LikeMode::Overwriting)
-        {
+        if table.watermark.is_some() && !overwrites_watermark(&table, watermark, merge.as_ref()) {
             let column = watermark.column.first();
             let error = fail(
                 "the base table defines a watermark already".to_owned(),
@@ -61,13 +61,31 @@ pub fn define_table(
     if create.comment.is_some() {
         table.comment.clone_from(&create.comment);
     }
-    if create.distributed.is_some() {
-        table.distributed.clone_from(&create.distributed);
+    if let Some(distributed) = &create.distributed {
+        if table.distributed.is_some() {
+            return Err(fail(
+                "the base table has a distribution already".to_owned(),
+                Some("write LIKE … (EXCLUDING DISTRIBUTION)".to_owned()),
+            ));
+        }
+        distribution::check(&table, distributed, script)?;
+        table.distributed = Some(distributed.clone());
     }
     set_partitions(&mut table, &create.partitioned_by, script)?;
     set_options(&mut table, create, merge.as_ref(), script)?;
     table.options = legacy_options::translated(std::mem::take(&mut table.options));
     Ok(table)
+}
+
+/// OVERWRITING WATERMARKS is about the watermark of the same column.
+fn overwrites_watermark(table: &CatalogTable, new: &WatermarkDef, merge: Option<&Merge>) -> bool {
+    let old = table.watermark.as_ref().map(|watermark| &watermark.column);
+    let is_same = old.is_some_and(|old| {
+        old.iter()
+            .map(String::as_str)
+            .eq(new.column.iter().map(|name| name.value.as_str()))
+    });
+    is_same && merge.is_some_and(|merge| merge.watermarks == LikeMode::Overwriting)
 }
 
 /// What LIKE takes of each feature.
@@ -87,6 +105,8 @@ impl Merge {
         let all = like.rules.iter().find(|rule| rule.feature == "ALL");
         let mode = |feature: &str, default| {
             let rule = like.rules.iter().find(|rule| rule.feature == feature);
+            // In Flink, ALL leaves distribution and partitions as they are.
+            let all = all.filter(|_| !matches!(feature, "DISTRIBUTION" | "PARTITIONS"));
             rule.or(all).map_or(default, |rule| rule.mode)
         };
         Self {
@@ -122,10 +142,12 @@ fn inherit(base: &CatalogTable, like: &LikeClause) -> CatalogTable {
         } else {
             Vec::new()
         },
+        partitions: Vec::new(),
         distributed: base
             .distributed
             .clone()
             .filter(|_| takes(merge.distribution)),
+        materialized: None,
         options: if takes(merge.options) {
             base.options.clone()
         } else {
@@ -254,6 +276,24 @@ fn primary_key_of(create: &CreateTable, script: &str) -> Result<Option<PrimaryKe
         });
     }
     Ok(found)
+}
+
+/// A key makes columns NOT NULL only if the statement defines them itself.
+fn refuse_nullable_key(
+    table: &CatalogTable,
+    create: &CreateTable,
+    primary_key: &PrimaryKeyDef,
+    script: &str,
+) -> Result<()> {
+    for name in &primary_key.columns {
+        let is_defined = create.columns.iter().any(|column| column.name == *name);
+        let inherited = table.column(&name.value).filter(|_| !is_defined);
+        if inherited.is_some_and(|column| column.flink_type.nullable) {
+            let message = format!("invalid primary key: column '{}' is nullable", name.value);
+            return Err(at_name(fail(message, None), script, name));
+        }
+    }
+    Ok(())
 }
 
 /// Sets the key: its columns are physical, named once, and no longer nullable.
@@ -395,6 +435,15 @@ pub(super) fn set_watermark(
 }
 
 fn set_partitions(table: &mut CatalogTable, keys: &[Ident], script: &str) -> Result<()> {
+    if let Some(key) = keys.first()
+        && !table.partition_keys.is_empty()
+    {
+        let error = fail(
+            "the base table has partitions already".to_owned(),
+            Some("write LIKE … (EXCLUDING PARTITIONS)".to_owned()),
+        );
+        return Err(at_name(error, script, key));
+    }
     for key in keys {
         if table.column(&key.value).is_none() {
             let error = unknown_column(table, "partition column", &key.value);

@@ -25,6 +25,16 @@ pub mod modules;
 
 pub mod show;
 
+pub mod functions;
+
+pub mod materialized;
+
+pub mod models;
+
+mod databases;
+
+mod distribution;
+
 mod objects;
 
 use std::any::Any;
@@ -37,7 +47,7 @@ use arrow::datatypes::SchemaRef;
 pub use table::{CatalogTable, Column, ColumnSource};
 
 use crate::error::{EngineError, Result};
-use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
+use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind, did_you_mean};
 use crate::sql::statement::{Ident, ObjectPath, QueryText, Span};
 
 /// Name of the catalog that every session begins with.
@@ -156,6 +166,9 @@ pub struct Database {
     /// Options.
     pub options: BTreeMap<String, String>,
     objects: BTreeMap<String, CatalogObject>,
+    models: BTreeMap<String, models::CatalogModel>,
+    /// By lower-case name.
+    functions: BTreeMap<String, functions::CatalogFunction>,
 }
 
 /// A catalog.
@@ -167,6 +180,9 @@ pub struct Catalog {
     pub options: BTreeMap<String, String>,
     /// The database that USE CATALOG makes the current one.
     pub default_database: String,
+    /// Whether CREATE CATALOG has made it: the one that every session begins with is in no store,
+    /// and cannot be shown, described or altered.
+    pub is_stored: bool,
     databases: BTreeMap<String, Database>,
 }
 
@@ -186,6 +202,7 @@ pub enum IfExists {
 pub struct CatalogManager {
     catalogs: BTreeMap<String, Catalog>,
     temporary: BTreeMap<ObjectIdentifier, CatalogObject>,
+    temporary_models: BTreeMap<ObjectIdentifier, models::CatalogModel>,
     current_catalog: String,
     current_database: String,
     /// Where functions without a catalog come from.
@@ -198,6 +215,7 @@ impl Default for CatalogManager {
         let mut manager = Self {
             catalogs: BTreeMap::new(),
             temporary: BTreeMap::new(),
+            temporary_models: BTreeMap::new(),
             current_catalog: DEFAULT_CATALOG.to_owned(),
             current_database: DEFAULT_DATABASE.to_owned(),
             modules: modules::Modules::default(),
@@ -221,6 +239,7 @@ impl Catalog {
             comment,
             options,
             default_database: default_database.to_owned(),
+            is_stored: false,
             databases: BTreeMap::from([(default_database.to_owned(), Database::default())]),
         }
     }
@@ -268,7 +287,7 @@ impl CatalogManager {
     /// If there is no such catalog.
     pub fn use_catalog(&mut self, name: &str) -> Result<()> {
         let Some(catalog) = self.catalogs.get(name) else {
-            return Err(self.no_catalog(name));
+            return Err(as_kind(self.no_catalog(name), SqlErrorKind::Catalog));
         };
         self.current_database = catalog.default_database.clone();
         name.clone_into(&mut self.current_catalog);
@@ -280,16 +299,22 @@ impl CatalogManager {
     /// # Errors
     /// If there is no such database.
     pub fn use_database(&mut self, names: &[&str]) -> Result<()> {
-        let (catalog, database) = self.database_path(names)?;
+        let (catalog, database) = self
+            .database_path(names)
+            .map_err(|error| match names.len() {
+                1 | 2 => as_kind(error, SqlErrorKind::Catalog),
+                _ => error,
+            })?;
         if self.database(&catalog, &database).is_none() {
             let known = self.list_databases(&catalog);
             let hint = did_you_mean(&database, known.iter().map(String::as_str));
-            return Err(fail(
+            let error = fail(
                 format!(
                     "a database with name '{database}' does not exist in the catalog '{catalog}'"
                 ),
                 hint,
-            ));
+            );
+            return Err(as_kind(error, SqlErrorKind::Catalog));
         }
         self.current_catalog = catalog;
         self.current_database = database;
@@ -354,172 +379,20 @@ impl CatalogManager {
     }
 }
 
-// --- catalogs and databases -----------------------------------------------------------------
-
-impl CatalogManager {
-    /// Adds an in-memory catalog; whether it is new.
-    ///
-    /// # Errors
-    /// If it exists, or its type is another one than `generic_in_memory`.
-    pub fn create_catalog(
-        &mut self,
-        name: &str,
-        options: BTreeMap<String, String>,
-        comment: Option<String>,
-        if_not_exists: bool,
-    ) -> Result<bool> {
-        if self.catalogs.contains_key(name) {
-            if if_not_exists {
-                return Ok(false);
-            }
-            return Err(fail(format!("catalog '{name}' already exists"), None));
-        }
-        match options.get("type").map(String::as_str) {
-            Some("generic_in_memory") => {}
-            Some(other) => {
-                return Err(EngineError::unsupported(format!(
-                    "the catalog type '{other}'"
-                )));
-            }
-            None => {
-                return Err(fail(
-                    format!("the options of catalog '{name}' do not say its 'type'"),
-                    Some("write WITH ('type' = 'generic_in_memory')".to_owned()),
-                ));
-            }
-        }
-        let default_database = options
-            .get("default-database")
-            .map_or("default", String::as_str)
-            .to_owned();
-        let catalog = Catalog::new(&default_database, options, comment);
-        self.catalogs.insert(name.to_owned(), catalog);
-        Ok(true)
-    }
-
-    /// Removes a catalog with all that is in it; whether there was one.
-    ///
-    /// # Errors
-    /// If it is the current one, or does not exist and `if_exists` is not set.
-    pub fn drop_catalog(&mut self, name: &str, if_exists: bool) -> Result<bool> {
-        if !self.catalogs.contains_key(name) {
-            if if_exists {
-                return Ok(false);
-            }
-            return Err(self.no_catalog(name));
-        }
-        if name == self.current_catalog {
-            return Err(fail(
-                format!("cannot drop catalog '{name}', which is currently in use"),
-                None,
-            ));
-        }
-        self.catalogs.remove(name);
-        self.temporary
-            .retain(|identifier, _| identifier.catalog != name);
-        Ok(true)
-    }
-
-    /// Adds a database; whether it is new.
-    ///
-    /// # Errors
-    /// If it exists and `if_not_exists` is not set, or there is no such catalog.
-    pub fn create_database(
-        &mut self,
-        names: &[&str],
-        options: BTreeMap<String, String>,
-        comment: Option<String>,
-        if_not_exists: bool,
-    ) -> Result<bool> {
-        let (catalog, database) = self.database_path(names)?;
-        if self.database(&catalog, &database).is_some() {
-            if if_not_exists {
-                return Ok(false);
-            }
-            return Err(fail(
-                format!("database '{database}' already exists in catalog '{catalog}'"),
-                None,
-            ));
-        }
-        let Some(entry) = self.catalogs.get_mut(&catalog) else {
-            return Err(self.no_catalog(&catalog));
-        };
-        let new = Database {
-            comment,
-            options,
-            objects: BTreeMap::new(),
-        };
-        entry.databases.insert(database, new);
-        Ok(true)
-    }
-
-    /// Sets options of a database.
-    ///
-    /// # Errors
-    /// If there is no such database.
-    pub fn alter_database(
-        &mut self,
-        names: &[&str],
-        options: BTreeMap<String, String>,
-    ) -> Result<()> {
-        let (catalog, database) = self.database_path(names)?;
-        match self.database_mut(&catalog, &database) {
-            Some(entry) => {
-                entry.options.extend(options);
-                Ok(())
-            }
-            None => Err(self.no_database(&catalog, &database)),
-        }
-    }
-
-    /// Removes a database; whether there was one.
-    ///
-    /// # Errors
-    /// If it is the current one, has tables and `cascade` is not set, or does not exist and
-    /// `if_exists` is not set.
-    pub fn drop_database(
-        &mut self,
-        names: &[&str],
-        if_exists: bool,
-        cascade: bool,
-    ) -> Result<bool> {
-        let (catalog, database) = self.database_path(names)?;
-        let Some(entry) = self.database(&catalog, &database) else {
-            if if_exists {
-                return Ok(false);
-            }
-            return Err(self.no_database(&catalog, &database));
-        };
-        if !entry.objects.is_empty() && !cascade {
-            return Err(fail(
-                format!("database '{database}' in catalog '{catalog}' is not empty"),
-                Some("DROP DATABASE … CASCADE drops its tables too".to_owned()),
-            ));
-        }
-        if catalog == self.current_catalog && database == self.current_database {
-            return Err(fail(
-                format!("cannot drop database '{database}', which is currently in use"),
-                None,
-            ));
-        }
-        if let Some(entry) = self.catalogs.get_mut(&catalog) {
-            entry.databases.remove(&database);
-        }
-        Ok(true)
-    }
-
-    fn no_database(&self, catalog: &str, database: &str) -> EngineError {
-        let known = self.list_databases(catalog);
-        fail(
-            format!("database '{database}' does not exist in catalog '{catalog}'"),
-            did_you_mean(database, known.iter().map(String::as_str)),
-        )
-    }
-}
-
 /// An error of validation without a place; [`at`] gives it one.
 pub(crate) fn fail(message: String, hint: Option<String>) -> EngineError {
     EngineError::from(Arc::new(SqlDiagnostic::validation(message).with_hint(hint)))
+}
+
+/// The same error as one of another of Flink's classes.
+pub(crate) fn as_kind(error: EngineError, kind: SqlErrorKind) -> EngineError {
+    match error {
+        EngineError::Sql(diagnostic) => EngineError::from(Arc::new(SqlDiagnostic {
+            kind,
+            ..SqlDiagnostic::clone(&diagnostic)
+        })),
+        other => other,
+    }
 }
 
 /// The same error at a place of the script, unless it has one.

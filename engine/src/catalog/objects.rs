@@ -77,6 +77,16 @@ impl CatalogManager {
         self.list(catalog, database, |object| object.as_view().is_some())
     }
 
+    /// Names of the materialized tables of a database, sorted.
+    #[must_use]
+    pub fn list_materialized_tables(&self, catalog: &str, database: &str) -> Vec<String> {
+        self.list(catalog, database, |object| {
+            object
+                .as_table()
+                .is_some_and(|table| table.materialized.is_some())
+        })
+    }
+
     fn list(
         &self,
         catalog: &str,
@@ -190,8 +200,30 @@ impl CatalogManager {
         temporary: bool,
         if_exists: bool,
     ) -> Result<bool> {
-        let is_table = |object: &CatalogObject| object.as_table().is_some();
+        let is_table = |object: &CatalogObject| {
+            object
+                .as_table()
+                .is_some_and(|table| table.materialized.is_none())
+        };
         self.drop_object(identifier, temporary, if_exists, ("table", &is_table))
+    }
+
+    /// Removes a materialized table; whether there was one.
+    ///
+    /// # Errors
+    /// As [`Self::drop_table`].
+    pub fn drop_materialized_table(
+        &mut self,
+        identifier: &ObjectIdentifier,
+        if_exists: bool,
+    ) -> Result<bool> {
+        let is_materialized = |object: &CatalogObject| {
+            object
+                .as_table()
+                .is_some_and(|table| table.materialized.is_some())
+        };
+        let kind = ("materialized table", &is_materialized as &dyn Fn(&_) -> _);
+        self.drop_object(identifier, false, if_exists, kind)
     }
 
     /// Removes a view; whether there was one.
@@ -258,6 +290,9 @@ impl CatalogManager {
 
     fn not_dropped(&self, identifier: &ObjectIdentifier, message: String) -> EngineError {
         let hint = match self.find(identifier).map(|resolved| resolved.object) {
+            Some(CatalogObject::Table(table)) if table.materialized.is_some() => {
+                Some("write DROP MATERIALIZED TABLE".to_owned())
+            }
             Some(CatalogObject::Table(_)) => Some("it is a table: write DROP TABLE".to_owned()),
             Some(CatalogObject::View(_)) => Some("it is a view: write DROP VIEW".to_owned()),
             None => {
@@ -275,21 +310,23 @@ impl CatalogManager {
     pub fn rename(&mut self, from: &ObjectIdentifier, to: &ObjectIdentifier) -> Result<()> {
         let resolved = self.get(from)?;
         if resolved.temporary {
-            return Err(EngineError::unsupported(
-                "renaming a temporary table or view",
-            ));
-        }
-        if from.catalog != to.catalog || from.database != to.database {
             return Err(fail(
-                format!("'{from}' cannot be moved to another database by RENAME"),
+                format!("'{from}' does not exist or is temporary"),
                 None,
             ));
         }
+        // As in Flink, a catalog and a database before the new name say nothing.
         let taken = self
-            .database(&to.catalog, &to.database)
+            .database(&from.catalog, &from.database)
             .is_some_and(|entry| entry.objects.contains_key(&to.object));
         if taken {
-            return Err(fail(format!("table (or view) '{to}' already exists"), None));
+            return Err(fail(
+                format!(
+                    "table (or view) '{}.{}' already exists",
+                    from.database, to.object
+                ),
+                None,
+            ));
         }
         if let Some(entry) = self.database_mut(&from.catalog, &from.database)
             && let Some(object) = entry.objects.remove(&from.object)

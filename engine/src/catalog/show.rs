@@ -11,10 +11,13 @@ use arrow::record_batch::RecordBatch;
 use regex::RegexBuilder;
 
 use super::table::{CatalogTable, Column, ColumnSource, expression_text};
-use super::{CatalogManager, CatalogObject, CatalogView, ObjectIdentifier, Resolved, fail, quoted};
+use super::{
+    CatalogManager, CatalogObject, CatalogView, ObjectIdentifier, Resolved, as_kind, distribution,
+    fail, quoted,
+};
 use crate::data::types::{FlinkType, TIME_ATTRIBUTE_KEY};
 use crate::error::{EngineError, Result};
-use crate::sql::diagnostics::did_you_mean;
+use crate::sql::diagnostics::{SqlErrorKind, did_you_mean};
 use crate::sql::statement::{LikeFilter, ObjectKind, ObjectPath, Show, ShowCreate, ShowWhat};
 
 /// The rows of a SHOW that the catalog can answer by itself; none for what the session knows
@@ -48,14 +51,19 @@ pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>
                 |(catalog, database): (String, String)| manager.list_views(&catalog, &database);
             names("view name", database_of(manager, show).map(list))
         }
-        ShowWhat::MaterializedTables => names("materialized table name", Ok(Vec::new())),
-        ShowWhat::Models => names("model name", Ok(Vec::new())),
-        ShowWhat::Procedures => Some(Err(fail(
-            format!(
-                "the catalog '{}' has no procedures",
-                manager.current_catalog()
-            ),
-            None,
+        ShowWhat::MaterializedTables => {
+            let list = |(catalog, database): (String, String)| {
+                manager.list_materialized_tables(&catalog, &database)
+            };
+            names("materialized table", database_of(manager, show).map(list))
+        }
+        ShowWhat::Models => {
+            let list =
+                |(catalog, database): (String, String)| manager.list_models(&catalog, &database);
+            names("model name", database_of(manager, show).and_then(list))
+        }
+        ShowWhat::Procedures => Some(Err(EngineError::unsupported(
+            "listing procedures of a catalog in memory",
         ))),
         ShowWhat::Modules => names("module name", Ok(manager.modules.used().to_vec())),
         ShowWhat::FullModules => Some(full_modules(manager)),
@@ -201,37 +209,37 @@ fn find_described(manager: &CatalogManager, path: &ObjectPath) -> Result<Resolve
 }
 
 fn full_modules(manager: &CatalogManager) -> Result<RecordBatch> {
-    let (names, used) = manager
-        .modules
-        .all()
-        .into_iter()
-        .map(|(name, is_used)| {
-            (
-                Some(name),
-                Some(if is_used { "TRUE" } else { "FALSE" }.to_owned()),
-            )
-        })
-        .unzip();
-    text_table(&["module name", "used"], &[names, used])
+    let (names, used): (Vec<String>, Vec<bool>) = manager.modules.all().into_iter().unzip();
+    let fields = vec![
+        Field::new("module name", DataType::Utf8, true),
+        Field::new("used", DataType::Boolean, true),
+    ];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(names)),
+        Arc::new(BooleanArray::from(used)),
+    ];
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
-/// The catalog in memory knows of no partitions: files lie in folders that it never looks at.
+/// The partitions that ALTER TABLE has added, sorted.
 fn show_partitions(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
     let Some(path) = &show.within else {
         return Err(EngineError::internal("SHOW PARTITIONS without a table"));
     };
     let found = find_described(manager, path)?;
-    let is_partitioned = match &found.object {
-        CatalogObject::Table(table) => !table.partition_keys.is_empty(),
-        CatalogObject::View(_) => false,
-    };
-    if !is_partitioned {
-        return Err(fail(
-            format!("table '{}' is not partitioned", found.identifier.summary()),
-            None,
-        ));
+    match &found.object {
+        CatalogObject::Table(table) if !table.partition_keys.is_empty() => {
+            let names = distribution::partition_names(table, &show.partition);
+            one_column("partition name", names)
+        }
+        _ => {
+            let message = format!("table '{}' is not partitioned", found.identifier.summary());
+            Err(as_kind(fail(message, None), SqlErrorKind::Table))
+        }
     }
-    one_column("partition name", Vec::new())
 }
 
 fn show_columns(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
@@ -357,6 +365,40 @@ fn descriptions_table(rows: Vec<Description>) -> Result<RecordBatch> {
 
 // --- SHOW CREATE ----------------------------------------------------------------------------
 
+/// The rows of DESCRIBE MODEL.
+pub(super) fn model_columns(inputs: &[Column], outputs: &[Column]) -> Result<RecordBatch> {
+    let columns: Vec<(&Column, bool)> = inputs
+        .iter()
+        .map(|column| (column, true))
+        .chain(outputs.iter().map(|column| (column, false)))
+        .collect();
+    let texts = |value: &dyn Fn(&Column) -> Option<String>| {
+        let values = columns.iter().map(|(column, _)| value(column));
+        Arc::new(StringArray::from_iter(values)) as ArrayRef
+    };
+    let booleans = |value: &dyn Fn(&(&Column, bool)) -> bool| {
+        let values = columns.iter().map(|column| Some(value(column)));
+        Arc::new(BooleanArray::from_iter(values)) as ArrayRef
+    };
+    let mut fields = vec![
+        Field::new("name", DataType::Utf8, true),
+        Field::new("type", DataType::Utf8, true),
+        Field::new("null", DataType::Boolean, true),
+        Field::new("is input", DataType::Boolean, true),
+    ];
+    let mut arrays = vec![
+        texts(&|column| Some(column.name.clone())),
+        texts(&|column| Some(column.flink_type.root_text())),
+        booleans(&|(column, _)| column.flink_type.nullable),
+        booleans(&|(_, is_input)| *is_input),
+    ];
+    if columns.iter().any(|(column, _)| column.comment.is_some()) {
+        fields.push(Field::new("comment", DataType::Utf8, true));
+        arrays.push(texts(&|column| column.comment.clone()));
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+}
+
 /// The row of SHOW CREATE TABLE | VIEW | CATALOG.
 ///
 /// # Errors
@@ -364,6 +406,10 @@ fn descriptions_table(rows: Vec<Description>) -> Result<RecordBatch> {
 pub fn show_create(manager: &CatalogManager, show: &ShowCreate) -> Result<RecordBatch> {
     let text = match show.kind {
         ObjectKind::Catalog => create_catalog_text(manager, show.name.object_name())?,
+        ObjectKind::Model => {
+            let identifier = manager.qualify(&show.name.names());
+            manager.create_model_text(&identifier)?
+        }
         kind => {
             let identifier = manager.qualify(&show.name.names());
             let Some(resolved) = manager.find(&identifier) else {
@@ -385,22 +431,28 @@ pub fn show_create(manager: &CatalogManager, show: &ShowCreate) -> Result<Record
 
 fn create_object_text(kind: ObjectKind, resolved: &Resolved) -> Result<String> {
     let identifier = &resolved.identifier;
-    match (&resolved.object, kind) {
+    let (is, statement) = match (&resolved.object, kind) {
+        (CatalogObject::Table(table), _) if table.materialized.is_some() => {
+            if kind == ObjectKind::MaterializedTable {
+                return Ok(create_table_text(identifier, table, resolved.temporary));
+            }
+            ("a materialized table", "SHOW CREATE MATERIALIZED TABLE")
+        }
         (CatalogObject::Table(table), ObjectKind::Table) => {
-            Ok(create_table_text(identifier, table, resolved.temporary))
+            return Ok(create_table_text(identifier, table, resolved.temporary));
         }
         (CatalogObject::View(view), ObjectKind::View) => {
-            Ok(create_view_text(identifier, view, resolved.temporary))
+            return Ok(create_view_text(identifier, view, resolved.temporary));
         }
-        (CatalogObject::View(_), _) => Err(fail(
-            format!("SHOW CREATE TABLE is only for tables, but '{identifier}' is a view"),
-            Some("write SHOW CREATE VIEW".to_owned()),
-        )),
-        (CatalogObject::Table(_), _) => Err(fail(
-            format!("SHOW CREATE VIEW is only for views, but '{identifier}' is a table"),
-            Some("write SHOW CREATE TABLE".to_owned()),
-        )),
-    }
+        (CatalogObject::View(_), _) => ("a view", "SHOW CREATE VIEW"),
+        (CatalogObject::Table(_), _) => ("a table", "SHOW CREATE TABLE"),
+    };
+    let message = format!(
+        "SHOW CREATE {kind} is only for {}s, but '{identifier}' is {is}",
+        kind.to_string().to_lowercase()
+    );
+    let hint = Some(format!("write {statement}"));
+    Err(as_kind(fail(message, hint), SqlErrorKind::Table))
 }
 
 fn create_table_text(
@@ -424,10 +476,10 @@ fn create_table_text(
             quoted_list(&key.columns)
         ));
     }
-    let kind = if temporary {
-        "TEMPORARY TABLE"
-    } else {
-        "TABLE"
+    let kind = match (&table.materialized, temporary) {
+        (Some(_), _) => "MATERIALIZED TABLE",
+        (None, true) => "TEMPORARY TABLE",
+        (None, false) => "TABLE",
     };
     let mut text = format!(
         "CREATE {kind} {identifier} (\n  {}\n)",
@@ -448,6 +500,9 @@ fn create_table_text(
         text.push_str(&format!("\n{options}"));
     }
     text.push('\n');
+    if let Some(materialized) = &table.materialized {
+        text.push_str(&materialized.to_string());
+    }
     text
 }
 
@@ -486,7 +541,7 @@ fn create_view_text(identifier: &ObjectIdentifier, view: &CatalogView, temporary
 }
 
 fn create_catalog_text(manager: &CatalogManager, name: &str) -> Result<String> {
-    let Some(catalog) = manager.catalog(name) else {
+    let Some(catalog) = manager.catalog(name).filter(|catalog| catalog.is_stored) else {
         let known = manager.list_catalogs();
         return Err(fail(
             format!("catalog '{name}' does not exist"),
@@ -502,14 +557,16 @@ fn create_catalog_text(manager: &CatalogManager, name: &str) -> Result<String> {
     Ok(text)
 }
 
-fn options_text<'a>(options: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    let options: Vec<String> = options
+/// `WITH (…)`, by key.
+pub(super) fn options_text<'a>(options: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let mut options: Vec<String> = options
         .map(|(key, value)| format!("{} = {}", string(key), string(value)))
         .collect();
+    options.sort();
     format!("WITH (\n  {}\n)", options.join(",\n  "))
 }
 
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -527,7 +584,7 @@ pub fn describe_catalog(
     name: &str,
     extended: bool,
 ) -> Result<RecordBatch> {
-    let Some(catalog) = manager.catalog(name) else {
+    let Some(catalog) = manager.catalog(name).filter(|catalog| catalog.is_stored) else {
         let known = manager.list_catalogs();
         return Err(fail(
             format!("cannot obtain metadata information from catalog '{name}': it does not exist"),

@@ -7,8 +7,10 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, ObjectName, VisitMut, VisitorMut};
 
 use super::Attachment;
+use super::materialized::Materialized;
+use super::{quoted, show};
 use crate::data::types::{FlinkType, TIME_ATTRIBUTE_KEY, TypeRoot};
-use crate::sql::statement::ExprText;
+use crate::sql::statement::{Distribution, ExprText};
 use crate::sql::types::flink_type_of;
 
 /// A table.
@@ -24,8 +26,12 @@ pub struct CatalogTable {
     pub comment: Option<String>,
     /// Columns by which the table is partitioned.
     pub partition_keys: Vec<String>,
-    /// DISTRIBUTED …, as written.
-    pub distributed: Option<String>,
+    /// The partitions that ADD PARTITION has made known: keys and values as they were given.
+    pub partitions: Vec<Vec<(String, String)>>,
+    /// DISTRIBUTED ….
+    pub distributed: Option<Distribution>,
+    /// What makes it a materialized table.
+    pub materialized: Option<Materialized>,
     /// WITH, in the order written.
     pub options: Vec<(String, String)>,
     /// What the session has put at the table.
@@ -214,6 +220,21 @@ impl Column {
     pub fn to_field(&self) -> Field {
         self.flink_type.to_arrow_field(&self.name)
     }
+}
+
+/// Physical columns as a statement lists them, separated by commas.
+pub(super) fn physical_columns(columns: &[Column]) -> String {
+    let texts: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let type_text = column.flink_type.as_serializable_string();
+            let comment = column.comment.as_ref().map_or_else(String::new, |comment| {
+                format!(" COMMENT {}", show::string(comment))
+            });
+            format!("{} {type_text}{comment}", quoted(&column.name))
+        })
+        .collect();
+    texts.join(", ")
 }
 
 /// Whether an expression is `PROCTIME()`.

@@ -47,10 +47,9 @@ fn run(manager: &mut CatalogManager, text: &str) -> Result<String> {
             };
             let table = define_table(create, base.as_deref(), text, &FakeTypes)?;
             let identifier = manager.qualify(&create.name.names());
-            let if_exists = match (create.if_not_exists, create.or_replace) {
-                (true, _) => IfExists::Keep,
-                (_, true) => IfExists::Replace,
-                _ => IfExists::Fail,
+            let if_exists = match create.if_not_exists {
+                true => IfExists::Keep,
+                false => IfExists::Fail,
             };
             if create.temporary {
                 manager.create_temporary(&identifier, table.into(), if_exists)?;
@@ -99,6 +98,12 @@ fn run(manager: &mut CatalogManager, text: &str) -> Result<String> {
                     manager.drop_database(&names, drop.if_exists, drop.cascade)?
                 }
                 ObjectKind::Catalog => manager.drop_catalog(names[0], drop.if_exists)?,
+                ObjectKind::MaterializedTable => {
+                    manager.drop_materialized_table(&identifier, drop.if_exists)?
+                }
+                ObjectKind::Model => {
+                    manager.drop_model(&identifier, drop.temporary, drop.if_exists)?
+                }
                 ObjectKind::Function => unreachable!("not here"),
             };
             return Ok(String::new());
@@ -192,8 +197,8 @@ fn show_create_table_can_be_run_again() {
             | COMMENT 'it''s a log'                                            |
             | PARTITIONED BY (`size`)                                          |
             | WITH (                                                           |
-            |   'connector' = 'filesystem',                                    |
-            |   'a' = 'b'                                                      |
+            |   'a' = 'b',                                                     |
+            |   'connector' = 'filesystem'                                     |
             | )                                                                |
             |                                                                  |
             +------------------------------------------------------------------+"#]],
@@ -417,8 +422,8 @@ fn like_takes_and_leaves() {
             | )                                                               |
             | PARTITIONED BY (`size`)                                         |
             | WITH (                                                          |
-            |   'connector' = 'print',                                        |
-            |   'a' = 'b'                                                     |
+            |   'a' = 'b',                                                    |
+            |   'connector' = 'print'                                         |
             | )                                                               |
             |                                                                 |
             +-----------------------------------------------------------------+"#]],
@@ -514,7 +519,9 @@ fn databases_and_catalogs() {
     );
     check(
         &["CREATE CATALOG c WITH ('type' = 'hive')"],
-        &expect!["the catalog type 'hive' is not supported yet"],
+        &expect![
+            "unable to create catalog 'c': there is no catalog type 'hive', the types are: generic_in_memory"
+        ],
     );
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ConnectorFactory, ConnectorTable, Sink, SinkFactory, Source};
+use super::{ConnectorFactory, ConnectorTable, Sink, SinkFactory, Source, sink_only};
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::{ChangelogMode, Delta};
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 
 const SPECS: &[OptionSpec] = &[optional("property-version")];
 
@@ -18,10 +18,8 @@ impl ConnectorFactory for BlackholeFactory {
         "blackhole"
     }
 
-    fn source(&self, _: &ConnectorTable) -> Result<Arc<dyn Source>> {
-        Err(EngineError::unsupported(
-            "reading from connector 'blackhole'",
-        ))
+    fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {
+        Err(sink_only(&table.name, "blackhole"))
     }
 
     fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {

@@ -40,7 +40,24 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use crate::data::{ChangelogMode, Delta, Parts};
 use crate::error::{EngineError, Result};
 use crate::functions::udf::UdfSpec;
+use crate::sql::diagnostics::validation;
 use crate::state::StateTable;
+
+/// The error for reading a table whose connector only writes.
+fn sink_only(table: &str, connector: &str) -> EngineError {
+    validation(format!(
+        "unable to create a source for reading table '{table}': connector '{connector}' can only \
+         be used as a sink"
+    ))
+}
+
+/// The error for writing a table whose connector only reads.
+fn source_only(table: &str, connector: &str) -> EngineError {
+    validation(format!(
+        "unable to create a sink for writing table '{table}': connector '{connector}' can only be \
+         used as a source"
+    ))
+}
 
 /// Whether a source ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
 
-use super::{ConnectorFactory, ConnectorTable, Sink, SinkFactory, Source};
+use super::{ConnectorFactory, ConnectorTable, Sink, SinkFactory, Source, sink_only};
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::{ChangelogMode, Delta};
 use crate::error::{EngineError, Result};
@@ -93,8 +93,8 @@ impl ConnectorFactory for PrintFactory {
         IDENTIFIER
     }
 
-    fn source(&self, _: &ConnectorTable) -> Result<Arc<dyn Source>> {
-        Err(EngineError::unsupported("reading from connector 'print'"))
+    fn source(&self, table: &ConnectorTable) -> Result<Arc<dyn Source>> {
+        Err(sink_only(&table.name, "print"))
     }
 
     fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {

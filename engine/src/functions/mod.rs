@@ -72,6 +72,8 @@ pub mod user;
 
 pub mod table;
 
+mod listing;
+
 pub mod registry;
 
 pub use registry::{FunctionKind, FunctionRegistry};

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, Volatility, WindowUDF};
 use parking_lot::RwLock;
 
 use crate::error::Result;
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
+use crate::functions::listing::FLINK_NAMES;
 use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
@@ -130,6 +131,45 @@ impl FunctionRegistry {
     /// Every name that can be called, upper case for Flink's own, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
+        let mut names = self.builtin_names();
+        names.extend(self.user_names());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The names of Flink's own functions as SHOW FUNCTIONS lists them, and the user's, sorted.
+    #[must_use]
+    pub fn listed_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = FLINK_NAMES.map(str::to_owned).to_vec();
+        names.extend(self.user_names());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Flink's kind of a function: SCALAR, AGGREGATE or TABLE.
+    #[must_use]
+    pub fn flink_kind(&self, name: &str) -> &'static str {
+        let key = name.to_lowercase();
+        if self.tables.read().contains_key(&key) {
+            "TABLE"
+        } else if self.aggregate(&key).is_some() {
+            "AGGREGATE"
+        } else {
+            "SCALAR"
+        }
+    }
+
+    /// Whether equal arguments give equal results.
+    #[must_use]
+    pub fn is_deterministic(&self, name: &str) -> bool {
+        self.scalar(name)
+            .is_none_or(|function| function.signature().volatility != Volatility::Volatile)
+    }
+
+    /// The names of Flink's own functions in upper case, sorted.
+    fn builtin_names(&self) -> Vec<String> {
         let mut names: Vec<String> = SCALAR
             .keys()
             .chain(SYNTAX)
@@ -138,7 +178,6 @@ impl FunctionRegistry {
             .chain(window::names())
             .filter(|name| !name.starts_with("__"))
             .map(|name| name.to_uppercase())
-            .chain(self.user_names())
             .collect();
         names.sort();
         names.dedup();

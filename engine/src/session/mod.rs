@@ -26,6 +26,16 @@ mod insert;
 
 mod statements;
 
+mod ctas;
+
+mod functions;
+
+mod objects;
+
+mod plans;
+
+mod rows;
+
 mod jobs;
 
 mod sql_functions;
@@ -39,7 +49,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 pub use config::Configuration;
 pub use query::{OrderKey, Query};
@@ -82,6 +92,8 @@ struct Shared {
     tables: Tables,
     /// Set once by the host of a language.
     resolver: RwLock<Option<Arc<dyn FunctionResolver>>>,
+    /// Functions that statements have named and whose code was not found yet, by lower-case name.
+    pending_functions: Mutex<BTreeMap<String, CreateFunction>>,
     /// Jobs that this session has started; ended ones are forgotten when the next one starts.
     jobs: RwLock<Vec<JobHandle>>,
 }
@@ -102,6 +114,7 @@ impl Session {
                 functions: FunctionRegistry::default(),
                 tables: Tables::default(),
                 resolver: RwLock::new(None),
+                pending_functions: Mutex::new(BTreeMap::new()),
                 jobs: RwLock::new(Vec::new()),
             }),
         }
@@ -128,7 +141,17 @@ impl Session {
     /// # Errors
     /// As [`Self::execute`].
     pub fn execute_statement(&self, statement: &ScriptStatement) -> Result<TableResult> {
-        statements::execute(self, statement).map_err(|error| with_source(error, &statement.script))
+        let first = statements::execute(self, statement);
+        // Code of a function that was named before may be there now.
+        let result = match first {
+            Err(error) => match self.resolve_pending_in(&statement.text) {
+                Ok(false) => Err(error),
+                Ok(true) => statements::execute(self, statement),
+                Err(missing) => Err(missing),
+            },
+            done => done,
+        };
+        result.map_err(|error| with_source(error, &statement.script))
     }
 
     /// Plans a query: SELECT, VALUES or WITH.
@@ -325,9 +348,15 @@ impl Session {
         self.shared.functions.drop(name)
     }
 
-    /// Every function that can be called, sorted.
+    /// Every function that can be called, sorted: Flink's own by the names that Flink lists.
     #[must_use]
     pub fn list_functions(&self) -> Vec<String> {
+        self.shared.functions.listed_names()
+    }
+
+    /// Every name that can be called in SQL, upper case for Flink's own, sorted.
+    #[must_use]
+    pub fn callable_functions(&self) -> Vec<String> {
         self.shared.functions.names()
     }
 

@@ -7,25 +7,22 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::insert::{self, PlannedInsert};
-use super::jobs;
-use super::sql_functions;
-use super::tables::{self, TableView};
+use super::tables::TableView;
 use super::{Query, Session, TableResult};
+use super::{ctas, functions, jobs, objects, plans, rows};
 use crate::catalog::alter::alter_table;
 use crate::catalog::define::define_table;
 use crate::catalog::{
-    CatalogObject, CatalogTable, CatalogView, IfExists, ObjectIdentifier, at_path, show,
+    CatalogObject, CatalogTable, CatalogView, IfExists, ObjectIdentifier, at_name, at_path, show,
 };
-use crate::connectors::registry;
 use crate::error::{EngineError, Result};
-use crate::functions::user::UserFunction;
 use crate::plan::explain::Details;
-use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean, validation};
+use crate::sql::diagnostics::validation;
 use crate::sql::script::ScriptStatement;
 use crate::sql::statement::{
-    AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateFunction, CreateTable,
-    CreateView, Describe, DropObject, Explain, FunctionLanguage, Ident, Insert, ModuleChange,
-    ObjectKind, ObjectPath, OptionEntry, QueryText, Show, ShowWhat, Statement, UseTarget,
+    AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateTable, CreateView, Describe,
+    DropObject, Explain, Ident, Insert, ModuleChange, ObjectKind, ObjectPath, OptionEntry,
+    QueryText, Show, ShowWhat, Statement, UseTarget,
 };
 
 /// Carries out one statement.
@@ -43,7 +40,29 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
         }
         Statement::CreateTable(create) => create_table(session, create, script),
         Statement::CreateView(create) => create_view(session, create, text),
-        Statement::CreateFunction(create) => create_function(session, create, text),
+        Statement::CreateFunction(create) => functions::create(session, create, text),
+        Statement::AlterFunction(alter) => functions::alter(session, alter, text),
+        Statement::CreateModel(create) => objects::create_model(session, create, text),
+        Statement::AlterModel(alter) => objects::alter_model(session, alter, text),
+        Statement::CreateMaterializedTable(create) => {
+            objects::create_materialized_table(session, create, script)
+        }
+        Statement::AlterMaterializedTable(alter) => {
+            objects::alter_materialized_table(session, alter, text)
+        }
+        Statement::Analyze(analyze) => rows::analyze(session, analyze, text),
+        Statement::ChangeRows(change) => rows::change(session, change, text),
+        Statement::Call(path) => rows::call(path, text),
+        Statement::AddJar(path) => rows::add_jar(path),
+        Statement::CompilePlan(compile) => plans::compile(session, compile, script),
+        Statement::ExecutePlan { path } => plans::execute(session, path),
+        Statement::AlterCatalog(alter) => {
+            session
+                .tables()
+                .write(|catalog| catalog.alter_catalog(&alter.name.value, &alter.change))
+                .map_err(|error| at_name(error, text, &alter.name))?;
+            TableResult::ok()
+        }
         Statement::CreateDatabase(create) => {
             let names = create.name.names();
             let options = options_map(&create.options);
@@ -130,7 +149,11 @@ fn plan_insert(session: &Session, one: &Insert, text: &str) -> Result<PlannedIns
     insert::plan(session, one).map_err(|error| at_path(error, text, &one.target))
 }
 
-fn plan_inserts(session: &Session, inserts: &[Insert], text: &str) -> Result<Vec<PlannedInsert>> {
+pub(super) fn plan_inserts(
+    session: &Session,
+    inserts: &[Insert],
+    text: &str,
+) -> Result<Vec<PlannedInsert>> {
     if inserts.is_empty() {
         return Err(validation(
             "a statement set needs at least one INSERT".to_owned(),
@@ -184,6 +207,9 @@ fn create_table(
     script: &ScriptStatement,
 ) -> Result<TableResult> {
     let text = script.script.as_ref();
+    if let Some(query) = &create.as_query {
+        return ctas::create_table_as(session, create, query, script);
+    }
     let identifier = qualify(session, &create.name);
     let base = match &create.like {
         Some(like) => Some(find_table(session, &like.source, text)?),
@@ -191,42 +217,19 @@ fn create_table(
     };
     let config = session.planner_config();
     let types = TableView::new(session, &config);
-    let mut table = define_table(create, base.as_deref(), text, &types)?;
-    let Some(query) = &create.as_query else {
-        store_table(session, create, &identifier, table)
-            .map_err(|error| at_path(error, text, &create.name))?;
-        return TableResult::ok();
-    };
-    let planned = Query::plan(session, &query.query, &query.text)?;
-    if table.columns.is_empty() {
-        table.columns = CatalogTable::of_schema(&planned.schema()).columns;
-    }
-    // Planned before the table exists, so that a mistake leaves nothing behind.
-    let sink = tables::sink(session, &identifier, &table, BTreeMap::new())?;
-    let bound = planned.bound_plan().clone();
-    let filled = insert::into_table(session, &identifier, &table, sink, bound, &[])?;
-    let is_new = store_table(session, create, &identifier, table)
+    let table = define_table(create, base.as_deref(), text, &types)?;
+    let if_exists = if_exists(create.if_not_exists, false);
+    session
+        .tables()
+        .write(|catalog| {
+            if create.temporary {
+                catalog.create_temporary(&identifier, table.into(), if_exists)
+            } else {
+                catalog.create(&identifier, table.into(), if_exists)
+            }
+        })
         .map_err(|error| at_path(error, text, &create.name))?;
-    if !is_new {
-        return TableResult::ok();
-    }
-    insert::run(session, &[filled], &script.text)
-}
-
-fn store_table(
-    session: &Session,
-    create: &CreateTable,
-    identifier: &ObjectIdentifier,
-    table: CatalogTable,
-) -> Result<bool> {
-    let if_exists = if_exists(create.if_not_exists, create.or_replace);
-    session.tables().write(|catalog| {
-        if create.temporary {
-            catalog.create_temporary(identifier, table.into(), if_exists)
-        } else {
-            catalog.create(identifier, table.into(), if_exists)
-        }
-    })
+    TableResult::ok()
 }
 
 fn create_view(session: &Session, create: &CreateView, text: &str) -> Result<TableResult> {
@@ -291,7 +294,15 @@ fn alter_one_table(session: &Session, alter: &AlterTable, text: &str) -> Result<
     if found.is_none() && alter.if_exists {
         return TableResult::ok();
     }
+    if found.is_some_and(|found| found.temporary) {
+        let message = format!("table '{identifier}' does not exist or is a temporary table");
+        return Err(at_path(validation(message), text, &alter.name));
+    }
     let table = find_table(session, &alter.name, text)?;
+    if table.materialized.is_some() {
+        let message = "ALTER TABLE for a materialized table is not allowed".to_owned();
+        return Err(at_path(validation(message), text, &alter.name));
+    }
     if let AlterTableChange::RenameTo(to) = &alter.change {
         let to = qualify(session, to);
         session
@@ -321,6 +332,10 @@ fn alter_view(session: &Session, alter: &AlterView, text: &str) -> Result<TableR
         return Err(here(validation(format!(
             "'{identifier}' is a table, not a view"
         ))));
+    }
+    if resolved.temporary {
+        let message = format!("view '{identifier}' does not exist or is a temporary view");
+        return Err(here(validation(message)));
     }
     match &alter.change {
         AlterViewChange::RenameTo(to) => {
@@ -365,68 +380,16 @@ fn drop_object(session: &Session, drop: &DropObject, text: &str) -> Result<Table
         ObjectKind::Catalog => session
             .tables()
             .write(|catalog| catalog.drop_catalog(drop.name.object_name(), drop.if_exists)),
-        ObjectKind::Function => drop_function(session, drop),
+        ObjectKind::Function => functions::drop(session, drop),
+        ObjectKind::Model => session
+            .tables()
+            .write(|catalog| catalog.drop_model(&identifier, drop.temporary, drop.if_exists)),
+        ObjectKind::MaterializedTable => session
+            .tables()
+            .write(|catalog| catalog.drop_materialized_table(&identifier, drop.if_exists)),
     };
     dropped.map_err(|error| at_path(error, text, &drop.name))?;
     TableResult::ok()
-}
-
-// --- functions ------------------------------------------------------------------------------
-
-fn create_function(session: &Session, create: &CreateFunction, text: &str) -> Result<TableResult> {
-    let here = |error| at_path(error, text, &create.name);
-    let brought = match create.language {
-        FunctionLanguage::Python | FunctionLanguage::Sql => None,
-        FunctionLanguage::Java | FunctionLanguage::Scala => {
-            let unknown = || {
-                here(EngineError::unsupported(format!(
-                    "the class '{}': a function in Java or Scala (write LANGUAGE PYTHON)",
-                    create.class
-                )))
-            };
-            Some(registry::function(&create.class).ok_or_else(unknown)?)
-        }
-    };
-    let name = create.name.object_name();
-    if session.functions().user_function(name).is_some() {
-        if create.if_not_exists {
-            return TableResult::ok();
-        }
-        return Err(here(validation(format!(
-            "function '{name}' already exists"
-        ))));
-    }
-    if let Some(spec) = brought {
-        let function = UserFunction::from(spec).named(name);
-        session.functions().register(function, false)?;
-        return TableResult::ok();
-    }
-    if let Some(signature) = &create.signature {
-        let spec = sql_functions::define(session, create, signature, text)?;
-        session.functions().register(spec, false)?;
-        return TableResult::ok();
-    }
-    let Some(resolver) = session.resolver() else {
-        return Err(here(EngineError::unsupported(
-            "CREATE FUNCTION without a Python interpreter around the session",
-        )));
-    };
-    let function = resolver.resolve(create).map_err(here)?;
-    session.functions().register(function.named(name), false)?;
-    TableResult::ok()
-}
-
-fn drop_function(session: &Session, drop: &DropObject) -> Result<bool> {
-    let name = drop.name.object_name();
-    let dropped = session.drop_function(name);
-    if dropped || drop.if_exists {
-        return Ok(dropped);
-    }
-    let known = session.list_user_functions();
-    Err(EngineError::from(Arc::new(
-        SqlDiagnostic::validation(format!("function '{name}' does not exist"))
-            .with_hint(did_you_mean(name, known.iter().map(String::as_str))),
-    )))
 }
 
 // --- looking --------------------------------------------------------------------------------
@@ -462,12 +425,10 @@ fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
     }
     let filter = wanted.filter.as_ref();
     let (column, names) = match wanted.what {
-        ShowWhat::Functions => ("function name", session.list_functions()),
-        ShowWhat::UserFunctions => ("function name", session.list_user_functions()),
+        ShowWhat::Functions | ShowWhat::UserFunctions => {
+            ("function name", functions::list(session, wanted))
+        }
         ShowWhat::Jobs => return jobs::show_jobs(),
-        ShowWhat::Jars => ("jars", Vec::new()),
-        ShowWhat::Models => ("model name", Vec::new()),
-        ShowWhat::MaterializedTables => ("table name", Vec::new()),
         _ => return Err(EngineError::unsupported("this SHOW statement")),
     };
     TableResult::rows(show::one_column(column, show::keep(names, filter)?)?)
@@ -482,35 +443,14 @@ fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableRes
         Describe::Catalog { name, extended } => session
             .tables()
             .read(|catalog| show::describe_catalog(catalog, &name.value, *extended))?,
-        Describe::Function { name, .. } => {
-            let function = name.object_name();
-            let Some(function) = session.functions().user_function(function) else {
-                return Err(at_path(
-                    EngineError::unsupported("DESCRIBE FUNCTION of a built-in function"),
-                    text,
-                    name,
-                ));
-            };
-            let result = crate::data::types::FlinkType::from_field(function.result()).to_string();
-            let names = [
-                "is system function",
-                "is temporary",
-                "result",
-                "deterministic",
-            ];
-            let values = [
-                "false".to_owned(),
-                "true".to_owned(),
-                result,
-                function.is_deterministic().to_string(),
-            ];
-            show::text_table(
-                &["info name", "info value"],
-                &[
-                    names.map(|name| Some(name.to_owned())).to_vec(),
-                    values.map(Some).to_vec(),
-                ],
-            )?
+        Describe::Function { name, extended } => functions::describe(session, name, *extended)
+            .map_err(|error| at_path(error, text, name))?,
+        Describe::Model(path) => {
+            let identifier = qualify(session, path);
+            session
+                .tables()
+                .read(|catalog| catalog.describe_model(&identifier))
+                .map_err(|error| at_path(error, text, path))?
         }
         Describe::Job(id) => return jobs::describe_job(id),
     };
@@ -536,7 +476,7 @@ fn help() -> Vec<String> {
 
 // --- helpers --------------------------------------------------------------------------------
 
-fn qualify(session: &Session, path: &ObjectPath) -> ObjectIdentifier {
+pub(super) fn qualify(session: &Session, path: &ObjectPath) -> ObjectIdentifier {
     let names = path.names();
     session.tables().read(|catalog| catalog.qualify(&names))
 }

@@ -22,7 +22,7 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Flink's two classes of errors that a statement's author can make.
+/// Flink's classes of errors that a statement's author can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SqlErrorKind {
     /// The text is no statement: Flink's `SqlParserException`.
@@ -31,6 +31,8 @@ pub enum SqlErrorKind {
     Validation,
     /// The statement cannot be planned: Flink's `TableException`.
     Table,
+    /// A catalog has no such thing: Flink's `CatalogException`.
+    Catalog,
 }
 
 /// An error in a statement.

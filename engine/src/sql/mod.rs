@@ -10,6 +10,8 @@ pub mod classify;
 
 pub mod statement;
 
+pub mod catalog_statement;
+
 pub mod script;
 
 pub mod diagnostics;

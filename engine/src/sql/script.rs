@@ -14,7 +14,7 @@ use super::hints::TableHint;
 use super::parser;
 use super::prepass::{Prepared, prepare};
 use super::source::{SourceText, position_of};
-use super::statement::{ExprText, QueryText, Statement};
+use super::statement::{ExprText, QueryText, RowsChange, Statement};
 use crate::error::{EngineError, Result};
 
 /// One statement of a script.
@@ -54,6 +54,22 @@ impl ScriptStatement {
             Statement::AlterTable(_) => "ALTER TABLE",
             Statement::AlterView(_) => "ALTER VIEW",
             Statement::AlterDatabase { .. } => "ALTER DATABASE",
+            Statement::AlterCatalog(_) => "ALTER CATALOG",
+            Statement::AlterFunction(_) => "ALTER FUNCTION",
+            Statement::CreateModel(_) => "CREATE MODEL",
+            Statement::AlterModel(_) => "ALTER MODEL",
+            Statement::CreateMaterializedTable(_) => "CREATE MATERIALIZED TABLE",
+            Statement::AlterMaterializedTable(_) => "ALTER MATERIALIZED TABLE",
+            Statement::Analyze(_) => "ANALYZE TABLE",
+            Statement::ChangeRows(change) => match change.change {
+                RowsChange::Truncate => "TRUNCATE TABLE",
+                RowsChange::Delete { .. } => "DELETE",
+                RowsChange::Update { .. } => "UPDATE",
+            },
+            Statement::Call(_) => "CALL",
+            Statement::AddJar(_) => "ADD JAR",
+            Statement::CompilePlan(_) => "COMPILE PLAN",
+            Statement::ExecutePlan { .. } => "EXECUTE PLAN",
             Statement::Use(_) => "USE",
             Statement::Modules(_) => "MODULES",
             Statement::Show(_) => "SHOW",
@@ -109,6 +125,12 @@ pub fn parse_statement(text: &str) -> Result<ScriptStatement> {
         return Err(EngineError::from(Arc::new(diagnostic)));
     }
     statements.pop().ok_or_else(|| no_statement(text))
+}
+
+/// The piece of a script that a span covers.
+#[must_use]
+pub fn text_of(script: &str, span: Span) -> String {
+    SourceText::new(script).slice(span).to_owned()
 }
 
 /// Reads a text that must be a query.

@@ -10,6 +10,8 @@ use std::fmt;
 pub use datafusion::sql::sqlparser::ast::{Expr, Ident, Query};
 pub use datafusion::sql::sqlparser::tokenizer::Span;
 
+pub use super::catalog_statement::*;
+
 use crate::data::types::FlinkType;
 
 /// One statement.
@@ -43,6 +45,33 @@ pub enum Statement {
         name: ObjectPath,
         /// The options to add or replace.
         options: Vec<OptionEntry>,
+    },
+    /// ALTER CATALOG.
+    AlterCatalog(AlterCatalog),
+    /// ALTER FUNCTION.
+    AlterFunction(AlterFunction),
+    /// CREATE MODEL.
+    CreateModel(Box<CreateModel>),
+    /// ALTER MODEL.
+    AlterModel(AlterModel),
+    /// CREATE [OR ALTER] MATERIALIZED TABLE.
+    CreateMaterializedTable(Box<CreateMaterializedTable>),
+    /// ALTER MATERIALIZED TABLE.
+    AlterMaterializedTable(AlterMaterializedTable),
+    /// ANALYZE TABLE.
+    Analyze(Analyze),
+    /// TRUNCATE TABLE, DELETE and UPDATE.
+    ChangeRows(ChangeRows),
+    /// CALL of a procedure, which no catalog here has.
+    Call(ObjectPath),
+    /// ADD JAR 'path'.
+    AddJar(String),
+    /// COMPILE [AND EXECUTE] PLAN.
+    CompilePlan(CompilePlan),
+    /// EXECUTE PLAN 'path'.
+    ExecutePlan {
+        /// The file that COMPILE PLAN has written.
+        path: String,
     },
     /// USE and USE CATALOG.
     Use(UseTarget),
@@ -198,10 +227,12 @@ pub struct CreateTable {
     pub temporary: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// CREATE OR REPLACE.
-    pub or_replace: bool,
+    /// What becomes of a table that has the name.
+    pub replacing: Replacing,
     /// The columns in order; empty for AS and LIKE without a list.
     pub columns: Vec<ColumnDef>,
+    /// `(a, b)` of CREATE TABLE AS: the query's columns in another order.
+    pub column_order: Vec<Ident>,
     /// WATERMARK FOR … AS ….
     pub watermark: Option<WatermarkDef>,
     /// PRIMARY KEY … NOT ENFORCED.
@@ -210,14 +241,37 @@ pub struct CreateTable {
     pub comment: Option<String>,
     /// PARTITIONED BY.
     pub partitioned_by: Vec<Ident>,
-    /// DISTRIBUTED BY | INTO, as written.
-    pub distributed: Option<String>,
+    /// DISTRIBUTED BY | INTO.
+    pub distributed: Option<Distribution>,
     /// WITH, in the order written.
     pub options: Vec<OptionEntry>,
     /// LIKE.
     pub like: Option<LikeClause>,
     /// AS: the table is created and filled.
     pub as_query: Option<QueryText>,
+}
+
+/// DISTRIBUTED BY … INTO n BUCKETS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// HASH or RANGE if it is said.
+    pub kind: Option<&'static str>,
+    /// The columns; empty without BY.
+    pub columns: Vec<Ident>,
+    /// INTO n BUCKETS.
+    pub n_buckets: Option<u64>,
+}
+
+/// What CREATE TABLE does with a table that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replacing {
+    /// CREATE: nothing.
+    #[default]
+    Never,
+    /// CREATE OR REPLACE: puts the new one in its place.
+    IfExists,
+    /// REPLACE: there must be one.
+    Always,
 }
 
 /// One column of CREATE TABLE.
@@ -404,6 +458,10 @@ pub enum ObjectKind {
     Database,
     /// A catalog.
     Catalog,
+    /// A model.
+    Model,
+    /// A materialized table.
+    MaterializedTable,
 }
 
 impl fmt::Display for ObjectKind {
@@ -414,6 +472,8 @@ impl fmt::Display for ObjectKind {
             Self::Function => "FUNCTION",
             Self::Database => "DATABASE",
             Self::Catalog => "CATALOG",
+            Self::Model => "MODEL",
+            Self::MaterializedTable => "MATERIALIZED TABLE",
         })
     }
 }
@@ -460,7 +520,7 @@ pub enum AlterTableChange {
     },
     /// SET (…).
     SetOptions(Vec<OptionEntry>),
-    /// RESET (…).
+    /// RESET (…); may be empty.
     ResetOptions(Vec<String>),
     /// ADD (…) or ADD of one part.
     Add(SchemaChange),
@@ -472,6 +532,10 @@ pub enum AlterTableChange {
     DropWatermark,
     /// DROP PRIMARY KEY or DROP CONSTRAINT name.
     DropPrimaryKey(Option<Ident>),
+    /// DROP DISTRIBUTION.
+    DropDistribution,
+    /// ADD or DROP PARTITION.
+    Partitions(PartitionChange),
 }
 
 /// Columns, watermark and key to add or to modify.
@@ -483,6 +547,8 @@ pub struct SchemaChange {
     pub watermark: Option<WatermarkDef>,
     /// Primary key.
     pub primary_key: Option<PrimaryKeyDef>,
+    /// Distribution.
+    pub distributed: Option<Distribution>,
 }
 
 /// Where an added column goes.
@@ -536,12 +602,14 @@ pub enum ModuleChange {
 }
 
 /// SHOW of a list or of a current thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Show {
     /// What is shown.
     pub what: ShowWhat,
     /// FROM | IN: the database (or the table, for columns and partitions).
     pub within: Option<ObjectPath>,
+    /// PARTITION (…) of SHOW PARTITIONS.
+    pub partition: PartitionSpec,
     /// LIKE or ILIKE.
     pub filter: Option<LikeFilter>,
 }
@@ -585,6 +653,44 @@ pub enum ShowWhat {
     Jobs,
 }
 
+impl ShowWhat {
+    /// Whether FROM or IN may follow.
+    #[must_use]
+    pub const fn takes_from(self) -> bool {
+        matches!(
+            self,
+            Self::Databases
+                | Self::Tables
+                | Self::Views
+                | Self::Columns
+                | Self::Functions
+                | Self::UserFunctions
+                | Self::Procedures
+                | Self::Models
+                | Self::MaterializedTables
+        )
+    }
+
+    /// Whether `[NOT] LIKE` may follow.
+    #[must_use]
+    pub const fn takes_like(self) -> bool {
+        self.takes_from() || matches!(self, Self::Catalogs)
+    }
+
+    /// Whether `[NOT] ILIKE` may follow.
+    #[must_use]
+    pub const fn takes_ilike(self) -> bool {
+        matches!(
+            self,
+            Self::Catalogs
+                | Self::Databases
+                | Self::Functions
+                | Self::UserFunctions
+                | Self::Procedures
+        )
+    }
+}
+
 /// `[NOT] LIKE 'pattern'` or `[NOT] ILIKE 'pattern'` of SHOW.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LikeFilter {
@@ -624,6 +730,8 @@ pub enum Describe {
         /// EXTENDED.
         extended: bool,
     },
+    /// DESCRIBE MODEL m.
+    Model(ObjectPath),
     /// DESCRIBE JOB 'id'.
     Job(String),
 }

@@ -96,7 +96,7 @@ const CORPUS: &[&str] = &[
     "USE c.d",
     "USE MODULES core",
     "SHOW TABLES FROM d NOT LIKE 'a%'",
-    "SHOW COLUMNS IN t ILIKE 'a_'",
+    "SHOW COLUMNS IN t LIKE 'a_'",
     "SHOW USER FUNCTIONS",
     "SHOW FULL MODULES",
     "SHOW CREATE VIEW v",
@@ -113,6 +113,30 @@ const CORPUS: &[&str] = &[
     "STOP JOB '1' WITH SAVEPOINT",
     "HELP",
     "LOAD MODULE hive",
+    "CREATE MODEL IF NOT EXISTS m INPUT (a STRING COMMENT 'x') OUTPUT (b INT) COMMENT 'c' WITH ('k' = 'v')",
+    "ALTER MODEL IF EXISTS m RENAME TO n",
+    "ALTER MODEL m RESET ('k')",
+    "DROP TEMPORARY MODEL IF EXISTS m",
+    "SHOW CREATE MODEL m",
+    "DESCRIBE MODEL c.d.m",
+    "ALTER CATALOG c SET ()",
+    "ALTER CATALOG c COMMENT 'x'",
+    "ALTER FUNCTION IF EXISTS f AS 'x.y' LANGUAGE PYTHON",
+    "CREATE OR ALTER MATERIALIZED TABLE m PARTITIONED BY (a) WITH ('k' = 'v') FRESHNESS = INTERVAL '1' HOUR REFRESH_MODE = FULL AS SELECT 1 AS a",
+    "ALTER MATERIALIZED TABLE m REFRESH PARTITION (a = 1)",
+    "SHOW CREATE MATERIALIZED TABLE m",
+    "DROP MATERIALIZED TABLE IF EXISTS m",
+    "ALTER TABLE t ADD IF NOT EXISTS PARTITION (a = 1, b = 'x') WITH ('k' = 'v') PARTITION (a = 2, b = 'y')",
+    "ALTER TABLE t DROP PARTITION (a = 1), PARTITION (a = 2)",
+    "SHOW PARTITIONS t PARTITION (a = 1)",
+    "ALTER TABLE t MODIFY DISTRIBUTION BY RANGE (a) INTO 3 BUCKETS",
+    "ALTER TABLE t ADD (a INT, DISTRIBUTION INTO 3 BUCKETS)",
+    "REPLACE TABLE t WITH ('k' = 'v') AS SELECT 1",
+    "CREATE TABLE t (b, a) WITH ('k' = 'v') AS SELECT 1 AS a, 2 AS b",
+    "TRUNCATE TABLE t",
+    "UPDATE t SET a = a + 1, b = 'x' WHERE c IS NULL",
+    "COMPILE AND EXECUTE PLAN 'x' IF NOT EXISTS FOR STATEMENT SET BEGIN INSERT INTO t SELECT 1; END",
+    "EXECUTE PLAN 'x'",
     "ADD JAR 'x.jar'",
     "ANALYZE TABLE t COMPUTE STATISTICS",
     "CALL p.q(1)",
@@ -227,11 +251,11 @@ fn words_that_are_also_names() {
 
 #[test]
 fn statements_that_do_not_run_say_so() {
-    let statement = parse_statement("  CREATE MODEL m WITH ('a' = 'b')").unwrap();
+    let statement = parse_statement("  REMOVE JAR 'x.jar'").unwrap();
     expect![[r"
-        CREATE MODEL is not supported yet at line 1, column 3
-          1 |   CREATE MODEL m WITH ('a' = 'b')
-            |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"]]
+        REMOVE JAR is not supported yet at line 1, column 3
+          1 |   REMOVE JAR 'x.jar'
+            |   ^^^^^^^^^^^^^^^^^^"]]
     .assert_eq(&statement.unsupported().unwrap().to_string());
 }
 

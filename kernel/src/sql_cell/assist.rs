@@ -87,7 +87,7 @@ fn vocabulary(session: &Session, code: &str) -> Vocabulary {
     });
     Vocabulary {
         tables: tables.collect(),
-        functions: session.list_functions(),
+        functions: session.callable_functions(),
         catalogs: session.list_catalogs(),
         databases: session.list_databases(),
         connectors: registry::factories()

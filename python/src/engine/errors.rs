@@ -32,6 +32,7 @@ fn class_of(error: &EngineError) -> &'static str {
             SqlErrorKind::Parse => "SqlParserException",
             SqlErrorKind::Validation => "ValidationException",
             SqlErrorKind::Table => "TableException",
+            SqlErrorKind::Catalog => "CatalogException",
         },
         EngineError::Unsupported { .. } => "UnsupportedOperationException",
         EngineError::Options { .. } => "ValidationException",

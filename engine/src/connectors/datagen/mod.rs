@@ -26,10 +26,11 @@ use rand::rngs::SmallRng;
 use self::generator::Generator;
 use super::{
     Boundedness, ConnectorFactory, ConnectorTable, SinkFactory, Source, SourcePoll, SourceReader,
+    source_only,
 };
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::Delta;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 
 const SPECS: &[OptionSpec] = &[
     optional("rows-per-second"),
@@ -76,8 +77,8 @@ impl ConnectorFactory for DatagenFactory {
         }))
     }
 
-    fn sink(&self, _: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
-        Err(EngineError::unsupported("writing to connector 'datagen'"))
+    fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
+        Err(source_only(&table.name, "datagen"))
     }
 }
 

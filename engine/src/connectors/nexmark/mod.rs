@@ -35,6 +35,7 @@ use serde_json::{Value, json};
 use self::events::{Columns, Settings};
 use super::{
     Boundedness, ConnectorFactory, ConnectorTable, SinkFactory, Source, SourcePoll, SourceReader,
+    source_only,
 };
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::Delta;
@@ -139,8 +140,8 @@ impl ConnectorFactory for NexmarkFactory {
         }))
     }
 
-    fn sink(&self, _: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
-        Err(EngineError::unsupported("writing to connector 'nexmark'"))
+    fn sink(&self, table: &ConnectorTable) -> Result<Arc<dyn SinkFactory>> {
+        Err(source_only(&table.name, "nexmark"))
     }
 }
 

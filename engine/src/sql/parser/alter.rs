@@ -9,7 +9,6 @@ use crate::sql::statement::{
 
 impl StatementParser<'_, '_> {
     pub(super) fn alter(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         self.expect("ALTER")?;
         match self.peek_word(0).as_deref() {
             Some("TABLE") => self.alter_table(),
@@ -21,10 +20,10 @@ impl StatementParser<'_, '_> {
                 let options = self.options()?;
                 Ok(Statement::AlterDatabase { name, options })
             }
-            Some("CATALOG") => self.unsupported("ALTER CATALOG", from),
-            Some("FUNCTION" | "TEMPORARY") => self.unsupported("ALTER FUNCTION", from),
-            Some("MODEL") => self.unsupported("ALTER MODEL", from),
-            Some("MATERIALIZED") => self.unsupported("ALTER MATERIALIZED TABLE", from),
+            Some("CATALOG") => self.alter_catalog(),
+            Some("FUNCTION" | "TEMPORARY") => self.alter_function(),
+            Some("MODEL") => self.alter_model(),
+            Some("MATERIALIZED") => self.alter_materialized_table(),
             _ => self.expected("TABLE, VIEW, DATABASE, CATALOG or FUNCTION"),
         }
     }
@@ -43,24 +42,12 @@ impl StatementParser<'_, '_> {
     }
 
     fn alter_table(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         self.expect("TABLE")?;
         let if_exists = self.if_exists()?;
         let name = self.path()?;
         let Some(word) = self.peek_word(0) else {
             return self.expected("RENAME, SET, RESET, ADD, MODIFY or DROP");
         };
-        if matches!(word.as_str(), "ADD" | "MODIFY" | "DROP") {
-            match self.peek_word(1).as_deref() {
-                Some("PARTITION" | "PARTITIONS" | "IF") => {
-                    return self.unsupported(&format!("ALTER TABLE … {word} PARTITION"), from);
-                }
-                Some("DISTRIBUTION") => {
-                    return self.unsupported(&format!("ALTER TABLE … {word} DISTRIBUTION"), from);
-                }
-                _ => {}
-            }
-        }
         self.parser.advance_token();
         let change = match word.as_str() {
             "RENAME" if self.eat("TO") => AlterTableChange::RenameTo(self.path()?),
@@ -71,9 +58,11 @@ impl StatementParser<'_, '_> {
                 AlterTableChange::RenameColumn { from, to }
             }
             "SET" => AlterTableChange::SetOptions(self.options()?),
-            "RESET" => AlterTableChange::ResetOptions(self.parenthesized(|parser| {
-                Ok(parser.string("an option's key in single quotes")?.0)
-            })?),
+            "RESET" => AlterTableChange::ResetOptions(self.option_keys()?),
+            "ADD" | "DROP" if self.starts_partition() => {
+                AlterTableChange::Partitions(self.partition_change(word == "DROP")?)
+            }
+            "DROP" if self.eat("DISTRIBUTION") => AlterTableChange::DropDistribution,
             "ADD" => AlterTableChange::Add(self.schema_change()?),
             "MODIFY" => AlterTableChange::Modify(self.schema_change()?),
             "DROP" if self.eat("WATERMARK") => AlterTableChange::DropWatermark,
@@ -117,6 +106,8 @@ impl StatementParser<'_, '_> {
     fn schema_part(&mut self, change: &mut SchemaChange) -> ParseResult<()> {
         if self.peek_is(0, "WATERMARK") {
             change.watermark = Some(self.watermark()?);
+        } else if self.eat("DISTRIBUTION") {
+            change.distributed = Some(self.distribution()?);
         } else if self.peek_is(0, "CONSTRAINT") || self.peek_is(0, "PRIMARY") {
             change.primary_key = Some(self.primary_key()?);
         } else {

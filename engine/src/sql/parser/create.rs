@@ -6,8 +6,8 @@ use super::{ParseResult, StatementParser};
 use crate::data::types::FlinkType;
 use crate::sql::statement::{
     ColumnDef, ColumnKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
-    DropObject, FunctionLanguage, FunctionSignature, Ident, LikeClause, LikeMode, LikeRule,
-    ObjectKind, ObjectPath, PrimaryKeyDef, Statement, WatermarkDef,
+    Distribution, DropObject, FunctionLanguage, FunctionSignature, Ident, LikeClause, LikeMode,
+    LikeRule, ObjectKind, ObjectPath, PrimaryKeyDef, Replacing, Statement, WatermarkDef,
 };
 use crate::sql::types;
 
@@ -34,6 +34,10 @@ impl StatementParser<'_, '_> {
     pub(super) fn create(&mut self) -> ParseResult<Statement> {
         let from = self.here();
         self.expect("CREATE")?;
+        if self.peek_are(&["OR", "ALTER", "MATERIALIZED"]) {
+            self.expect_all(&["OR", "ALTER"])?;
+            return self.create_materialized_table(true);
+        }
         let or_replace = self.eat_all(&["OR", "REPLACE"]);
         let temporary = self.eat("TEMPORARY");
         let system = temporary && self.eat("SYSTEM");
@@ -43,21 +47,60 @@ impl StatementParser<'_, '_> {
         match word.as_str() {
             "FUNCTION" => self.create_function(temporary, system),
             _ if system => self.expected("FUNCTION"),
-            "TABLE" => self.create_table(temporary, or_replace),
+            "TABLE" => {
+                let replacing = match or_replace {
+                    true => Replacing::IfExists,
+                    false => Replacing::Never,
+                };
+                self.create_table(temporary, replacing)
+            }
             "VIEW" => self.create_view(temporary, or_replace),
             "DATABASE" => self.create_database(),
             "CATALOG" => self.create_catalog(),
-            "MODEL" => self.unsupported("CREATE MODEL", from),
-            "MATERIALIZED" => self.unsupported("CREATE MATERIALIZED TABLE", from),
+            "MODEL" => self.create_model(temporary),
+            "MATERIALIZED" if temporary => {
+                self.fail("CREATE TEMPORARY MATERIALIZED TABLE is not supported", from)
+            }
+            "MATERIALIZED" => self.create_materialized_table(false),
             "CONNECTION" => self.unsupported("CREATE CONNECTION", from),
             _ => self.expected("TABLE, VIEW, FUNCTION, DATABASE or CATALOG"),
         }
     }
 
-    fn create_table(&mut self, temporary: bool, or_replace: bool) -> ParseResult<Statement> {
+    /// `REPLACE TABLE name … AS query`.
+    pub(super) fn replace_table(&mut self) -> ParseResult<Statement> {
+        self.expect("REPLACE")?;
+        self.create_table(false, Replacing::Always)
+    }
+
+    fn create_table(&mut self, temporary: bool, replacing: Replacing) -> ParseResult<Statement> {
         self.expect("TABLE")?;
         let if_not_exists = self.if_not_exists()?;
+        let mut table = self.table_head(if_not_exists)?;
+        table.temporary = temporary;
+        table.replacing = replacing;
+        let at = self.here();
+        table.like = self.like_clause()?;
+        if self.peek_is(0, "AS") && table.like.is_none() {
+            self.expect("AS")?;
+            if temporary {
+                return self.fail("CREATE TABLE AS cannot create a temporary table", at);
+            }
+            table.as_query = Some(self.query()?);
+        } else if replacing == Replacing::Always || !table.column_order.is_empty() {
+            return self.expected("AS and a query");
+        }
+        Ok(Statement::CreateTable(Box::new(table)))
+    }
+
+    /// `name [(…)] [COMMENT …] [DISTRIBUTED …] [PARTITIONED BY …] [WITH …]`.
+    pub(super) fn table_head(&mut self, if_not_exists: bool) -> ParseResult<CreateTable> {
         let name = self.path()?;
+        let column_order = if self.starts_bare_names() {
+            self.parenthesized(Self::ident)?
+        } else {
+            Vec::new()
+        };
         let elements = if self.parser.peek_token_ref().token == Token::LParen {
             self.table_elements()?
         } else {
@@ -71,28 +114,32 @@ impl StatementParser<'_, '_> {
         } else {
             Vec::new()
         };
-        let options = self.with_options()?;
-        let like = self.like_clause()?;
-        let as_query = if self.eat("AS") {
-            Some(self.query()?)
-        } else {
-            None
-        };
-        Ok(Statement::CreateTable(Box::new(CreateTable {
+        Ok(CreateTable {
             name,
-            temporary,
+            temporary: false,
             if_not_exists,
-            or_replace,
+            replacing: Replacing::Never,
             columns: elements.columns,
+            column_order,
             watermark: elements.watermark,
             primary_key: elements.primary_key,
             comment,
             partitioned_by,
             distributed,
-            options,
-            like,
-            as_query,
-        })))
+            options: self.with_options()?,
+            like: None,
+            as_query: None,
+        })
+    }
+
+    /// Whether a parenthesis opens a list of names without types.
+    fn starts_bare_names(&self) -> bool {
+        self.parser.peek_token_ref().token == Token::LParen
+            && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_))
+            && matches!(
+                self.parser.peek_nth_token_ref(2).token,
+                Token::Comma | Token::RParen
+            )
     }
 
     /// `( element, … )`.
@@ -220,25 +267,36 @@ impl StatementParser<'_, '_> {
         Ok(true)
     }
 
-    /// `DISTRIBUTED [BY [HASH|RANGE] (columns)] [INTO n BUCKETS]`, as text.
-    fn distributed(&mut self) -> ParseResult<Option<String>> {
-        if !self.peek_is(0, "DISTRIBUTED") {
+    /// `DISTRIBUTED [BY [HASH|RANGE] (columns)] [INTO n BUCKETS]`.
+    fn distributed(&mut self) -> ParseResult<Option<Distribution>> {
+        if !self.eat("DISTRIBUTED") {
             return Ok(None);
         }
-        let from = self.here();
-        self.expect("DISTRIBUTED")?;
-        if self.eat("BY") {
-            if !self.eat("HASH") {
-                self.eat("RANGE");
+        self.distribution().map(Some)
+    }
+
+    /// `[BY [HASH|RANGE] (columns)] [INTO n BUCKETS]`, at least one of the two.
+    pub(super) fn distribution(&mut self) -> ParseResult<Distribution> {
+        let mut distribution = Distribution {
+            kind: None,
+            columns: Vec::new(),
+            n_buckets: None,
+        };
+        let has_columns = self.eat("BY");
+        if has_columns {
+            if self.eat("HASH") {
+                distribution.kind = Some("HASH");
+            } else if self.eat("RANGE") {
+                distribution.kind = Some("RANGE");
             }
-            self.parenthesized(Self::ident)?;
+            distribution.columns = self.parenthesized(Self::ident)?;
         }
-        if self.eat("INTO") {
-            self.parser.parse_literal_uint()?;
+        if !has_columns || self.peek_is(0, "INTO") {
+            self.expect("INTO")?;
+            distribution.n_buckets = Some(self.parser.parse_literal_uint()?);
             self.expect("BUCKETS")?;
         }
-        let span = self.span_from(from);
-        Ok(Some(self.source.slice(span).to_owned()))
+        Ok(distribution)
     }
 
     /// `LIKE table [( {INCLUDING|EXCLUDING|OVERWRITING} feature … )]`.
@@ -263,11 +321,31 @@ impl StatementParser<'_, '_> {
                 if !LIKE_FEATURES.contains(&feature.as_str()) {
                     return self.expected(&LIKE_FEATURES.join(", "));
                 }
+                self.check_like_rule(&rules, mode, &feature)?;
                 self.parser.advance_token();
                 rules.push(LikeRule { mode, feature });
             }
         }
         Ok(Some(LikeClause { source, rules }))
+    }
+
+    /// Features stand once, and only those of which a table has several can be overwritten.
+    fn check_like_rule(
+        &self,
+        rules: &[LikeRule],
+        mode: LikeMode,
+        feature: &str,
+    ) -> ParseResult<()> {
+        if rules.iter().any(|rule| rule.feature == feature) {
+            let message = format!("each feature of LIKE can be given only once, also '{feature}'");
+            return self.fail(&message, self.here());
+        }
+        let can_be_overwritten = ["GENERATED", "METADATA", "OPTIONS", "WATERMARKS"];
+        if mode == LikeMode::Overwriting && !can_be_overwritten.contains(&feature) {
+            let message = format!("OVERWRITING is no way to merge '{feature}' of LIKE");
+            return self.fail(&message, self.here());
+        }
+        Ok(())
     }
 
     fn create_view(&mut self, temporary: bool, or_replace: bool) -> ParseResult<Statement> {
@@ -316,7 +394,11 @@ impl StatementParser<'_, '_> {
             return self.fail(message, class_span.start);
         }
         let mut jars = Vec::new();
-        if self.eat("USING") {
+        if self.peek_is(0, "USING") {
+            if language == FunctionLanguage::Python {
+                return self.fail("USING JAR does not go with PYTHON", self.here());
+            }
+            self.expect("USING")?;
             loop {
                 self.expect("JAR")?;
                 jars.push(self.string("the path of a jar in single quotes")?.0);
@@ -325,6 +407,7 @@ impl StatementParser<'_, '_> {
                 }
             }
         }
+        self.with_options()?;
         Ok(Statement::CreateFunction(CreateFunction {
             name,
             temporary,
@@ -368,7 +451,7 @@ impl StatementParser<'_, '_> {
     }
 
     /// `LANGUAGE name`, if it is next.
-    fn function_language(&mut self) -> ParseResult<Option<FunctionLanguage>> {
+    pub(super) fn function_language(&mut self) -> ParseResult<Option<FunctionLanguage>> {
         if !self.eat("LANGUAGE") {
             return Ok(None);
         }
@@ -415,7 +498,6 @@ impl StatementParser<'_, '_> {
     }
 
     pub(super) fn drop_object(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         self.expect("DROP")?;
         let temporary = self.eat("TEMPORARY");
         let system = temporary && self.eat("SYSTEM");
@@ -426,8 +508,11 @@ impl StatementParser<'_, '_> {
             Some("VIEW") => ObjectKind::View,
             Some("DATABASE") => ObjectKind::Database,
             Some("CATALOG") => ObjectKind::Catalog,
-            Some("MODEL") => return self.unsupported("DROP MODEL", from),
-            Some("MATERIALIZED") => return self.unsupported("DROP MATERIALIZED TABLE", from),
+            Some("MODEL") => ObjectKind::Model,
+            Some("MATERIALIZED") if !temporary => {
+                self.expect("MATERIALIZED")?;
+                ObjectKind::MaterializedTable
+            }
             _ => return self.expected("TABLE, VIEW, FUNCTION, DATABASE or CATALOG"),
         };
         self.parser.advance_token();

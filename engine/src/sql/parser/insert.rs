@@ -110,9 +110,9 @@ impl StatementParser<'_, '_> {
 
     /// `EXECUTE {STATEMENT SET …|PLAN …|query|insert}`, `BEGIN STATEMENT SET`, `STATEMENT SET`.
     pub(super) fn execute(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
-        if self.peek_are(&["EXECUTE", "PLAN"]) {
-            return self.unsupported("EXECUTE PLAN", from);
+        if self.eat_all(&["EXECUTE", "PLAN"]) {
+            let (path, _) = self.string("the path of a plan in single quotes")?;
+            return Ok(Statement::ExecutePlan { path });
         }
         if self.eat_all(&["BEGIN", "STATEMENT", "SET"]) {
             self.eat_token(&Token::SemiColon);
@@ -133,7 +133,7 @@ impl StatementParser<'_, '_> {
         self.set_members()
     }
 
-    fn set_members(&mut self) -> ParseResult<Statement> {
+    pub(super) fn set_members(&mut self) -> ParseResult<Statement> {
         let mut inserts = Vec::new();
         loop {
             if self.eat("END") {

@@ -9,6 +9,9 @@ mod alter;
 mod create;
 mod errors;
 mod insert;
+mod materialized;
+mod models;
+mod rows;
 mod show;
 mod words;
 
@@ -117,8 +120,15 @@ impl StatementParser<'_, '_> {
                 Ok(Statement::Help)
             }
             "LOAD" | "UNLOAD" => self.change_module(),
-            "REPLACE" | "CALL" | "ANALYZE" | "COMPILE" | "ADD" | "REMOVE" | "DELETE" | "UPDATE"
-            | "TRUNCATE" | "MERGE" | "QUIT" | "EXIT" | "CLEAR" | "SOURCE" => {
+            "REPLACE" => self.replace_table(),
+            "CALL" => self.call(),
+            "ANALYZE" => self.analyze(),
+            "COMPILE" => self.compile_plan(),
+            "TRUNCATE" => self.truncate(),
+            "DELETE" => self.delete(),
+            "UPDATE" => self.update(),
+            "ADD" if self.peek_is(1, "JAR") => self.add_jar(),
+            "ADD" | "REMOVE" | "MERGE" | "QUIT" | "EXIT" | "CLEAR" | "SOURCE" => {
                 self.unsupported_by_words()
             }
             _ => self.query_or_unknown(),
@@ -150,10 +160,7 @@ impl StatementParser<'_, '_> {
         let first = self.peek_word(0).unwrap_or_default();
         let second = self.peek_word(1);
         let feature = match (first.as_str(), second.as_deref()) {
-            ("COMPILE", Some("AND")) => "COMPILE AND EXECUTE PLAN".to_owned(),
-            ("REPLACE" | "ANALYZE" | "TRUNCATE" | "COMPILE" | "ADD" | "REMOVE", Some(second)) => {
-                format!("{first} {second}")
-            }
+            ("ADD" | "REMOVE", Some(second)) => format!("{first} {second}"),
             _ => first,
         };
         self.unsupported(&feature, from)

@@ -4,8 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 
 use super::{ParseResult, StatementParser};
 use crate::sql::statement::{
-    Describe, LikeFilter, ModuleChange, ObjectKind, Show, ShowCreate, ShowWhat, Statement,
-    UseTarget,
+    Describe, LikeFilter, ModuleChange, ObjectKind, ObjectPath, Show, ShowCreate, ShowWhat,
+    Statement, UseTarget,
 };
 
 /// The words behind SHOW and what they show.
@@ -69,10 +69,9 @@ impl StatementParser<'_, '_> {
     }
 
     pub(super) fn show(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         self.expect("SHOW")?;
         if self.eat("CREATE") {
-            return self.show_create(from);
+            return self.show_create();
         }
         let form = SHOW_FORMS.iter().find(|(words, _)| self.peek_are(words));
         let Some((words, what)) = form else {
@@ -84,7 +83,7 @@ impl StatementParser<'_, '_> {
             self.parser.advance_token();
         }
         let takes_path = matches!(what, ShowWhat::Columns | ShowWhat::Partitions);
-        let says_from = self.eat("FROM") || self.eat("IN");
+        let says_from = what.takes_from() && (self.eat("FROM") || self.eat("IN"));
         let within = if says_from || *what == ShowWhat::Partitions {
             Some(self.path()?)
         } else if takes_path {
@@ -92,41 +91,54 @@ impl StatementParser<'_, '_> {
         } else {
             None
         };
-        let filter = self.like_filter()?;
+        let partition = match *what == ShowWhat::Partitions && self.peek_is(0, "PARTITION") {
+            true => self.partition_spec()?,
+            false => Vec::new(),
+        };
+        let filter = match what.takes_like() {
+            true => self.like_filter(what.takes_ilike())?,
+            false => None,
+        };
         Ok(Statement::Show(Show {
             what: *what,
             within,
+            partition,
             filter,
         }))
     }
 
-    fn show_create(
-        &mut self,
-        from: datafusion::sql::sqlparser::tokenizer::Location,
-    ) -> ParseResult<Statement> {
+    fn show_create(&mut self) -> ParseResult<Statement> {
         let kind = match self.peek_word(0).as_deref() {
             Some("TABLE") => ObjectKind::Table,
             Some("VIEW") => ObjectKind::View,
             Some("CATALOG") => ObjectKind::Catalog,
-            Some("MODEL") => return self.unsupported("SHOW CREATE MODEL", from),
+            Some("MODEL") => ObjectKind::Model,
             Some("MATERIALIZED") => {
-                return self.unsupported("SHOW CREATE MATERIALIZED TABLE", from);
+                self.expect("MATERIALIZED")?;
+                ObjectKind::MaterializedTable
             }
-            _ => return self.expected("TABLE, VIEW or CATALOG"),
+            _ => return self.expected("TABLE, VIEW, CATALOG, MODEL or MATERIALIZED TABLE"),
         };
-        self.parser.advance_token();
-        Ok(Statement::ShowCreate(ShowCreate {
-            kind,
-            name: self.path()?,
-        }))
+        if kind == ObjectKind::MaterializedTable {
+            self.expect("TABLE")?;
+        } else {
+            self.parser.advance_token();
+        }
+        let name = match kind {
+            ObjectKind::Catalog => ObjectPath {
+                parts: vec![self.ident()?],
+            },
+            _ => self.path()?,
+        };
+        Ok(Statement::ShowCreate(ShowCreate { kind, name }))
     }
 
-    fn like_filter(&mut self) -> ParseResult<Option<LikeFilter>> {
+    fn like_filter(&mut self, takes_ilike: bool) -> ParseResult<Option<LikeFilter>> {
         let negated = self.eat("NOT");
-        let ignore_case = self.eat("ILIKE");
+        let ignore_case = takes_ilike && self.eat("ILIKE");
         if !ignore_case && !self.eat("LIKE") {
             return if negated {
-                self.expected("LIKE or ILIKE")
+                self.expected(if takes_ilike { "LIKE or ILIKE" } else { "LIKE" })
             } else {
                 Ok(None)
             };
@@ -140,7 +152,6 @@ impl StatementParser<'_, '_> {
     }
 
     pub(super) fn describe(&mut self) -> ParseResult<Statement> {
-        let from = self.here();
         if !self.eat("DESC") {
             self.expect("DESCRIBE")?;
         }
@@ -168,7 +179,10 @@ impl StatementParser<'_, '_> {
                 self.expect("JOB")?;
                 Describe::Job(self.string("the id of a job in single quotes")?.0)
             }
-            Some("MODEL") if names_follow => return self.unsupported("DESCRIBE MODEL", from),
+            Some("MODEL") if names_follow => {
+                self.expect("MODEL")?;
+                Describe::Model(self.path()?)
+            }
             _ => {
                 self.eat("EXTENDED");
                 Describe::Table(self.path()?)

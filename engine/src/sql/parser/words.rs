@@ -174,18 +174,26 @@ impl StatementParser<'_, '_> {
             self.expect_token(&Token::RParen)?;
             return Ok(Vec::new());
         }
-        let options = self.parenthesized(Self::option)?;
-        for (idx, option) in options.iter().enumerate() {
-            if options
-                .iter()
-                .take(idx)
-                .any(|other| other.key == option.key)
-            {
-                let message = format!("the option '{}' is given twice", option.key);
-                return self.fail(&message, option.key_span.start);
+        // Of a key that is given twice, the last value counts.
+        let mut options: Vec<OptionEntry> = Vec::new();
+        for option in self.parenthesized(Self::option)? {
+            match options.iter_mut().find(|known| known.key == option.key) {
+                Some(known) => *known = option,
+                None => options.push(option),
             }
         }
         Ok(options)
+    }
+
+    /// `('key', …)`; may be empty.
+    pub(super) fn option_keys(&mut self) -> ParseResult<Vec<String>> {
+        if self.parser.peek_nth_token_ref(1).token == Token::RParen
+            && self.eat_token(&Token::LParen)
+        {
+            self.expect_token(&Token::RParen)?;
+            return Ok(Vec::new());
+        }
+        self.parenthesized(|parser| Ok(parser.string("an option's key in single quotes")?.0))
     }
 
     fn option(&mut self) -> ParseResult<OptionEntry> {
