@@ -9,13 +9,21 @@
 //!   -D 1 c          -D 1 b          what goes is what was there
 //! ```
 //!
+//! With a time to live a row that has not come for so long is as if it had never been, and every
+//! row that comes is sent, changed or not, so that those who read it keep it too.
+//!
 //! Source: Flink 2.3, `StreamExecChangelogNormalize` with `table.exec.source.cdc-events-duplicate`.
 
-use arrow::datatypes::{DataType, SchemaRef};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+
+use super::deduplicate::with_column;
 use super::{Operator, OperatorFactory, Output, StepContext};
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, Place, RowStore, StateTable};
 
 /// A ChangelogNormalize.
@@ -44,6 +52,7 @@ impl OperatorFactory for ChangelogNormalizeSpec {
             index: KeyIndex::try_new(&types)?,
             slots: Vec::new(),
             rows: RowStore::new(SchemaRef::clone(&self.schema)),
+            last_writes: LastWrites::default(),
         }))
     }
 }
@@ -56,6 +65,8 @@ struct ChangelogNormalize {
     /// By key: the row that is there, or [`NO_ROW`].
     slots: Vec<u32>,
     rows: RowStore,
+    /// When the row of each key came last, if rows have a time to live.
+    last_writes: LastWrites,
 }
 
 const NO_ROW: u32 = u32::MAX;
@@ -68,10 +79,19 @@ impl Operator for ChangelogNormalize {
         &mut self,
         _port: usize,
         delta: Delta,
-        _ctx: &StepContext,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
         let ids = self.enter(&delta)?;
+        let now_ms = ctx.processing_time_ms;
+        if let Some(ttl_ms) = ctx.state_ttl_ms {
+            self.last_writes.resize(self.index.end());
+            for &id in &ids {
+                if self.last_writes.is_expired(id, now_ms, ttl_ms) {
+                    self.forget(id);
+                }
+            }
+        }
         let block = self.rows.admit(delta.batch().clone());
         let mut kinds = Vec::new();
         let mut places: Vec<Place> = Vec::new();
@@ -94,7 +114,10 @@ impl Operator for ChangelogNormalize {
                     let after = RowStore::place_in(block, row_idx);
                     match before {
                         None => kinds.push(RowKind::Insert),
-                        Some(before) if self.rows.equal_rows(before, after, &self.columns) => {
+                        Some(before)
+                            if ctx.state_ttl_ms.is_none()
+                                && self.rows.equal_rows(before, after, &self.columns) =>
+                        {
                             continue;
                         }
                         Some(before) => {
@@ -106,6 +129,9 @@ impl Operator for ChangelogNormalize {
                     places.push(after);
                     let slot = self.rows.keep(block, row_idx);
                     self.set(id, slot);
+                    if ctx.state_ttl_ms.is_some() {
+                        self.last_writes.write(id, now_ms);
+                    }
                 }
             }
         }
@@ -116,16 +142,39 @@ impl Operator for ChangelogNormalize {
         for id in gone {
             if self.slots.get(id as usize) == Some(&NO_ROW) {
                 self.index.remove(id);
+                self.last_writes.forget(id);
             }
         }
         Ok(())
     }
 
+    fn on_step_end(&mut self, ctx: &StepContext, _out: &mut Output) -> Result<()> {
+        let Some(ttl_ms) = ctx.state_ttl_ms else {
+            return Ok(());
+        };
+        let now_ms = ctx.processing_time_ms;
+        for id in self.last_writes.sweep(self.slots.len(), now_ms, ttl_ms) {
+            self.forget(id);
+            self.index.remove(id);
+        }
+        self.rows.settle()
+    }
+
     fn save(&self) -> Result<Vec<StateTable>> {
-        let slots = self.slots.iter().copied().filter(|&slot| slot != NO_ROW);
+        let kept = || {
+            (0_u32..)
+                .zip(&self.slots)
+                .filter(|(_, slot)| **slot != NO_ROW)
+        };
+        let mut batch = self.rows.gather_slots(kept().map(|(_, &slot)| slot))?;
+        let times = || kept().map(|(id, _)| self.last_writes.get(id));
+        if times().any(|time| time.is_some()) {
+            let times: ArrayRef = Arc::new(times().collect::<Int64Array>());
+            batch = with_column(&batch, "last_write", times)?;
+        }
         Ok(vec![StateTable {
             name: ROWS,
-            batch: self.rows.gather_slots(slots)?,
+            batch,
             key_columns: self.spec.key_columns.clone(),
         }])
     }
@@ -137,12 +186,27 @@ impl Operator for ChangelogNormalize {
                     message: "the saved rows are not those of a ChangelogNormalize".to_owned(),
                 });
             }
-            let delta = Delta::insert_only(table.batch);
+            let n_columns = self.spec.schema.fields().len();
+            let mut columns = table.batch.columns().to_vec();
+            let times = columns.split_off(n_columns.min(columns.len()));
+            let batch = RecordBatch::try_new(SchemaRef::clone(&self.spec.schema), columns)?;
+            let delta = Delta::insert_only(batch);
             let ids = self.enter(&delta)?;
             let block = self.rows.admit(delta.batch().clone());
             for (row_idx, &id) in (0_u32..).zip(&ids) {
                 let slot = self.rows.keep(block, row_idx);
                 self.set(id, slot);
+            }
+            let times = times
+                .first()
+                .and_then(|times| times.as_primitive_opt::<Int64Type>());
+            if let Some(times) = times {
+                self.last_writes.resize(self.index.end());
+                for (&id, time) in ids.iter().zip(times) {
+                    if let Some(time) = time {
+                        self.last_writes.write(id, time);
+                    }
+                }
             }
             self.rows.settle()?;
         }
@@ -153,6 +217,7 @@ impl Operator for ChangelogNormalize {
         self.index.state_bytes()
             + self.slots.capacity() * size_of::<u32>()
             + self.rows.state_bytes()
+            + self.last_writes.state_bytes()
     }
 }
 
@@ -166,6 +231,16 @@ impl ChangelogNormalize {
             self.slots.resize(self.index.end(), NO_ROW);
         }
         Ok(ids)
+    }
+
+    /// The row of a key is not there any more; nothing is sent.
+    fn forget(&mut self, id: u32) {
+        let slot = self.slots.get(id as usize).copied().unwrap_or(NO_ROW);
+        if slot != NO_ROW {
+            self.rows.release(slot);
+            self.set(id, NO_ROW);
+        }
+        self.last_writes.forget(id);
     }
 
     fn set(&mut self, id: u32, slot: u32) {

@@ -66,6 +66,9 @@ pub mod temporal_sort;
 pub mod window;
 
 #[cfg(test)]
+mod ttl_tests;
+
+#[cfg(test)]
 mod tests;
 
 use std::fmt::Debug;

@@ -18,6 +18,7 @@ use crate::operators::deduplicate::with_column;
 use crate::operators::group_changes::columns_at;
 use crate::operators::rowtime::{Waiting, times_of};
 use crate::operators::{Operator, Output, StepContext};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, Place, RowStore, StateTable};
 
 pub(super) struct OverByTime {
@@ -29,6 +30,8 @@ pub(super) struct OverByTime {
     /// By time, in the order of arrival.
     waiting: BTreeMap<i64, Vec<WaitingRow>>,
     ids: Vec<u32>,
+    /// When a row of each partition came last, if they have a time to live.
+    last_writes: LastWrites,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ struct Partition {
     /// How often it has been forgotten, as rows came, and as they were dealt with.
     n_forgotten: u32,
     n_restarted: u32,
+    /// Rows that wait for the watermark.
+    n_waiting: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +80,7 @@ impl OverByTime {
             rows: RowStore::new(Arc::clone(&spec.input_schema)),
             waiting: BTreeMap::new(),
             ids: Vec::new(),
+            last_writes: LastWrites::default(),
             spec: spec.clone(),
         })
     }
@@ -156,6 +162,54 @@ impl OverByTime {
         }
     }
 
+    /// Forgets a partition without rows that wait. Frames of a time forget by time alone.
+    fn clear(&mut self, id: u32) -> bool {
+        let Some(partition) = self.partitions.get_mut(id as usize) else {
+            return false;
+        };
+        if partition.n_waiting > 0 || matches!(self.spec.frame, Frame::Millis(_)) {
+            return false;
+        }
+        for (_, slot) in std::mem::take(partition).history {
+            self.rows.release(slot);
+        }
+        self.calls.clear(id);
+        self.last_writes.forget(id);
+        true
+    }
+
+    /// What has not seen a row for so long is forgotten when its next row comes.
+    fn forget_idle(&mut self, ctx: &StepContext) {
+        let Some(ttl_ms) = ctx.state_ttl_ms else {
+            return;
+        };
+        let now_ms = ctx.processing_time_ms;
+        self.last_writes.resize(self.index.end());
+        let ids = std::mem::take(&mut self.ids);
+        for &id in &ids {
+            if self.last_writes.is_expired(id, now_ms, ttl_ms) {
+                self.clear(id);
+            }
+            self.last_writes.write(id, now_ms);
+        }
+        self.ids = ids;
+    }
+
+    /// As [`Self::forget_idle`], for those whose next row does not come.
+    fn sweep(&mut self, ctx: &StepContext) -> Result<()> {
+        let Some(ttl_ms) = ctx.state_ttl_ms else {
+            return Ok(());
+        };
+        let n_written = std::mem::take(&mut self.ids).len();
+        let now_ms = ctx.processing_time_ms;
+        for id in self.last_writes.sweep(n_written, now_ms, ttl_ms) {
+            if self.clear(id) {
+                self.index.remove(id);
+            }
+        }
+        self.rows.settle()
+    }
+
     /// The rows of all times up to this, in order.
     fn take_due(&mut self, watermark_ms: i64) -> Vec<DueRow> {
         let mut due = Vec::new();
@@ -164,12 +218,17 @@ impl OverByTime {
             if time_ms > watermark_ms {
                 break;
             }
-            due.extend(entry.remove().into_iter().map(|row| DueRow {
-                partition: row.partition,
-                time_ms,
-                slot: row.slot,
-                n_forgotten: row.n_forgotten,
-            }));
+            for row in entry.remove() {
+                if let Some(partition) = self.partitions.get_mut(row.partition as usize) {
+                    partition.n_waiting = partition.n_waiting.saturating_sub(1);
+                }
+                due.push(DueRow {
+                    partition: row.partition,
+                    time_ms,
+                    slot: row.slot,
+                    n_forgotten: row.n_forgotten,
+                });
+            }
         }
         due
     }
@@ -317,6 +376,9 @@ impl Operator for OverByTime {
         let mut ids = std::mem::take(&mut self.ids);
         self.index.intern(&key, delta.num_rows(), &mut ids)?;
         self.grow();
+        self.ids = ids;
+        self.forget_idle(ctx);
+        let ids = std::mem::take(&mut self.ids);
         let times = match self.time_column() {
             Some(column) => Some(times_of(batch, column)?),
             None => None,
@@ -340,6 +402,9 @@ impl Operator for OverByTime {
             let slot = self.rows.keep(block, row_idx as u32);
             // Rows of one moment of the clock are peers: they wait for the end of the step.
             if times.is_some() || self.spec.frame.has_peers() {
+                if let Some(partition) = self.partitions.get_mut(partition as usize) {
+                    partition.n_waiting += 1;
+                }
                 self.waiting.entry(time_ms).or_default().push(WaitingRow {
                     partition,
                     slot,
@@ -372,12 +437,12 @@ impl Operator for OverByTime {
         self.process(&due, out)
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
-        if self.time_column().is_some() {
-            return Ok(());
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        if self.time_column().is_none() {
+            let due = self.take_due(i64::MAX);
+            self.process(&due, out)?;
         }
-        let due = self.take_due(i64::MAX);
-        self.process(&due, out)
+        self.sweep(ctx)
     }
 
     fn save(&self) -> Result<Vec<StateTable>> {
@@ -441,6 +506,7 @@ impl Operator for OverByTime {
             + of_history
             + self.calls.state_bytes()
             + self.rows.state_bytes()
+            + self.last_writes.state_bytes()
             + self.waiting.len() * size_of::<(i64, Vec<WaitingRow>)>()
             + self.rows.len() * size_of::<WaitingRow>()
     }
@@ -456,9 +522,11 @@ impl OverByTime {
         let cleanups: Int64Array = partitions()
             .map(|it| it.cleanup.map(|cleanup| cleanup.time_ms))
             .collect();
+        let written: Int64Array = ids.iter().map(|&id| self.last_writes.get(id)).collect();
         columns.push(Arc::new(counts));
         columns.push(Arc::new(fired));
         columns.push(Arc::new(cleanups));
+        columns.push(Arc::new(written));
         columns.extend(self.calls.save(&ids)?);
         let fields: Vec<Field> = columns
             .iter()
@@ -476,7 +544,7 @@ impl OverByTime {
         let wrong = || EngineError::internal("saved partitions lack columns");
         let n_keys = self.spec.partition_columns.len();
         let (key, rest) = batch.columns().split_at_checked(n_keys).ok_or_else(wrong)?;
-        let [counts, fired, cleanups, states @ ..] = rest else {
+        let [counts, fired, cleanups, written, states @ ..] = rest else {
             return Err(wrong());
         };
         let mut ids = Vec::new();
@@ -493,6 +561,13 @@ impl OverByTime {
                     time_ms,
                     arrival_ms: NO_WATERMARK,
                 });
+            }
+        }
+        let written = written.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+        for (&id, written_ms) in ids.iter().zip(written) {
+            if let Some(written_ms) = written_ms {
+                self.last_writes.resize(self.index.end());
+                self.last_writes.write(id, written_ms);
             }
         }
         self.calls.restore(&ids, states)
@@ -525,6 +600,9 @@ impl OverByTime {
         for (row_idx, &id) in ids.iter().enumerate() {
             let slot = self.rows.keep(block, row_idx as u32);
             if table.name == "waiting" {
+                if let Some(partition) = self.partitions.get_mut(id as usize) {
+                    partition.n_waiting += 1;
+                }
                 let time_ms = times.as_ref().and_then(|it| it.get(row_idx).copied());
                 let rows = self.waiting.entry(time_ms.unwrap_or_default()).or_default();
                 rows.push(WaitingRow {

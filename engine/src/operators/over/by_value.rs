@@ -9,16 +9,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 
 use super::calls::{Calls, Moves, Reading};
 use super::{Frame, OverSpec};
 use crate::data::{Delta, RowKind, keys};
 use crate::error::{EngineError, Result};
+use crate::operators::deduplicate::with_column;
 use crate::operators::group_changes::columns_at;
 use crate::operators::rank::column_orders;
 use crate::operators::{Emission, Operator, Output, SortKey, StepContext};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, Place, RowStore, SortKeys, SortValue, SortedRuns, StateTable};
 
 /// An instance for the order of one column.
@@ -51,6 +53,10 @@ struct OverByValue<K> {
     changes: Changes,
     /// Partitions that this step (net) has touched, with their rows before it.
     touched: Vec<(u32, Vec<Sent>)>,
+    /// When a row of each partition came or went last, if they have a time to live.
+    last_writes: LastWrites,
+    /// Now and the time to live, in a step of a job that has one.
+    clock: Option<(i64, i64)>,
 }
 
 #[derive(Debug)]
@@ -128,6 +134,8 @@ impl<K: SortValue> OverByValue<K> {
             ids: Vec::new(),
             changes: Changes::default(),
             touched: Vec::new(),
+            last_writes: LastWrites::default(),
+            clock: None,
             spec: spec.clone(),
         })
     }
@@ -143,6 +151,9 @@ impl<K: SortValue> OverByValue<K> {
                 .resize_with(self.index.end(), Partition::default);
             self.calls.resize(self.index.end());
         }
+        if self.clock.is_some() {
+            self.last_writes.resize(self.index.end());
+        }
         let sort_columns = columns_at(batch, &[self.sort_column])?;
         let sort_keys: Vec<K> = self.sort_keys.encode(&sort_columns, n_rows)?;
         let tags = keys::hash_rows(batch.columns(), n_rows)?;
@@ -150,6 +161,12 @@ impl<K: SortValue> OverByValue<K> {
         for (row_idx, ((&id, key), tag)) in ids.iter().zip(sort_keys).zip(tags).enumerate() {
             let kind = delta.kind(row_idx);
             let row = row_idx as u32;
+            if let Some((now_ms, ttl_ms)) = self.clock {
+                if self.last_writes.is_expired(id, now_ms, ttl_ms) {
+                    self.clear(id);
+                }
+                self.last_writes.write(id, now_ms);
+            }
             self.remember(id);
             if kind.sign() > 0 {
                 self.insert(id, key, tag, (block, row), kind)?;
@@ -159,6 +176,22 @@ impl<K: SortValue> OverByValue<K> {
         }
         self.ids = ids;
         Ok(())
+    }
+
+    /// Forgets the rows of a partition; nothing is sent, as in Flink.
+    fn clear(&mut self, id: u32) {
+        if let Some(partition) = self.partitions.get_mut(id as usize) {
+            let entries = std::mem::take(&mut partition.entries);
+            partition.is_summed = true;
+            for entry in entries.iter() {
+                self.rows.release(entry.slot);
+                if let Some(value) = entry.value {
+                    self.values.release(value);
+                }
+            }
+        }
+        self.calls.clear(id);
+        self.last_writes.forget(id);
     }
 
     /// Before the first change of a partition in a step: what was sent of it.
@@ -458,9 +491,12 @@ impl<K: SortValue> Operator for OverByValue<K> {
         &mut self,
         _port: usize,
         delta: Delta,
-        _ctx: &StepContext,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
+        self.clock = ctx
+            .state_ttl_ms
+            .map(|ttl_ms| (ctx.processing_time_ms, ttl_ms));
         self.take_in(&delta)?;
         match self.spec.emission {
             Emission::RowByRow => self.flush(out),
@@ -468,18 +504,41 @@ impl<K: SortValue> Operator for OverByValue<K> {
         }
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
-        if self.touched.is_empty() {
-            return Ok(());
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        if !self.touched.is_empty() {
+            self.tell_net()?;
+            self.flush(out)?;
         }
-        self.tell_net()?;
-        self.flush(out)
+        let Some(ttl_ms) = ctx.state_ttl_ms else {
+            return Ok(());
+        };
+        let n_written = std::mem::take(&mut self.ids).len();
+        for id in self
+            .last_writes
+            .sweep(n_written, ctx.processing_time_ms, ttl_ms)
+        {
+            self.clear(id);
+            self.index.remove(id);
+        }
+        self.rows.settle()?;
+        self.values.settle()
     }
 
-    /// The rows alone: their values follow from them.
+    /// The rows alone (their values follow from them), with the time of the last change of their
+    /// partitions if there is any.
     fn save(&self) -> Result<Vec<StateTable>> {
         let entries = self.partitions.iter().flat_map(|it| it.entries.iter());
-        let rows = self.rows.gather_slots(entries.map(|entry| entry.slot))?;
+        let mut rows = self.rows.gather_slots(entries.map(|entry| entry.slot))?;
+        let times = || {
+            (0_u32..).zip(&self.partitions).flat_map(|(id, partition)| {
+                let entries = partition.entries.iter();
+                entries.map(move |_| self.last_writes.get(id))
+            })
+        };
+        if times().any(|time| time.is_some()) {
+            let times: ArrayRef = Arc::new(times().collect::<Int64Array>());
+            rows = with_column(&rows, "last_write", times)?;
+        }
         Ok(vec![StateTable {
             name: "rows",
             batch: rows,
@@ -491,8 +550,23 @@ impl<K: SortValue> Operator for OverByValue<K> {
         let emission = std::mem::replace(&mut self.spec.emission, Emission::NetPerStep);
         for table in tables {
             let schema = Arc::clone(&self.spec.input_schema);
-            let rows = RecordBatch::try_new(schema, table.batch.columns().to_vec())?;
+            let n_columns = schema.fields().len();
+            let mut columns = table.batch.columns().to_vec();
+            let times = columns.split_off(n_columns.min(columns.len()));
+            let rows = RecordBatch::try_new(schema, columns)?;
+            self.clock = None;
             self.take_in(&Delta::insert_only(rows))?;
+            let times = times
+                .first()
+                .and_then(|times| times.as_primitive_opt::<Int64Type>());
+            if let Some(times) = times {
+                self.last_writes.resize(self.index.end());
+                for (&id, time) in self.ids.iter().zip(times) {
+                    if let Some(time) = time {
+                        self.last_writes.write(id, time);
+                    }
+                }
+            }
         }
         self.tell_net()?;
         // They have been sent before.
@@ -509,5 +583,6 @@ impl<K: SortValue> Operator for OverByValue<K> {
             + self.rows.state_bytes()
             + self.values.state_bytes()
             + self.calls.state_bytes()
+            + self.last_writes.state_bytes()
     }
 }

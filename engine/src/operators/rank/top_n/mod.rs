@@ -1,10 +1,12 @@
 //! The operator: sorted entries per partition, and what a change of them sends.
 
-use std::collections::HashMap;
-
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
+
+mod expiry;
+
+mod net;
 
 use super::changes::RankedChanges;
 use super::{RankEnd, RankSpec, RankStrategy, row_store};
@@ -13,6 +15,7 @@ use crate::error::{EngineError, Result};
 use crate::operators::deduplicate::with_column;
 use crate::operators::group_changes::columns_at;
 use crate::operators::{Emission, Operator, Output, StepContext};
+use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, Place, RowStore, SortKeys, SortValue, SortedRuns, StateTable};
 
 pub(super) struct TopN<K> {
@@ -30,6 +33,10 @@ pub(super) struct TopN<K> {
     touched: Vec<(u32, Vec<Entry<K>>)>,
     /// Columns that identify a row to a later change.
     identity: Vec<usize>,
+    /// When the rows of each partition were changed last, if they have a time to live.
+    last_writes: LastWrites,
+    /// Now and the time to live, in a step of a job that has one.
+    clock: Option<(i64, i64)>,
 }
 
 #[derive(Debug)]
@@ -101,6 +108,8 @@ impl<K: SortValue> TopN<K> {
             changes: RankedChanges::default(),
             touched: Vec::new(),
             identity,
+            last_writes: LastWrites::default(),
+            clock: None,
             spec,
         })
     }
@@ -114,6 +123,9 @@ impl<K: SortValue> TopN<K> {
         if self.partitions.len() < self.index.end() {
             self.partitions
                 .resize_with(self.index.end(), Partition::default);
+        }
+        if self.clock.is_some() {
+            self.last_writes.resize(self.index.end());
         }
         let sort_columns: Vec<usize> = self.spec.sort_keys.iter().map(|key| key.column).collect();
         let sort_columns = columns_at(batch, &sort_columns)?;
@@ -132,6 +144,7 @@ impl<K: SortValue> TopN<K> {
                 block,
                 row: row_idx as u32,
             };
+            self.forget_expired(id);
             self.set_end(id, rank_ends, row_idx);
             self.remember(id);
             match (&self.spec.strategy, delta.kind(row_idx)) {
@@ -392,6 +405,7 @@ impl<K: SortValue> TopN<K> {
 
     fn put(&mut self, row: &Row<K>, position: usize) {
         let slot = self.rows.keep(row.block, row.row);
+        self.written(row.partition);
         self.key_bytes += row.key.heap_bytes();
         if let Some(partition) = self.partitions.get_mut(row.partition as usize) {
             let entry = Entry {
@@ -409,6 +423,7 @@ impl<K: SortValue> TopN<K> {
             .get_mut(id as usize)
             .and_then(|partition| partition.entries.remove(position));
         if let Some(entry) = removed {
+            self.written(id);
             self.key_bytes -= entry.key.heap_bytes();
             self.rows.release(entry.slot);
         }
@@ -429,106 +444,8 @@ impl<K: SortValue> TopN<K> {
                 && !matches!(self.spec.end, RankEnd::Column(_))
             {
                 self.index.remove(id);
+                self.last_writes.forget(id);
             }
-        }
-    }
-
-    // --- net changes --------------------------------------------------------------------
-
-    fn tell_net(&mut self) {
-        let touched = std::mem::take(&mut self.touched);
-        let start = self.spec.start.saturating_sub(1);
-        let mut ids = Vec::with_capacity(touched.len());
-        for (id, before) in touched {
-            let end = self.end_of(id);
-            let mut after: Vec<Entry<K>> = Vec::new();
-            if let Some(partition) = self.partitions.get_mut(id as usize) {
-                partition.is_touched = false;
-                after.extend(partition.entries.range(start, end).cloned());
-            }
-            if self.is_by_rank() || self.spec.is_top_1() {
-                self.tell_ranks(&before, &after);
-            } else {
-                self.tell_rows(before, after);
-            }
-            ids.push(id);
-        }
-        self.forget_empty(&ids);
-    }
-
-    fn tell_ranks(&mut self, before: &[Entry<K>], after: &[Entry<K>]) {
-        for position in 0..before.len().max(after.len()) {
-            let rank = self.spec.start + position;
-            let place = |entry: &Entry<K>| self.rows.place(entry.slot);
-            match (before.get(position), after.get(position)) {
-                (Some(before), Some(after)) if before.slot == after.slot => {}
-                (Some(before), Some(after)) => {
-                    let (before, after) = (place(before), place(after));
-                    self.changes.push(RowKind::UpdateBefore, before, rank);
-                    self.changes.push(RowKind::UpdateAfter, after, rank);
-                }
-                (Some(before), None) => {
-                    let place = place(before);
-                    self.changes.push(RowKind::Delete, place, rank);
-                }
-                (None, Some(after)) => {
-                    let place = place(after);
-                    self.changes.push(RowKind::Insert, place, rank);
-                }
-                (None, None) => {}
-            }
-        }
-    }
-
-    fn tell_rows(&mut self, before: Vec<Entry<K>>, after: Vec<Entry<K>>) {
-        let mut gone: HashMap<u32, Entry<K>> = before
-            .iter()
-            .map(|entry| (entry.slot, entry.clone()))
-            .collect();
-        let mut come = Vec::new();
-        for entry in after {
-            if gone.remove(&entry.slot).is_none() {
-                come.push(entry);
-            }
-        }
-        // A row that was taken back and came again, or has new content under its key.
-        let mut by_tag: HashMap<u64, Vec<Entry<K>>> = HashMap::new();
-        if !self.identity.is_empty() {
-            for entry in gone.values() {
-                by_tag.entry(entry.tag).or_default().push(entry.clone());
-            }
-        }
-        let is_keyed = matches!(self.spec.strategy, RankStrategy::UpdateFast(_));
-        let mut fresh = Vec::new();
-        for entry in come {
-            let place = self.rows.place(entry.slot);
-            let partner = by_tag.get_mut(&entry.tag).and_then(|known| {
-                let position = known.iter().position(|known| {
-                    let known = self.rows.place(known.slot);
-                    self.rows.equal_rows(known, place, &self.identity)
-                })?;
-                Some(known.swap_remove(position))
-            });
-            match partner {
-                Some(partner) => {
-                    gone.remove(&partner.slot);
-                    if is_keyed {
-                        let old = self.rows.place(partner.slot);
-                        self.changes.push(RowKind::UpdateBefore, old, 0);
-                        self.changes.push(RowKind::UpdateAfter, place, 0);
-                    }
-                }
-                None => fresh.push(place),
-            }
-        }
-        for entry in before {
-            if gone.contains_key(&entry.slot) {
-                let place = self.rows.place(entry.slot);
-                self.changes.push(RowKind::Delete, place, 0);
-            }
-        }
-        for place in fresh {
-            self.changes.push(RowKind::Insert, place, 0);
         }
     }
 
@@ -559,9 +476,12 @@ impl<K: SortValue> Operator for TopN<K> {
         &mut self,
         _port: usize,
         delta: Delta,
-        _ctx: &StepContext,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
+        self.clock = ctx
+            .state_ttl_ms
+            .map(|ttl_ms| (ctx.processing_time_ms, ttl_ms));
         let rank_ends = self.rank_ends(&delta)?;
         let rank_ends = rank_ends
             .as_ref()
@@ -573,12 +493,15 @@ impl<K: SortValue> Operator for TopN<K> {
         }
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, out: &mut Output) -> Result<()> {
-        if self.touched.is_empty() {
-            return Ok(());
+    fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        if !self.touched.is_empty() {
+            self.tell_net();
+            self.flush(out)?;
         }
-        self.tell_net();
-        self.flush(out)
+        match ctx.state_ttl_ms {
+            Some(ttl_ms) => self.sweep(ctx.processing_time_ms, ttl_ms),
+            None => Ok(()),
+        }
     }
 
     fn save(&self) -> Result<Vec<StateTable>> {
@@ -610,6 +533,7 @@ impl<K: SortValue> Operator for TopN<K> {
                 table.batch = with_column(&table.batch, "rank_end", ends)?;
             }
         }
+        self.save_last_writes(&mut tables)?;
         Ok(tables)
     }
 
@@ -623,7 +547,12 @@ impl<K: SortValue> Operator for TopN<K> {
                 .take(n_columns)
                 .cloned()
                 .collect();
-            let ends = table.batch.columns().get(n_columns).cloned();
+            let mut rest = table.batch.columns().iter().skip(n_columns);
+            let ends = match self.spec.end {
+                RankEnd::Column(_) => rest.next().cloned(),
+                RankEnd::Constant(_) => None,
+            };
+            let last_writes = rest.next().cloned();
             let batch = arrow::array::RecordBatch::try_new(
                 std::sync::Arc::clone(&self.spec.input_schema),
                 columns,
@@ -631,7 +560,9 @@ impl<K: SortValue> Operator for TopN<K> {
             let ends = ends
                 .as_ref()
                 .and_then(|ends| ends.as_primitive_opt::<Int64Type>());
+            self.clock = None;
             self.take_in(&Delta::insert_only(batch), ends)?;
+            self.restore_last_writes(last_writes.as_ref());
             // What came back has been sent before.
             self.touched.clear();
             for partition in &mut self.partitions {
@@ -649,6 +580,7 @@ impl<K: SortValue> Operator for TopN<K> {
         self.index.state_bytes()
             + self.rows.state_bytes()
             + self.key_bytes
+            + self.last_writes.state_bytes()
             + of_entries
             + of_partitions
     }
