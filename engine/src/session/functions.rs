@@ -13,14 +13,15 @@ use std::sync::Arc;
 use super::{Session, TableResult};
 use crate::catalog::functions::CatalogFunction;
 use crate::catalog::{ObjectIdentifier, at_path, fail, show};
-use crate::data::types::FlinkType;
 use crate::connectors::registry;
+use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::FunctionKind;
 use crate::functions::user::UserFunction;
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean, validation};
 use crate::sql::statement::{
     AlterFunction, CreateFunction, DropObject, FunctionLanguage, ObjectPath, Show, ShowWhat,
+    Statement,
 };
 
 /// CREATE FUNCTION.
@@ -42,7 +43,8 @@ pub(super) fn create(
                 )))),
             };
         }
-        if create.language != FunctionLanguage::Python && registry::function(&create.class).is_none()
+        if create.language != FunctionLanguage::Python
+            && registry::function(&create.class).is_none()
         {
             return Err(here(not_python(create)));
         }
@@ -246,6 +248,21 @@ pub(super) fn describe(
         .map(|(name, value)| (Some(name.to_owned()), Some(value)))
         .unzip();
     show::text_table(&["info name", "info value"], &[names, values])
+}
+
+/// Whether a statement has a query or an expression that may call a function.
+pub(super) const fn may_call(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Query(_)
+            | Statement::Insert(_)
+            | Statement::StatementSet(_)
+            | Statement::CreateTable(_)
+            | Statement::CreateView(_)
+            | Statement::AlterView(_)
+            | Statement::CreateMaterializedTable(_)
+            | Statement::Explain(_)
+    )
 }
 
 impl Session {

@@ -144,6 +144,7 @@ impl Session {
         let first = statements::execute(self, statement);
         // Code of a function that was named before may be there now.
         let result = match first {
+            Err(error) if !functions::may_call(&statement.statement) => Err(error),
             Err(error) => match self.resolve_pending_in(&statement.text) {
                 Ok(false) => Err(error),
                 Ok(true) => statements::execute(self, statement),

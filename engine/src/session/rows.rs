@@ -13,7 +13,7 @@ use super::{Query, Session, TableResult};
 use crate::catalog::{CatalogObject, Resolved, at_name, at_path, fail, quoted};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
-use crate::functions::foreign::casts_implicitly;
+use crate::functions::registered::casts_implicitly;
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
 use crate::sql::script;
 use crate::sql::statement::{Analyze, ChangeRows, Ident, ObjectPath, RowsChange};

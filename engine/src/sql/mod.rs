@@ -40,7 +40,7 @@ mod text_syntax;
 
 mod source;
 
-pub use prepass::{SUBQUERY_TABLE, WITHIN_SYMBOL};
+pub use prepass::{SUBQUERY_TABLE, SUBSET_SYMBOL, WITHIN_SYMBOL};
 
 #[cfg(test)]
 mod tests;

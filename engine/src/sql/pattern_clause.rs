@@ -3,11 +3,12 @@
 //! ```text
 //!   (SELECT …) MATCH_RECOGNIZE (…)     __subquery((SELECT …)) MATCH_RECOGNIZE (…)
 //!   AFTER MATCH SKIP TO b              AFTER MATCH SKIP TO LAST b
+//!   SUBSET s = (a, b) DEFINE …         DEFINE `__subset s` AS (a, b), …
 //! ```
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::prepass::SUBQUERY_TABLE;
+use super::prepass::{SUBQUERY_TABLE, SUBSET_SYMBOL};
 
 /// Rewrites every MATCH_RECOGNIZE of a script.
 pub(super) fn prepare(tokens: &mut Vec<TokenWithSpan>) {
@@ -18,6 +19,7 @@ pub(super) fn prepare(tokens: &mut Vec<TokenWithSpan>) {
     // From the last one on: what stands before keeps its index.
     for clause in clauses {
         name_last(tokens, clause);
+        move_subsets(tokens, clause);
         wrap_subquery(tokens, clause);
     }
 }
@@ -70,6 +72,61 @@ fn name_last(tokens: &mut Vec<TokenWithSpan>, clause: usize) {
         let space = TokenWithSpan::new(Token::Whitespace(Whitespace::Space), at);
         tokens.splice(target..target, [last, space]);
     }
+}
+
+/// `SUBSET s = (a, b), …` becomes definitions of made-up symbols.
+fn move_subsets(tokens: &mut Vec<TokenWithSpan>, clause: usize) {
+    let Some(subset) = (clause..tokens.len()).find(|&idx| is_word(tokens, idx, "SUBSET")) else {
+        return;
+    };
+    let Some(define) = (subset..tokens.len()).find(|&idx| is_word(tokens, idx, "DEFINE")) else {
+        return;
+    };
+    let follows_pattern = previous(tokens, subset)
+        .and_then(|idx| tokens.get(idx))
+        .is_some_and(|token| matches!(token.token, Token::RParen | Token::Word(_)));
+    let Some(define_token) = tokens.get(define).cloned() else {
+        return;
+    };
+    if !follows_pattern {
+        return;
+    }
+    let mut definitions = Vec::new();
+    let mut depth = 0_usize;
+    let mut takes_name = true;
+    for token in tokens.drain(subset..=define).skip(1) {
+        match &token.token {
+            Token::Word(word) if depth == 0 && takes_name => {
+                takes_name = false;
+                let name = format!("{SUBSET_SYMBOL}{}", word.value);
+                let made = Token::make_word(&name, Some('`'));
+                definitions.push(TokenWithSpan::new(made, token.span));
+            }
+            Token::Eq if depth == 0 => {
+                let space = Token::Whitespace(Whitespace::Space);
+                definitions.push(TokenWithSpan::new(space, token.span));
+                definitions.push(TokenWithSpan::new(Token::make_keyword("AS"), token.span));
+            }
+            Token::Comma if depth == 0 => {
+                takes_name = true;
+                definitions.push(token);
+            }
+            Token::Word(word) if depth == 0 && word.value.eq_ignore_ascii_case("DEFINE") => {}
+            other => {
+                match other {
+                    Token::LParen => depth += 1,
+                    Token::RParen => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                definitions.push(token);
+            }
+        }
+    }
+    definitions.push(TokenWithSpan::new(Token::Comma, define_token.span));
+    let space = TokenWithSpan::new(Token::Whitespace(Whitespace::Space), define_token.span);
+    definitions.insert(0, space);
+    definitions.insert(0, define_token);
+    tokens.splice(subset..subset, definitions);
 }
 
 fn wrap_subquery(tokens: &mut Vec<TokenWithSpan>, clause: usize) {

@@ -6,6 +6,8 @@
 //!   under the place of the name that it follows ([`super::hints`] puts it into the tree);
 //! - `WITHIN interval` of MATCH_RECOGNIZE, which sqlparser does not know, is moved into DEFINE as
 //!   the definition of a made-up symbol, [`WITHIN_SYMBOL`];
+//! - `SUBSET s = (a, b)` of MATCH_RECOGNIZE goes there, too, as the definition of a symbol whose
+//!   name begins with [`SUBSET_SYMBOL`];
 //! - a subquery before MATCH_RECOGNIZE becomes the argument of a made-up function,
 //!   [`SUBQUERY_TABLE`]: sqlparser reads the clause behind names only; `SKIP TO x` gets its LAST;
 //! - rows of one value, `VALUES 1, 2`, get the parentheses that sqlparser wants.
@@ -23,6 +25,9 @@ use super::source::{SourceText, position_of};
 
 /// The symbol of DEFINE that carries `WITHIN interval`.
 pub const WITHIN_SYMBOL: &str = "__within";
+
+/// How the symbols of DEFINE begin that carry `SUBSET name = (…)`; the name follows.
+pub const SUBSET_SYMBOL: &str = "__subset ";
 
 /// The name of the made-up function that holds a subquery before MATCH_RECOGNIZE.
 pub const SUBQUERY_TABLE: &str = "__subquery";

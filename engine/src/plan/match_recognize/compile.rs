@@ -198,7 +198,7 @@ impl Compiler<'_> {
     fn may_lack(&self, variable: Option<usize>) -> bool {
         variable.is_some_and(|variable| {
             let mut elements = self.elements.iter();
-            elements.any(|element| element.variable == variable && element.min == 0)
+            !elements.any(|element| element.variable == variable && element.min > 0)
         })
     }
 

@@ -112,7 +112,9 @@ impl Found {
             Quantifier::AtMost(number) => (0, Some(count(*number))),
             Quantifier::Range(from, to) => (count(*from), Some(count(*to))),
         };
-        if max.is_some_and(|max| max < min || max == 0) {
+        // As in Flink, a range begins with one row; none or one is a question mark.
+        let begins_with_none = min == 0 && max.is_some_and(|max| max > 1);
+        if begins_with_none || max.is_some_and(|max| max < min || max == 0) {
             return Err(table_error(
                 &format!("The times of the variable {name} must be a range from 1 on."),
                 None,

@@ -11,7 +11,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, SortExpr};
 use datafusion::sql::sqlparser::ast::{
     AfterMatchSkip, Expr as SqlExpr, FunctionArg, FunctionArgExpr, Ident, OrderByExpr,
-    RowsPerMatch, TableAlias, TableFactor,
+    RowsPerMatch, SymbolDefinition, TableAlias, TableFactor,
 };
 
 use super::compile::{Compiler, check_boolean};
@@ -24,7 +24,7 @@ use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::time;
 use crate::sql::diagnostics::validation;
-use crate::sql::{SUBQUERY_TABLE, WITHIN_SYMBOL};
+use crate::sql::{SUBQUERY_TABLE, SUBSET_SYMBOL, WITHIN_SYMBOL};
 
 /// Plans MATCH_RECOGNIZE.
 #[derive(Debug)]
@@ -111,7 +111,8 @@ impl MatchRelations {
         if matches!(rows_per_match, Some(RowsPerMatch::AllRows(_))) {
             return Err(table_error("All rows per match mode is not supported yet.", None).into());
         }
-        let (elements, variables) = pattern::elements(&pattern)?;
+        let (elements, mut variables) = pattern::elements(&pattern)?;
+        add_subsets(&symbols, &mut variables)?;
         let partition = partition_by
             .into_iter()
             .map(|key| context.sql_to_expr(key, input.schema()))
@@ -127,6 +128,9 @@ impl MatchRelations {
         let mut within_ms = None;
         let mut conditions: Vec<_> = variables.iter().map(|_| None).collect();
         for symbol in &symbols {
+            if symbol.symbol.value.starts_with(SUBSET_SYMBOL) {
+                continue;
+            }
             if symbol.symbol.value == WITHIN_SYMBOL {
                 within_ms = Some(self.millis(symbol.definition.clone(), context)?);
                 continue;
@@ -191,6 +195,40 @@ impl MatchRelations {
             )),
         }
     }
+}
+
+/// Adds the names of SUBSET as variables without rows: Flink knows them and finds no row of them.
+fn add_subsets(symbols: &[SymbolDefinition], variables: &mut Vec<String>) -> Result<()> {
+    let subsets = symbols.iter().filter_map(|symbol| {
+        let name = symbol.symbol.value.strip_prefix(SUBSET_SYMBOL)?;
+        Some((name, &symbol.definition))
+    });
+    let of_pattern = variables.clone();
+    for (name, members) in subsets {
+        let members = match members {
+            SqlExpr::Nested(member) => std::slice::from_ref(member.as_ref()),
+            SqlExpr::Tuple(members) => members.as_slice(),
+            _ => {
+                return Err(validation(format!(
+                    "SUBSET {name} needs a list of variables"
+                )));
+            }
+        };
+        for member in members {
+            let is_known =
+                matches!(member, SqlExpr::Identifier(ident) if of_pattern.contains(&ident.value));
+            if !is_known {
+                return Err(validation(format!("Unknown pattern '{member}'")));
+            }
+        }
+        if variables.iter().any(|known| known == name) {
+            return Err(validation(format!(
+                "Pattern variable '{name}' has already been defined"
+            )));
+        }
+        variables.push(name.to_owned());
+    }
+    Ok(())
 }
 
 /// The time attribute of ORDER BY (none if it is the processing time), and the keys behind it.

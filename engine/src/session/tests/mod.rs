@@ -20,6 +20,7 @@ mod order;
 
 mod plans;
 
+mod objects;
 mod results;
 
 mod sinks;
