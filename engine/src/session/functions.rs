@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{Session, TableResult};
+use super::{Session, TableResult, sql_functions};
 use crate::catalog::functions::CatalogFunction;
 use crate::catalog::{ObjectIdentifier, at_path, fail, show};
 use crate::connectors::registry;
@@ -43,12 +43,10 @@ pub(super) fn create(
                 )))),
             };
         }
-        if create.language != FunctionLanguage::Python
-            && registry::function(&create.class).is_none()
-        {
+        if is_foreign(create) && registry::function(&create.class).is_none() {
             return Err(here(not_python(create)));
         }
-        resolve_or_wait(session, create)?;
+        resolve_or_wait(session, create, text)?;
         return TableResult::ok();
     }
     let identifier = qualify(session, &create.name);
@@ -67,13 +65,13 @@ pub(super) fn create(
             ))),
         };
     }
+    if session.functions().user_function(name).is_none() {
+        resolve_or_wait(session, create, text)?;
+    }
     session
         .tables()
         .write(|catalog| catalog.put_function(&identifier, definition(create)))
         .map_err(here)?;
-    if session.functions().user_function(name).is_none() {
-        resolve_or_wait(session, create)?;
-    }
     TableResult::ok()
 }
 
@@ -107,13 +105,15 @@ pub(super) fn alter(session: &Session, alter: &AlterFunction, text: &str) -> Res
         class: alter.class.clone(),
         language: alter.language,
         jars: Vec::new(),
+        signature: None,
+        class_span: crate::sql::statement::Span::empty(),
     };
     session
         .tables()
         .write(|catalog| catalog.put_function(&identifier, definition(&create)))
         .map_err(here)?;
     session.forget_function(alter.name.object_name());
-    resolve_or_wait(session, &create)?;
+    resolve_or_wait(session, &create, text)?;
     TableResult::ok()
 }
 
@@ -321,7 +321,21 @@ impl Session {
     }
 }
 
-fn resolve_or_wait(session: &Session, create: &CreateFunction) -> Result<()> {
+/// Whether the function is in a language that only a JVM runs.
+const fn is_foreign(create: &CreateFunction) -> bool {
+    matches!(
+        create.language,
+        FunctionLanguage::Java | FunctionLanguage::Scala
+    )
+}
+
+/// Makes the function callable, or keeps it for the first call. What an expression in SQL has wrong
+/// is told at once.
+fn resolve_or_wait(session: &Session, create: &CreateFunction, text: &str) -> Result<()> {
+    if let Some(signature) = &create.signature {
+        let spec = sql_functions::define(session, create, signature, text)?;
+        return session.functions().register(spec, true);
+    }
     if session.resolver().is_none() && create.language == FunctionLanguage::Python {
         return Err(EngineError::unsupported(
             "CREATE FUNCTION without a Python interpreter around the session",
@@ -341,7 +355,7 @@ fn resolve_or_wait(session: &Session, create: &CreateFunction) -> Result<()> {
 
 fn register(session: &Session, create: &CreateFunction) -> Result<()> {
     let name = create.name.object_name();
-    if create.language != FunctionLanguage::Python {
+    if is_foreign(create) {
         // A class that a connector has brought along, as those of Nexmark.
         let spec = registry::function(&create.class).ok_or_else(|| not_python(create))?;
         let function = UserFunction::from(spec).named(name);

@@ -61,7 +61,7 @@ pub enum Statement {
     /// ANALYZE TABLE.
     Analyze(Analyze),
     /// TRUNCATE TABLE, DELETE and UPDATE.
-    ChangeRows(ChangeRows),
+    ChangeRows(Box<ChangeRows>),
     /// CALL of a procedure, which no catalog here has.
     Call(ObjectPath),
     /// ADD JAR 'path'.

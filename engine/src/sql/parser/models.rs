@@ -107,9 +107,7 @@ impl StatementParser<'_, '_> {
         let name = self.path()?;
         self.expect("AS")?;
         let (class, _) = self.string("the implementation in single quotes")?;
-        let language = self
-            .function_language()?
-            .unwrap_or(FunctionLanguage::Java);
+        let language = self.function_language()?.unwrap_or(FunctionLanguage::Java);
         Ok(Statement::AlterFunction(AlterFunction {
             name,
             temporary,

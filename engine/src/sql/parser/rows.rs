@@ -12,20 +12,20 @@ impl StatementParser<'_, '_> {
     pub(super) fn truncate(&mut self) -> ParseResult<Statement> {
         self.expect_all(&["TRUNCATE", "TABLE"])?;
         let table = self.path()?;
-        Ok(Statement::ChangeRows(ChangeRows {
+        Ok(Statement::ChangeRows(Box::new(ChangeRows {
             table,
             change: RowsChange::Truncate,
-        }))
+        })))
     }
 
     pub(super) fn delete(&mut self) -> ParseResult<Statement> {
         self.expect_all(&["DELETE", "FROM"])?;
         let table = self.path()?;
         let condition = self.condition()?;
-        Ok(Statement::ChangeRows(ChangeRows {
+        Ok(Statement::ChangeRows(Box::new(ChangeRows {
             table,
             change: RowsChange::Delete { condition },
-        }))
+        })))
     }
 
     pub(super) fn update(&mut self) -> ParseResult<Statement> {
@@ -53,13 +53,13 @@ impl StatementParser<'_, '_> {
             }
         }
         let condition = self.condition()?;
-        Ok(Statement::ChangeRows(ChangeRows {
+        Ok(Statement::ChangeRows(Box::new(ChangeRows {
             table,
             change: RowsChange::Update {
                 assignments,
                 condition,
             },
-        }))
+        })))
     }
 
     fn condition(&mut self) -> ParseResult<Option<Expr>> {
