@@ -18,6 +18,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use super::assign::{millis, timestamps};
+use super::shared::SharedWindowAggregate;
 use super::{WindowClock, WindowKind};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
@@ -37,6 +38,15 @@ pub enum GroupRole {
     Time,
     /// Anything else.
     Key,
+}
+
+/// In which order the slices of a window are put together: it shows in LISTAGG and its like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SliceOrder {
+    /// As Flink does for table functions.
+    LatestFirst,
+    /// As Flink does for `GROUP BY HOP(…)`.
+    EarliestFirst,
 }
 
 /// When windows are over.
@@ -63,6 +73,8 @@ pub struct WindowAggregateSpec {
     pub time: WindowTime,
     /// The aggregates.
     pub calls: Vec<AggregateCall>,
+    /// Whether rows come with slices instead of windows, and how these are put together.
+    pub slices: Option<SliceOrder>,
     /// Whether rows are taken back.
     pub input_retracts: bool,
     /// Schema of the rows that leave: the grouping, then one column a call.
@@ -79,6 +91,12 @@ impl WindowAggregateSpec {
             .collect()
     }
 
+    /// The columns of the grouping that the window does not say.
+    #[must_use]
+    pub fn own_key_columns(&self) -> Vec<usize> {
+        self.keys(|role| role == GroupRole::Key).collect()
+    }
+
     fn keys(&self, is_wanted: impl Fn(GroupRole) -> bool) -> impl Iterator<Item = usize> {
         self.group_columns
             .iter()
@@ -89,6 +107,9 @@ impl WindowAggregateSpec {
 
 impl OperatorFactory for WindowAggregateSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
+        if self.slices.is_some() {
+            return Ok(Box::new(SharedWindowAggregate::try_new(self)?));
+        }
         let types: Vec<DataType> = self
             .input_schema
             .fields()

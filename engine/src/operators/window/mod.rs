@@ -21,6 +21,10 @@ pub mod tvf;
 
 pub mod aggregate;
 
+mod slices;
+
+mod shared;
+
 pub mod session;
 
 pub mod batch;
@@ -32,9 +36,10 @@ use std::fmt;
 
 use chrono::DateTime;
 
-pub use aggregate::{GroupRole, WindowAggregateSpec, WindowTime};
+pub use aggregate::{GroupRole, SliceOrder, WindowAggregateSpec, WindowTime};
 pub use batch::{WindowBatchSpec, WindowInput};
 pub use session::SessionTvfSpec;
+pub(crate) use slices::slice_of;
 pub use tvf::WindowTvfSpec;
 
 use crate::functions::cast::temporal::{to_instant, to_local};

@@ -237,17 +237,30 @@ impl SessionTvf {
             self.ends.entry(window.end_ms).or_default().insert(id);
             return Some(sessions.len() - 1);
         };
-        let mut grown = window;
-        let mut slots = Vec::new();
         // From behind, so that the places before stay.
-        for &other in others.iter().rev() {
-            let other = sessions.swap_remove(other);
-            grown = cover(grown, other.window);
-            slots.extend(other.slots);
-        }
+        let mut parts: Vec<Session> = others
+            .iter()
+            .rev()
+            .map(|&other| sessions.swap_remove(other))
+            .collect();
         let session = sessions.get_mut(first)?;
-        session.window = cover(grown, session.window);
-        session.slots.extend(slots);
+        let mut grown = cover(window, session.window);
+        if !parts.is_empty() {
+            // Flink adds the rows of earlier sessions to those of the latest one.
+            parts.push(std::mem::replace(
+                session,
+                Session {
+                    window,
+                    slots: Vec::new(),
+                },
+            ));
+            parts.sort_by_key(|part| std::cmp::Reverse(part.window.start_ms));
+            for part in parts {
+                grown = cover(grown, part.window);
+                session.slots.extend(part.slots);
+            }
+        }
+        session.window = grown;
         // What stands under ends that no session has any more is passed over when it is due.
         let end_ms = session.window.end_ms;
         self.ends.entry(end_ms).or_default().insert(id);

@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray}
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::{
-    GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowBatchSpec, WindowClock, WindowInput,
-    WindowKind, WindowTime, WindowTvfSpec,
+    GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowBatchSpec, WindowClock,
+    WindowInput, WindowKind, WindowTime, WindowTvfSpec, slice_of,
 };
 use crate::data::{Delta, NO_WATERMARK};
 use crate::operators::{
@@ -124,8 +124,12 @@ fn check(factory: &dyn OperatorFactory, n_ports: usize, adapt: &dyn Fn(Delta) ->
 }
 
 fn tumbled(delta: Delta) -> Delta {
+    windowed(TUMBLE, delta)
+}
+
+fn windowed(kind: WindowKind, delta: Delta) -> Delta {
     let spec = WindowTvfSpec {
-        kind: TUMBLE,
+        kind,
         time_column: 1,
         clock: WindowClock::Wall,
         schema: with_window(&events()),
@@ -152,41 +156,84 @@ fn joined(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(nullable.collect::<Vec<_>>()))
 }
 
-#[test]
-fn aggregates_of_windows() {
-    let call = |function, arguments: Vec<usize>| AggregateCall {
+fn aggregate(kind: WindowKind, slices: Option<SliceOrder>) -> WindowAggregateSpec {
+    let call = |function, arguments: Vec<usize>, distinct| AggregateCall {
         function: Callee::BuiltIn(function),
         arguments,
         constants: vec![],
         filter: None,
-        distinct: false,
+        distinct,
         result: Arc::new(Field::new("r", DataType::Int64, true)),
     };
-    let schema = fields(&[
-        ("k", DataType::Int64),
-        ("ws", TIMESTAMP),
-        ("we", TIMESTAMP),
-        ("c", DataType::Int64),
-        ("s", DataType::Int64),
-    ]);
-    let spec = WindowAggregateSpec {
+    let integer = |name| (name, DataType::Int64);
+    let mut columns = vec![integer("k"), ("ws", TIMESTAMP), ("we", TIMESTAMP)];
+    columns.extend(["c", "s", "d", "m"].map(integer));
+    WindowAggregateSpec {
         input_schema: with_window(&events()),
         group_columns: vec![
             (0, GroupRole::Key),
             (3, GroupRole::Start),
             (4, GroupRole::End),
         ],
-        kind: TUMBLE,
+        kind,
         clock: WindowClock::Wall,
         time: WindowTime::Event,
         calls: vec![
-            call(AggregateFunction::Count, vec![]),
-            call(AggregateFunction::Sum, vec![2]),
+            call(AggregateFunction::Count, vec![], false),
+            call(AggregateFunction::Sum, vec![2], false),
+            call(AggregateFunction::Sum, vec![2], true),
+            call(AggregateFunction::Max, vec![2], false),
         ],
+        slices,
         input_retracts: false,
-        schema,
-    };
-    check(&spec, 1, &tumbled);
+        schema: fields(&columns),
+    }
+}
+
+#[test]
+fn aggregates_of_windows() {
+    check(&aggregate(TUMBLE, None), 1, &tumbled);
+}
+
+#[test]
+fn slices_put_together_are_windows() {
+    let (size_ms, offset_ms) = (12, 1);
+    for kind in [
+        WindowKind::Hop {
+            slide_ms: 4,
+            size_ms,
+            offset_ms,
+        },
+        // Slices are shorter than the slide.
+        WindowKind::Hop {
+            slide_ms: 8,
+            size_ms,
+            offset_ms,
+        },
+        // With gaps, in which rows are lost.
+        WindowKind::Hop {
+            slide_ms: 18,
+            size_ms,
+            offset_ms,
+        },
+        WindowKind::Cumulate {
+            step_ms: 3,
+            size_ms,
+            offset_ms,
+        },
+    ] {
+        let slice = slice_of(kind).unwrap();
+        let in_slices = |delta| windowed(slice, delta);
+        let shared = aggregate(kind, Some(SliceOrder::LatestFirst));
+        check(&shared, 1, &in_slices);
+        let expanded = run(
+            &aggregate(kind, None),
+            1,
+            &|delta| windowed(kind, delta),
+            false,
+        );
+        assert_eq!(run(&shared, 1, &in_slices, false), expanded, "{kind}");
+    }
 }
 
 #[test]

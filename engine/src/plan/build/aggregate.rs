@@ -15,6 +15,7 @@ use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
 use crate::plan::keys::Keys;
+use crate::plan::window::slices::sliced_input;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
 
@@ -28,7 +29,11 @@ impl GraphBuilder {
         let windows = self.grouped_windows(aggregate)?;
         let allowed = self.allows_processing_windows;
         self.allows_processing_windows = windows.is_some();
-        let input = self.query(input_plan);
+        let slices = match &windows {
+            Some(windows) => sliced_input(aggregate, windows).map_err(from_planner)?,
+            None => None,
+        };
+        let input = self.query(slices.as_ref().map_or(input_plan, |(input, _)| input));
         self.allows_processing_windows = allowed;
         let input = input?;
         let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
@@ -80,7 +85,16 @@ impl GraphBuilder {
             // The number of the grouping set.
             roles.resize(group_columns.len(), GroupRole::Key);
             let group_columns = group_columns.into_iter().zip(roles).collect();
-            return self.window_aggregate(input, &windows, group_columns, calls, &select, schema);
+            let order = slices.map(|(_, order)| order);
+            return self.window_aggregate(
+                input,
+                &windows,
+                group_columns,
+                calls,
+                &select,
+                order,
+                schema,
+            );
         }
         let name = text::group_aggregate(&grouping, &select);
         Ok(self.group(input, name, group_columns, calls, schema))

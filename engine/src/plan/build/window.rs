@@ -13,8 +13,8 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::operators::AggregateCall;
 use crate::operators::window::{
-    GroupRole, SessionTvfSpec, WindowAggregateSpec, WindowClock, WindowKind, WindowTime,
-    WindowTvfSpec,
+    GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowClock, WindowKind,
+    WindowTime, WindowTvfSpec, slice_of,
 };
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
@@ -88,8 +88,9 @@ impl GraphBuilder {
             );
             return Ok(self.note(built, Role::forward(), Keys::none()));
         }
+        let slices = slice_of(node.kind).filter(|_| node.is_sliced);
         let spec = WindowTvfSpec {
-            kind: node.kind,
+            kind: slices.unwrap_or(node.kind),
             time_column,
             clock,
             schema: Arc::clone(&schema),
@@ -178,8 +179,10 @@ impl GraphBuilder {
         group_columns: Vec<(usize, GroupRole)>,
         calls: Vec<AggregateCall>,
         select: &[String],
+        slices: Option<SliceOrder>,
         schema: SchemaRef,
     ) -> Result<Built> {
+        check_merges(windows.kind, &calls)?;
         let keys: Vec<_> = group_columns
             .iter()
             .filter(|(_, role)| *role == GroupRole::Key)
@@ -208,10 +211,16 @@ impl GraphBuilder {
                 WindowTime::Event
             },
             calls,
+            slices,
             input_retracts: !input.mode.is_insert_only(),
             schema: Arc::clone(&schema),
         };
-        let exchange = Exchange::Hash(spec.key_columns());
+        let exchange = match (slices, spec.own_key_columns().as_slice()) {
+            (None, _) => Exchange::Hash(spec.key_columns()),
+            // The slices of a window meet on one worker.
+            (Some(_), []) => Exchange::Single,
+            (Some(_), own) => Exchange::Hash(own.to_vec()),
+        };
         let keys = group_window_keys(windows, &spec);
         let built = self.add(
             name,
@@ -245,4 +254,23 @@ fn group_window_keys(windows: &WindowProperties, spec: &WindowAggregateSpec) -> 
         );
     }
     keys
+}
+
+/// Flink's FIRST_VALUE and LAST_VALUE cannot be put together from the parts of a window.
+fn check_merges(kind: WindowKind, calls: &[AggregateCall]) -> Result<()> {
+    use crate::operators::{AggregateFunction as F, Callee};
+    if matches!(kind, WindowKind::Tumble { .. }) {
+        return Ok(());
+    }
+    let of_order = calls.iter().find_map(|call| match &call.function {
+        Callee::BuiltIn(function @ (F::FirstValue | F::LastValue)) => Some(function.name()),
+        _ => None,
+    });
+    match of_order {
+        None => Ok(()),
+        Some(name) => Err(validation(format!(
+            "{name} has no 'merge', which windows of {} need",
+            kind.name()
+        ))),
+    }
 }

@@ -14,6 +14,8 @@ pub mod grouping_sets;
 
 pub mod properties;
 
+pub mod slices;
+
 pub mod relation;
 
 pub use node::WindowTvf;

@@ -31,6 +31,8 @@ pub struct WindowTvf {
     pub kind: WindowKind,
     /// Whether it stands for `GROUP BY TUMBLE(…)`, which takes more kinds of windows.
     pub is_group: bool,
+    /// Whether rows get the slices that windows have in common instead of the windows.
+    pub is_sliced: bool,
     schema: DFSchemaRef,
 }
 
@@ -52,6 +54,7 @@ impl WindowTvf {
             partition,
             kind,
             is_group: false,
+            is_sliced: false,
             schema,
         })
     }
@@ -61,6 +64,15 @@ impl WindowTvf {
     pub fn of_group(self) -> Self {
         Self {
             is_group: true,
+            ..self
+        }
+    }
+
+    /// The same with slices in the place of windows.
+    #[must_use]
+    pub fn of_slices(self) -> Self {
+        Self {
+            is_sliced: true,
             ..self
         }
     }
@@ -173,6 +185,7 @@ impl PartialEq for WindowTvf {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.is_group == other.is_group
+            && self.is_sliced == other.is_sliced
             && self.time == other.time
             && self.partition == other.partition
             && self.input == other.input
@@ -243,6 +256,7 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         let node = Self::try_new(input, time, exprs.collect(), self.kind)?;
         Ok(Self {
             is_group: self.is_group,
+            is_sliced: self.is_sliced,
             ..node
         })
     }

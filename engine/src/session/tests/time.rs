@@ -756,3 +756,52 @@ fn ranks_of_windows() {
             +I c | 50 | 2024-01-01 00:00:15.000 | 1"#]],
     );
 }
+
+/// Recorded answers of Flink: in which order the parts of a window are put together.
+#[test]
+fn parts_of_windows_have_flinks_order() {
+    let rows = "1,01,1\n1,06,2\n1,03,3\n2,07,4\n1,11,5\n1,08,6\n1,14,7\n2,17,8\n1,16,9\n1,30,10\n";
+    let of = |from: &str| {
+        let (session, _folder) = events(rows, 1, 1024);
+        session
+            .execute("CREATE VIEW oo AS SELECT k, ts, CAST(v AS STRING) AS v FROM events")
+            .unwrap();
+        let text = run(&session, &format!("SELECT LISTAGG(v) AS l FROM {from}"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix("+I "));
+        lines.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        of(
+            "HOP(TABLE oo, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND) \
+            WHERE k = '1' GROUP BY window_start, window_end"
+        ),
+        "1,3 2,6,1,3 5,7,2,6,1,3 9,5,7,2,6 9,5,7 9 10 10 10"
+    );
+    assert_eq!(
+        of("oo WHERE k = '1' GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '15' SECOND)"),
+        "1,3 1,3,2,6 1,3,2,6,5,7 2,6,5,7,9 5,7,9 9 10 10 10"
+    );
+    assert_eq!(
+        of(
+            "CUMULATE(TABLE oo, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND) \
+            WHERE k = '1' GROUP BY window_start, window_end"
+        ),
+        "1,3 1,3,2,6 1,3,2,6,5,7 9 9 9 10 10 10"
+    );
+    for session_window in [
+        "SESSION(TABLE oo PARTITION BY k, DESCRIPTOR(ts), INTERVAL '4' SECOND) \
+         WHERE k = '1' GROUP BY k, window_start, window_end",
+        "oo WHERE k = '1' GROUP BY k, SESSION(ts, INTERVAL '4' SECOND)",
+    ] {
+        assert_eq!(of(session_window), "5,2,1,3,6,7,9 10");
+    }
+    let (session, _folder) = events(rows, 1, 1024);
+    let text = run(
+        &session,
+        "SELECT FIRST_VALUE(v) FROM events GROUP BY k, SESSION(ts, INTERVAL '4' SECOND)",
+    );
+    assert_eq!(
+        text,
+        "FIRST_VALUE has no 'merge', which windows of SESSION need"
+    );
+}
