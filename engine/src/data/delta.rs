@@ -12,7 +12,9 @@
 //! ```
 //!
 //! Where a row came later than event time allows, the delta also says for each row which watermark
-//! was in force when it arrived: lateness then does not hang on how rows were cut into steps.
+//! was in force when it arrived: lateness then does not hang on how rows were cut into steps. And
+//! it numbers the rows as they came: where a row of one input meets those of another, it may matter
+//! which was there first.
 
 use std::sync::Arc;
 
@@ -44,6 +46,8 @@ pub struct Delta {
     kinds: Option<Arc<[RowKind]>>,
     /// In milliseconds since the epoch; [`NO_WATERMARK`] before the first one.
     watermarks: Option<ScalarBuffer<i64>>,
+    /// Numbers of the rows in the order in which their source sent them, within a step.
+    arrivals: Option<ScalarBuffer<i64>>,
 }
 
 /// Stands for a watermark where there has been none yet: no row is late.
@@ -57,6 +61,7 @@ impl Delta {
             batch,
             kinds: None,
             watermarks: None,
+            arrivals: None,
         }
     }
 
@@ -77,6 +82,7 @@ impl Delta {
             batch,
             kinds: (!insert_only).then(|| kinds.into()),
             watermarks: None,
+            arrivals: None,
         })
     }
 
@@ -124,6 +130,27 @@ impl Delta {
         Ok(Self { watermarks, ..self })
     }
 
+    /// The numbers of the rows in the order in which their source sent them, within a step; `None`
+    /// if nobody asked for them.
+    #[must_use]
+    pub fn arrivals(&self) -> Option<&ScalarBuffer<i64>> {
+        self.arrivals.as_ref()
+    }
+
+    /// The same changes with numbers in the order of arrival.
+    ///
+    /// # Errors
+    /// `Internal` if there are not as many numbers as rows.
+    pub fn with_arrivals(self, arrivals: Option<ScalarBuffer<i64>>) -> Result<Self> {
+        let n_rows = self.num_rows();
+        if arrivals.as_ref().is_some_and(|all| all.len() != n_rows) {
+            return Err(EngineError::internal(
+                "a delta has not as many arrivals as rows",
+            ));
+        }
+        Ok(Self { arrivals, ..self })
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn num_rows(&self) -> usize {
@@ -150,6 +177,7 @@ impl Delta {
             batch,
             kinds: self.kinds.clone(),
             watermarks: self.watermarks.clone(),
+            arrivals: self.arrivals.clone(),
         })
     }
 
@@ -176,11 +204,13 @@ impl Delta {
         let batch = filter_record_batch(&self.batch, mask)?;
         let is_kept = |row_idx: usize| !mask.is_null(row_idx) && mask.value(row_idx);
         let kept = |n_rows: usize| (0..n_rows.min(mask.len())).filter(|&row_idx| is_kept(row_idx));
-        let watermarks = self.watermarks.as_ref().map(|watermarks| {
-            kept(watermarks.len())
-                .filter_map(|row_idx| watermarks.get(row_idx).copied())
+        let marks = |marks: &ScalarBuffer<i64>| -> ScalarBuffer<i64> {
+            kept(marks.len())
+                .filter_map(|row_idx| marks.get(row_idx).copied())
                 .collect()
-        });
+        };
+        let watermarks = self.watermarks.as_ref().map(marks);
+        let arrivals = self.arrivals.as_ref().map(marks);
         let filtered = match &self.kinds {
             None => Self::insert_only(batch),
             Some(kinds) => {
@@ -190,7 +220,9 @@ impl Delta {
                 Self::try_new(batch, kinds)?
             }
         };
-        filtered.with_watermarks(watermarks)
+        filtered
+            .with_watermarks(watermarks)?
+            .with_arrivals(arrivals)
     }
 
     /// The changes at `indices`, in that order.
@@ -200,19 +232,17 @@ impl Delta {
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
         let batch = take_rows(&self.batch, indices)?;
         let out_of_range = || EngineError::internal("row index out of range");
-        let watermarks = match &self.watermarks {
-            None => None,
-            Some(watermarks) => Some(
-                taken(watermarks, indices)
-                    .map(ScalarBuffer::from)
-                    .ok_or_else(out_of_range)?,
-            ),
+        let marks = |marks: &Option<ScalarBuffer<i64>>| -> Result<Option<ScalarBuffer<i64>>> {
+            let Some(marks) = marks else { return Ok(None) };
+            let marks = taken(marks, indices).ok_or_else(out_of_range)?;
+            Ok(Some(marks.into()))
         };
+        let (watermarks, arrivals) = (marks(&self.watermarks)?, marks(&self.arrivals)?);
         let changes = match &self.kinds {
             None => Self::insert_only(batch),
             Some(kinds) => Self::try_new(batch, taken(kinds, indices).ok_or_else(out_of_range)?)?,
         };
-        changes.with_watermarks(watermarks)
+        changes.with_watermarks(watermarks)?.with_arrivals(arrivals)
     }
 
     /// Rows `offset .. offset + length` without copying them.
@@ -228,6 +258,10 @@ impl Delta {
                 .watermarks
                 .as_ref()
                 .map(|watermarks| watermarks.slice(offset, length)),
+            arrivals: self
+                .arrivals
+                .as_ref()
+                .map(|arrivals| arrivals.slice(offset, length)),
         }
     }
 }

@@ -20,6 +20,7 @@ pub static FUNCTIONS: &[Definition] = &[
     window("tumble", 2..=3),
     window("hop", 3..=4),
     window("session", 2..=3),
+    of_kinds("__count_window", 3..=3, &[Kind::Temporal, Kind::Any]),
     Definition {
         name: "__group_window",
         arity: 3..=3,
@@ -39,10 +40,18 @@ pub static FUNCTIONS: &[Definition] = &[
 const WINDOW: &[Kind] = &[Kind::Temporal, Kind::TemporalOrInterval];
 
 const fn window(name: &'static str, arity: std::ops::RangeInclusive<usize>) -> Definition {
+    of_kinds(name, arity, WINDOW)
+}
+
+const fn of_kinds(
+    name: &'static str,
+    arity: std::ops::RangeInclusive<usize>,
+    kinds: &'static [Kind],
+) -> Definition {
     Definition {
         name,
         arity,
-        kinds: WINDOW,
+        kinds,
         result: ResultType::Computed(|types, _| {
             Ok(row_type(types.first().map(|time| time.root.clone())))
         }),

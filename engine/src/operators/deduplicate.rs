@@ -17,7 +17,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 
 use super::group_changes::columns_at;
-use super::rank::changes::RankedChanges;
+use super::rank::changes::{Cause, RankedChanges};
 use super::rowtime::{Waiting, times_of};
 use super::{Emission, Operator, OperatorFactory, Output, StepContext};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
@@ -162,6 +162,7 @@ impl Operator for Deduplicate {
                 arrival_ms: ctx.watermark_at(&delta, row_idx),
             };
             let row = row_idx as u32;
+            self.changes.caused_by(Cause::of(&delta, row_idx));
             let is_written = match (self.spec.keep, times.is_some()) {
                 (Keep::First, false) => self.first_to_come(id, block, row),
                 (Keep::First, true) => self.first_in_time(id, block, row, waiting),
@@ -172,6 +173,7 @@ impl Operator for Deduplicate {
                 self.n_written += 1;
             }
         }
+        self.changes.caused_by(None);
         self.ids = ids;
         if self.spec.emission == Emission::NetPerStep && self.spec.keep == Keep::Last {
             return Ok(());
@@ -199,16 +201,24 @@ impl Operator for Deduplicate {
             };
             if let Kept::Row {
                 slot,
+                waiting,
                 arrived: known,
                 ..
             } = *kept
                 && known == arrived
             {
                 *kept = Kept::Done;
+                // It leaves as the last one before the watermark that passes it, or, if it was late,
+                // before the next one.
+                self.changes.caused_by(Some(Cause {
+                    watermark_ms: waiting.arrival_ms.max(time_ms.saturating_sub(1)),
+                    arrival: i64::MAX,
+                }));
                 self.changes.push(RowKind::Insert, self.rows.place(slot), 1);
                 self.rows.release(slot);
             }
         }
+        self.changes.caused_by(None);
         self.flush(out)
     }
 

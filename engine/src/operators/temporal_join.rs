@@ -8,7 +8,8 @@
 //! A left row waits until the watermark has passed its time: then all versions up to it are known.
 //! Versions that no row can ask for any more are forgotten, all but the last one of each key. A
 //! version that came when the watermark had passed a left row's time already is not the row's, even
-//! if both came in one step.
+//! if both came in one step. A left row that came too late waits for the next watermark, and meets
+//! what is still there then.
 //!
 //! Source: `TemporalRowTimeJoinOperator` of Flink 2.3.
 
@@ -176,13 +177,19 @@ impl Operator for TemporalJoin {
         _ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
+        let later = match watermark_ms.checked_add(1) {
+            Some(next_ms) => self.waiting.split_off(&next_ms),
+            None => BTreeMap::new(),
+        };
         let mut rows = Vec::new();
-        while let Some(entry) = self.waiting.first_entry() {
-            let time_ms = *entry.key();
-            if time_ms > watermark_ms {
-                break;
+        for (time_ms, due) in std::mem::replace(&mut self.waiting, later) {
+            // A row that came too late leaves with the next watermark, not with that which it met.
+            let (due, late): (Vec<_>, Vec<_>) = due
+                .into_iter()
+                .partition(|row| row.watermark_ms < watermark_ms);
+            if !late.is_empty() {
+                self.waiting.insert(time_ms, late);
             }
-            let due = entry.remove();
             rows.extend(
                 due.into_iter()
                     .map(|row| (row, self.version_of(time_ms, &row))),
@@ -212,16 +219,18 @@ impl Operator for TemporalJoin {
         for (&time_ms, rows) in &self.waiting {
             for row in rows {
                 slots.push(row.slot);
-                times.push(time_ms);
+                times.push([time_ms, row.watermark_ms]);
                 kinds.push(row.kind as u8);
             }
         }
-        let left = saved(&self.left, slots, times, kinds)?;
+        let left = saved(&self.left, slots, &times, kinds)?;
         let versions = || self.versions.iter().flatten();
         let right = saved(
             &self.right,
             versions().map(|version| version.slot).collect(),
-            versions().map(|version| version.time_ms).collect(),
+            &versions()
+                .map(|version| [version.time_ms, version.watermark_ms])
+                .collect::<Vec<_>>(),
             versions()
                 .map(|version| {
                     if version.is_deletion {
@@ -287,24 +296,24 @@ impl TemporalJoin {
         }
     }
 
-    /// The version that held at `time_ms`, as far as it had come before the row was asked for.
+    /// The version that held at `time_ms`, of those that were there when the row left.
     fn version_of(&self, time_ms: i64, row: &Waiting) -> Option<u32> {
         let versions = self.versions.get(row.key? as usize)?;
-        let had_come = |version: &Version| {
-            version.watermark_ms < time_ms || version.watermark_ms <= row.watermark_ms
-        };
         let end = versions.partition_point(|version| version.time_ms <= time_ms);
-        let mut earlier = versions.iter().take(end).rev();
-        let held = earlier.find(|version| had_come(version))?;
-        // For a row that came too late, versions that were over by then are forgotten.
-        let is_forgotten = row.watermark_ms != NO_WATERMARK
-            && versions
-                .iter()
-                .skip(end)
-                .any(|version| version.time_ms <= row.watermark_ms && had_come(version));
-        if is_forgotten {
-            return None;
-        }
+        let mut earlier = versions.iter().enumerate().take(end).rev();
+        let held = if row.watermark_ms < time_ms {
+            earlier.find(|(_, version)| version.watermark_ms < time_ms)
+        } else {
+            // It came too late. What was over when the watermark in force came is forgotten; what
+            // came since then is not.
+            let newest = newest_before(versions, row.watermark_ms);
+            earlier.find(|(place, version)| {
+                let is_forgotten = version.watermark_ms < row.watermark_ms
+                    && newest.is_some_and(|newest| *place < newest);
+                version.watermark_ms <= row.watermark_ms && !is_forgotten
+            })
+        };
+        let (_, held) = held?;
         (!held.is_deletion).then_some(held.slot)
     }
 
@@ -410,6 +419,7 @@ impl TemporalJoin {
 
     /// Forgets versions that ended before the watermark.
     fn forget_versions(&mut self, watermark_ms: i64) {
+        let mut again = BTreeSet::new();
         while let Some(entry) = self.changed.first_entry() {
             if *entry.key() > watermark_ms {
                 break;
@@ -418,15 +428,30 @@ impl TemporalJoin {
                 let Some(versions) = self.versions.get_mut(key as usize) else {
                     continue;
                 };
-                for version in versions.iter_mut() {
-                    // Whatever comes from now on knows what is there.
-                    version.watermark_ms = NO_WATERMARK;
-                }
-                let end = versions.partition_point(|version| version.time_ms <= watermark_ms);
-                for version in versions.drain(..end.saturating_sub(1)) {
-                    self.right.release(version.slot);
-                }
+                let newest = newest_before(versions, watermark_ms);
+                let mut place = 0;
+                let right = &mut self.right;
+                versions.retain_mut(|version| {
+                    let is_known = version.watermark_ms < watermark_ms;
+                    let is_over = is_known && newest.is_some_and(|newest| place < newest);
+                    place += 1;
+                    if is_over {
+                        right.release(version.slot);
+                    } else if is_known {
+                        // Whatever comes from now on knows that it is there.
+                        version.watermark_ms = NO_WATERMARK;
+                    } else {
+                        // It came when this watermark was in force already.
+                        again.insert(key);
+                    }
+                    !is_over
+                });
             }
+        }
+        if !again.is_empty()
+            && let Some(next_ms) = watermark_ms.checked_add(1)
+        {
+            self.changed.entry(next_ms).or_default().extend(again);
         }
     }
 
@@ -451,11 +476,14 @@ impl TemporalJoin {
             &self.spec.right
         };
         let columns = table.batch.columns();
-        let Some((rows, [times, kinds])) = columns.split_at_checked(input.schema.fields().len())
+        let Some((rows, [times, watermarks, kinds])) =
+            columns.split_at_checked(input.schema.fields().len())
         else {
             return Err(not_ours());
         };
         let times = times.as_primitive_opt::<Int64Type>().ok_or_else(not_ours)?;
+        let watermarks = watermarks.as_primitive_opt::<Int64Type>();
+        let watermarks = watermarks.ok_or_else(not_ours)?;
         let kinds = kinds.as_primitive_opt::<UInt8Type>().ok_or_else(not_ours)?;
         let batch = RecordBatch::try_new(Arc::clone(&input.schema), rows.to_vec())?;
         let key = columns_at(&batch, &input.key_columns)?;
@@ -468,9 +496,9 @@ impl TemporalJoin {
             &mut self.right
         };
         let block = store.admit(batch);
-        for ((row_idx, &id), (&time_ms, &kind)) in (0_u32..)
-            .zip(&ids)
-            .zip(times.values().iter().zip(kinds.values()))
+        let marks = times.values().iter().zip(watermarks.values());
+        for ((row_idx, &id), ((&time_ms, &watermark_ms), &kind)) in
+            (0_u32..).zip(&ids).zip(marks.zip(kinds.values()))
         {
             let kind = RowKind::from_byte(kind).ok_or_else(not_ours)?;
             if port == 0 {
@@ -479,7 +507,7 @@ impl TemporalJoin {
                     key: (!has_null).then_some(id),
                     slot: self.left.keep(block, row_idx),
                     kind,
-                    watermark_ms: NO_WATERMARK,
+                    watermark_ms,
                 };
                 self.wait(time_ms, row);
             } else {
@@ -487,7 +515,7 @@ impl TemporalJoin {
                     time_ms,
                     slot: self.right.keep(block, row_idx),
                     is_deletion: kind == RowKind::Delete,
-                    watermark_ms: NO_WATERMARK,
+                    watermark_ms,
                 };
                 self.add_version(id, version);
             }
@@ -496,14 +524,29 @@ impl TemporalJoin {
     }
 }
 
+/// The last of the versions that begin by `watermark_ms`, of those that came before it did.
+fn newest_before(versions: &[Version], watermark_ms: i64) -> Option<usize> {
+    let end = versions.partition_point(|version| version.time_ms <= watermark_ms);
+    let mut earlier = versions.iter().take(end);
+    earlier.rposition(|version| version.watermark_ms < watermark_ms)
+}
+
 fn picked(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<ArrayRef>> {
     columns_at(batch, columns)
 }
 
-/// Rows with their times and kinds.
-fn saved(rows: &RowStore, slots: Vec<u32>, times: Vec<i64>, kinds: Vec<u8>) -> Result<RecordBatch> {
+/// Rows with their times, the watermarks in force when they came, and their kinds.
+fn saved(
+    rows: &RowStore,
+    slots: Vec<u32>,
+    times: &[[i64; 2]],
+    kinds: Vec<u8>,
+) -> Result<RecordBatch> {
     let mut columns = rows.gather_slots(slots)?.columns().to_vec();
-    columns.push(Arc::new(Int64Array::from(times)));
+    for part in 0..2 {
+        let times = times.iter().map(|pair| pair.get(part).copied());
+        columns.push(Arc::new(times.collect::<Int64Array>()));
+    }
     columns.push(Arc::new(UInt8Array::from(kinds)));
     state_batch(columns)
 }

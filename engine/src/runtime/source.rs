@@ -439,7 +439,8 @@ impl Queue {
                 None => delta,
                 Some(track) => {
                     self.watermark_ms = Some(track.after_ms);
-                    track.mark(delta, others_ms)?
+                    let before: usize = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
+                    track.mark(delta, others_ms, before)?
                 }
             };
             rows.push((self.node_idx, delta));

@@ -258,11 +258,17 @@ impl Track {
     }
 
     /// `delta` with what its rows should say; `others_ms` is how far the source's other readers
-    /// are.
-    pub(super) fn mark(self, delta: Delta, others_ms: i64) -> Result<Delta> {
+    /// are, `n_before` how many rows of the step came before.
+    pub(super) fn mark(self, delta: Delta, others_ms: i64, n_before: usize) -> Result<Delta> {
         if !self.is_needed {
             return Ok(delta);
         }
+        let first = i64::try_from(n_before).unwrap_or(i64::MAX);
+        let arrivals = (0..delta.num_rows())
+            .zip(first..)
+            .map(|(_, arrival)| arrival)
+            .collect();
+        let delta = delta.with_arrivals(Some(arrivals))?;
         let watermarks = if others_ms == i64::MAX {
             self.before
         } else {

@@ -12,6 +12,8 @@
 //! planned against foreign functions or a job runs.
 pub mod config;
 
+mod emit;
+
 mod keys;
 
 pub mod result;

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use super::Session;
+use super::emit::check_emit;
 use super::result::{ResultContent, ResultKind, TableResult};
 use super::tables::TableView;
 use crate::batch::{self, BatchQuery};
@@ -78,6 +79,7 @@ impl Query {
                 optimized,
             });
         }
+        check_emit(session, &optimized)?;
         // Building shows what does not run here before anything is started.
         let mut builder = GraphBuilder::new(BuildOptions::PLAN, &config);
         builder.prepare([&optimized])?;

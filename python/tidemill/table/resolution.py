@@ -26,7 +26,7 @@ from tidemill.table.expression_nodes import (
     transform,
 )
 from tidemill.table.sql_compiler import is_aggregate
-from tidemill.util.exceptions import ValidationException, refuse
+from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,6 +184,8 @@ def resolve_over(node: Node, windows: Sequence[OverWindowSpec]) -> Node:
 
 def window_key(window: GroupWindowSpec) -> Node:
     """Give what GROUP BY has for a window."""
+    if _counts_rows(window):
+        return Call("__COUNT_WINDOW", _window_arguments(window))
     return Call(window.kind, _window_arguments(window))
 
 
@@ -196,17 +198,31 @@ def window_properties(node: Node, window: GroupWindowSpec) -> Node:
         if part.arguments != (Column(window.alias),):
             msg = f"{part}: only the window '{window.alias}' is there"
             raise ValidationException(msg)
+        if _counts_rows(window):
+            msg = f"{part}: a window over a number of rows has no start, end or time"
+            raise ValidationException(msg)
         return Call(f"{window.kind}_{_PROPERTIES[part.name]}", _window_arguments(window))
 
     return transform(node, replace)
 
 
+def _counts_rows(window: GroupWindowSpec) -> bool:
+    return isinstance(window.size, Call) and window.size.name == "rowInterval"
+
+
 def _window_arguments(window: GroupWindowSpec) -> tuple[Node, ...]:
     sizes = [window.size] if window.slide is None else [window.slide, window.size]
+    rows = [size for size in sizes if isinstance(size, Call) and size.name == "rowInterval"]
+    if rows and len(rows) < len(sizes):
+        msg = "a sliding window expects the same type of size and slide"
+        raise ValidationException(msg)
+    if rows and window.kind == "SESSION":
+        msg = "the gap of a session window is an interval such as lit(10).minutes"
+        raise ValidationException(msg)
+    if rows:
+        # Slide and size; windows that tumble begin where the last one ended.
+        sizes = [rows[0].arguments[0], rows[-1].arguments[0]]
     for size in sizes:
-        if isinstance(size, Call) and size.name == "rowInterval":
-            feature = "a group window over a number of rows"
-            refuse(feature)
         if not isinstance(size, Literal | SqlText):
             msg = f"the size of a window is an interval such as lit(10).minutes, not {size}"
             raise ValidationException(msg)

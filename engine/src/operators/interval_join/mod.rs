@@ -9,8 +9,8 @@
 //!                                      of an outer join, alone if they never had a partner
 //! ```
 //!
-//! Both inputs of a step are taken in the order in which the watermark saw them, so that what is
-//! too late does not depend on steps. The watermark that leaves is behind by the longer reach of
+//! Both inputs of a step are taken in the order in which their rows came, as far as they come from
+//! one source, so that what is too late does not depend on steps. The watermark that leaves is behind by the longer reach of
 //! the two sides: pairs are as old as their older row.
 //!
 //! Source: `TimeIntervalJoin` and `RowTimeIntervalJoin` of Flink 2.3.
@@ -143,6 +143,8 @@ struct Pending {
     time_ms: i64,
     /// In force when it came.
     watermark_ms: i64,
+    /// Its number among the rows of the step that came under one watermark.
+    arrival: i64,
     slot: u32,
 }
 
@@ -176,6 +178,8 @@ impl Operator for IntervalJoin {
             return Err(EngineError::internal("an interval join has two inputs"));
         };
         self.touched.extend(&ids);
+        // Of several sources nobody knows which row came first.
+        let arrivals = delta.arrivals().filter(|_| ctx.has_one_source);
         let block = rows.admit(delta.batch().clone());
         for (row_idx, &id) in (0_u32..).zip(&ids) {
             let place = row_idx as usize;
@@ -203,6 +207,7 @@ impl Operator for IntervalJoin {
                 key: (!has_null).then_some(id),
                 time_ms,
                 watermark_ms,
+                arrival: arrivals.map_or(0, |all| all.get(place).copied().unwrap_or(0)),
                 slot,
             });
         }
@@ -280,20 +285,14 @@ impl IntervalJoin {
         millis(times.ok_or_else(|| EngineError::internal("an interval join without a time"))?)
     }
 
-    /// Takes the rows of the step in the order of their watermarks.
+    /// Takes the rows of the step in the order in which they came.
     fn meet_pending(&mut self, out: &mut Output) -> Result<()> {
         let [left, right] = std::mem::take(&mut self.pending);
-        let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-        loop {
-            let (port, row) = match (left.peek(), right.peek()) {
-                (None, None) => break,
-                (Some(_), None) => (0, left.next()),
-                (Some(one), Some(two)) if one.watermark_ms <= two.watermark_ms => (0, left.next()),
-                (_, Some(_)) => (1, right.next()),
-            };
-            if let Some(row) = row {
-                self.meet(port, row);
-            }
+        let mut rows: Vec<(usize, Pending)> = left.into_iter().map(|row| (0, row)).collect();
+        rows.extend(right.into_iter().map(|row| (1, row)));
+        rows.sort_by_key(|(_, row)| (row.watermark_ms, row.arrival));
+        for (port, row) in rows {
+            self.meet(port, row);
             if self.found.is_full() {
                 self.emit_found(out)?;
             }

@@ -25,6 +25,8 @@ mod slices;
 
 mod shared;
 
+pub mod count;
+
 pub mod session;
 
 pub mod batch;
@@ -38,6 +40,7 @@ use chrono::DateTime;
 
 pub use aggregate::{GroupRole, SliceOrder, WindowAggregateSpec, WindowTime};
 pub use batch::{WindowBatchSpec, WindowInput};
+pub use count::CountWindowSpec;
 pub use session::SessionTvfSpec;
 pub(crate) use slices::slice_of;
 pub use tvf::WindowTvfSpec;
@@ -86,6 +89,13 @@ pub enum WindowKind {
         /// Time without rows that ends a session.
         gap_ms: i64,
     },
+    /// So many rows of a key, by processing time.
+    Count {
+        /// Rows from start to start.
+        slide: i64,
+        /// Rows of a window.
+        size: i64,
+    },
 }
 
 impl WindowKind {
@@ -131,6 +141,11 @@ impl WindowKind {
                 start_ms: time_ms,
                 end_ms: time_ms.saturating_add(gap_ms),
             }),
+            // It has no times, and is found by counting.
+            Self::Count { .. } => give(TimeWindow {
+                start_ms: 0,
+                end_ms: 0,
+            }),
         }
     }
 
@@ -145,14 +160,14 @@ impl WindowKind {
             Self::Cumulate {
                 size_ms, offset_ms, ..
             } => start_of(end_ms.saturating_sub(1), offset_ms, size_ms),
-            Self::Session { .. } => end_ms,
+            Self::Session { .. } | Self::Count { .. } => end_ms,
         }
     }
 
     /// Whether windows are the same for all keys, and known before the rows.
     #[must_use]
     pub const fn is_aligned(self) -> bool {
-        !matches!(self, Self::Session { .. })
+        !matches!(self, Self::Session { .. } | Self::Count { .. })
     }
 
     /// The name of the table function.
@@ -163,6 +178,7 @@ impl WindowKind {
             Self::Hop { .. } => "HOP",
             Self::Cumulate { .. } => "CUMULATE",
             Self::Session { .. } => "SESSION",
+            Self::Count { .. } => "COUNT",
         }
     }
 }
@@ -199,6 +215,10 @@ impl fmt::Display for WindowKind {
             }
             Self::Session { gap_ms } => {
                 write!(f, "gap=[{}]", Span(gap_ms))?;
+                0
+            }
+            Self::Count { slide, size } => {
+                write!(f, "size=[{size} rows], slide=[{slide} rows]")?;
                 0
             }
         };

@@ -55,7 +55,9 @@ pub(crate) fn slice_of(kind: WindowKind) -> Option<WindowKind> {
         WindowKind::Cumulate {
             step_ms, offset_ms, ..
         } => (step_ms, offset_ms),
-        WindowKind::Tumble { .. } | WindowKind::Session { .. } => return None,
+        WindowKind::Tumble { .. } | WindowKind::Session { .. } | WindowKind::Count { .. } => {
+            return None;
+        }
     };
     Some(WindowKind::Tumble { size_ms, offset_ms })
 }

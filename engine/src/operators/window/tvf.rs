@@ -30,7 +30,7 @@ pub struct WindowTvfSpec {
 
 impl OperatorFactory for WindowTvfSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        if !self.kind.is_aligned() {
+        if matches!(self.kind, WindowKind::Session { .. }) {
             return Err(EngineError::internal("sessions need their rows"));
         }
         Ok(Box::new(WindowTvf { spec: self.clone() }))

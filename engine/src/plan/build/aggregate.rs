@@ -27,14 +27,11 @@ impl GraphBuilder {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Built> {
         let input_plan = aggregate.input.as_ref();
         let windows = self.grouped_windows(aggregate)?;
-        let allowed = self.allows_processing_windows;
-        self.allows_processing_windows = windows.is_some();
         let slices = match &windows {
             Some(windows) => sliced_input(aggregate, windows).map_err(from_planner)?,
             None => None,
         };
         let input = self.query(slices.as_ref().map_or(input_plan, |(input, _)| input));
-        self.allows_processing_windows = allowed;
         let input = input?;
         let mut arguments = Arguments::new(&input, input_plan.schema(), &self.config);
         let group_exprs = grouping_set_to_exprlist(&aggregate.group_expr).map_err(from_planner)?;

@@ -151,8 +151,6 @@ pub struct GraphBuilder {
     built: HashMap<LogicalPlan, Vec<(BuildOptions, Built)>>,
     /// Columns that are read of a table, by anyone.
     reads: HashMap<TableReference, BTreeSet<usize>>,
-    /// Whether what is built now is for an aggregate over windows.
-    allows_processing_windows: bool,
     /// The scan of a table, with the columns that it reads.
     sources: HashMap<TableReference, (Vec<usize>, Built)>,
 }
@@ -170,7 +168,6 @@ impl GraphBuilder {
             config: Arc::clone(config),
             built: HashMap::new(),
             reads: HashMap::new(),
-            allows_processing_windows: false,
             sources: HashMap::new(),
         }
     }

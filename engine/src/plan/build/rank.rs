@@ -95,7 +95,7 @@ impl GraphBuilder {
             output_rank,
             limit: None,
         };
-        let is_of_windows = self.ranked_windows(&ranked.window.input, &rank).is_some();
+        let is_of_windows = self.ranked_windows(&ranked.window.input, &rank)?.is_some();
         let deduplicated = if is_of_windows {
             None
         } else {
@@ -213,9 +213,13 @@ impl GraphBuilder {
             emission: self.options.emission,
             schema: Arc::clone(&schema),
         };
-        if let Some(windows) = self.ranked_windows(input_plan, rank)
-            && input.mode.is_insert_only()
-        {
+        if let Some(windows) = self.ranked_windows(input_plan, rank)? {
+            if !input.mode.is_insert_only() {
+                return Err(table_error(
+                    "StreamPhysicalWindowRank doesn't support consuming update and delete changes",
+                    None,
+                ));
+            }
             let latest_first = is_last_row(input_plan, rank);
             return self.window_rank(&windows, spec, input, latest_first, &name);
         }

@@ -77,6 +77,9 @@ impl GraphBuilder {
             residual,
             schema: Arc::clone(&schema),
         };
+        for side in [&left, &right] {
+            self.mark_all_rows(side.built.id);
+        }
         let inputs = [left, right].map(|side| (side.built, Exchange::Hash(side.key_columns)));
         let built = self.add(
             name,

@@ -13,10 +13,11 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::operators::AggregateCall;
 use crate::operators::window::{
-    GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowClock, WindowKind,
-    WindowTime, WindowTvfSpec, slice_of,
+    CountWindowSpec, GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowClock,
+    WindowKind, WindowTime, WindowTvfSpec, slice_of,
 };
 use crate::plan::changes::role::{Makes, Role};
+use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::keys::Keys;
 use crate::plan::time;
@@ -31,12 +32,13 @@ impl GraphBuilder {
         let field = node.time_field().map_err(from_planner)?;
         let is_proctime = time::is_proctime(&field);
         if self.options.is_batch {
-            if !node.kind.is_aligned() {
+            check_batch(node, is_proctime)?;
+        } else {
+            if matches!(node.kind, WindowKind::Count { .. }) && time::is_rowtime(&field) {
                 return Err(EngineError::unsupported(
-                    "an unaligned window like SESSION in batch mode",
+                    "a window over a number of rows by event time",
                 ));
             }
-        } else {
             if !is_proctime && !time::is_rowtime(&field) {
                 return Err(validation(format!(
                     "the window function {} requires the timecol to be a time attribute, but '{}' \
@@ -44,11 +46,6 @@ impl GraphBuilder {
                     node.kind.name(),
                     field.name()
                 )));
-            }
-            if is_proctime && !self.allows_processing_windows {
-                return Err(EngineError::unsupported(
-                    "a window table function over processing time without an aggregate",
-                ));
             }
         }
         let input = self.query(&node.input)?;
@@ -171,6 +168,49 @@ impl GraphBuilder {
         exprs.iter().copied().map(role).collect()
     }
 
+    /// A GROUP BY over windows of so many rows.
+    fn count_window(
+        &mut self,
+        input: Built,
+        [slide, size]: [i64; 2],
+        group_columns: Vec<(usize, GroupRole)>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+    ) -> Result<Built> {
+        if !input.mode.is_insert_only() {
+            return Err(EngineError::unsupported(
+                "a window over rows that are taken back",
+            ));
+        }
+        let spec = CountWindowSpec {
+            input_schema: Arc::clone(&input.schema),
+            group_columns,
+            slide,
+            size,
+            calls,
+            schema: Arc::clone(&schema),
+        };
+        let exchange = Exchange::Hash(spec.key_columns());
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|it| it.name().as_str())
+            .collect();
+        let built = self.add(
+            format!(
+                "GroupWindowAggregate(window=[COUNT(size=[{size} rows], slide=[{slide} rows])], \
+                 select=[{}])",
+                names.join(", ")
+            ),
+            NodeKind::Operator(Arc::new(spec)),
+            vec![(input, exchange)],
+            schema,
+            ChangelogMode::INSERT_ONLY,
+        );
+        let role = Role::of(Makes::Only(built.mode));
+        Ok(self.note(built, role, Keys::none()))
+    }
+
     /// A GROUP BY over windows.
     pub(super) fn window_aggregate(
         &mut self,
@@ -182,6 +222,9 @@ impl GraphBuilder {
         slices: Option<SliceOrder>,
         schema: SchemaRef,
     ) -> Result<Built> {
+        if let WindowKind::Count { slide, size } = windows.kind {
+            return self.count_window(input, [slide, size], group_columns, calls, schema);
+        }
         check_merges(windows.kind, &calls)?;
         let keys: Vec<_> = group_columns
             .iter()
@@ -273,4 +316,26 @@ fn check_merges(kind: WindowKind, calls: &[AggregateCall]) -> Result<()> {
             kind.name()
         ))),
     }
+}
+
+/// What Flink refuses in batch mode.
+fn check_batch(node: &WindowTvf, is_proctime: bool) -> Result<()> {
+    if is_proctime && node.is_group {
+        return Err(validation(
+            "window can not be defined over a proctime attribute column for batch mode".to_owned(),
+        ));
+    }
+    if is_proctime {
+        return Err(table_error(
+            "Processing time Window TableFunction is not supported yet.",
+            None,
+        ));
+    }
+    if !node.kind.is_aligned() {
+        return Err(table_error(
+            "Unaligned windows like session are not supported in batch mode yet.",
+            None,
+        ));
+    }
+    Ok(())
 }

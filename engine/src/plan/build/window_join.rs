@@ -10,6 +10,7 @@ use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 use crate::operators::window::{WindowBatchSpec, WindowInput};
 use crate::operators::{Emission, JoinSpec, RankSpec};
+use crate::plan::changes::table_error;
 use crate::plan::window::properties::{WindowJoinKeys, WindowProperties, column_of};
 use crate::runtime::{Exchange, NodeKind};
 
@@ -28,7 +29,10 @@ impl GraphBuilder {
             return Ok(None);
         };
         if left.is_proctime || right.is_proctime {
-            return Err(EngineError::unsupported("a window join by processing time"));
+            return Err(table_error(
+                "Processing time Window Join is not supported yet.",
+                None,
+            ));
         }
         if !left.is_rowtime || !right.is_rowtime {
             return Ok(None);
@@ -96,18 +100,32 @@ impl GraphBuilder {
     }
 
     /// The windows by which a rank is partitioned; none if it is an ordinary one.
+    ///
+    /// # Errors
+    /// For windows by processing time, as in Flink.
     pub(super) fn ranked_windows(
         &self,
         input: &LogicalPlan,
         rank: &Rank<'_>,
-    ) -> Option<WindowProperties> {
+    ) -> Result<Option<WindowProperties>> {
         if self.options.is_batch || rank.partition_by.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let windows = WindowProperties::of(input)?;
+        let Some(windows) = WindowProperties::of(input) else {
+            return Ok(None);
+        };
         let keys = rank.partition_by.iter();
         let columns: Vec<_> = keys.map(|key| column_of(key, input)).collect();
-        (windows.is_rowtime && windows.are_grouped_by(&columns)).then_some(windows)
+        if !windows.are_grouped_by(&columns) {
+            return Ok(None);
+        }
+        if windows.is_proctime {
+            return Err(table_error(
+                "Processing time Window TopN is not supported yet.",
+                None,
+            ));
+        }
+        Ok(windows.is_rowtime.then_some(windows))
     }
 
     /// `spec` on the rows of each window, when it is over.

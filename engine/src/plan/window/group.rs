@@ -29,6 +29,9 @@ use crate::plan::build::constant;
 use crate::plan::errors::from_planner;
 use crate::sql::diagnostics::validation;
 
+/// The function of a window over numbers of rows.
+const COUNT_WINDOW: &str = "__count_window";
+
 /// Puts windows under the aggregates that group by TUMBLE, HOP or SESSION.
 ///
 /// # Errors
@@ -73,7 +76,12 @@ fn is_group_window(expr: &Expr) -> bool {
 
 fn call_of(expr: &Expr) -> Option<&ScalarFunction> {
     match expr {
-        Expr::ScalarFunction(call) if matches!(call.func.name(), "tumble" | "hop" | "session") => {
+        Expr::ScalarFunction(call)
+            if matches!(
+                call.func.name(),
+                "tumble" | "hop" | "session" | COUNT_WINDOW
+            ) =>
+        {
             Some(call)
         }
         _ => None,
@@ -155,12 +163,42 @@ fn rewrite(
     Ok(Transformed::yes(LogicalPlan::Projection(projection)))
 }
 
+/// `__count_window(time, slide, size)`, which only the Table API writes.
+fn count_window(call: &ScalarFunction, config: &Arc<ConfigOptions>) -> Result<WindowKind> {
+    let measures = call.args.iter().skip(1).map(|argument| {
+        let number = constant(argument, config)?.cast_to(&DataType::Int64)?;
+        match number {
+            ScalarValue::Int64(Some(number)) => Ok(number),
+            _ => Err(validation(
+                "the measures of a window over rows must be whole numbers".to_owned(),
+            )),
+        }
+    });
+    let kind = match measures.collect::<Result<Vec<_>>>()?.as_slice() {
+        [slide, size] => WindowKind::Count {
+            slide: *slide,
+            size: *size,
+        },
+        _ => return Err(EngineError::internal("a window over rows without measures")),
+    };
+    check_measures(kind)?;
+    Ok(kind)
+}
+
 /// The time and the window of a call.
 fn read_call(
     call: &ScalarFunction,
     aggregate: &Aggregate,
     config: &Arc<ConfigOptions>,
 ) -> DfResult<(Expr, WindowKind)> {
+    let time = call
+        .args
+        .first()
+        .cloned()
+        .ok_or_else(|| EngineError::internal("a group window without a time"))?;
+    if call.func.name() == COUNT_WINDOW {
+        return Ok((time, count_window(call, config)?));
+    }
     let name = call.func.name().to_uppercase();
     let measures = call
         .args
@@ -192,11 +230,6 @@ fn read_call(
         }
     };
     check_measures(kind)?;
-    let time = call
-        .args
-        .first()
-        .cloned()
-        .ok_or_else(|| EngineError::internal("a group window without a time"))?;
     let data_type = time.get_type(aggregate.input.schema())?;
     if !matches!(data_type, DataType::Timestamp(..)) {
         return Err(validation(format!(

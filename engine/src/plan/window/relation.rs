@@ -337,7 +337,7 @@ const fn with_offset(kind: WindowKind, offset_ms: i64) -> WindowKind {
             size_ms,
             offset_ms,
         },
-        WindowKind::Session { .. } => kind,
+        WindowKind::Session { .. } | WindowKind::Count { .. } => kind,
     }
 }
 
@@ -381,6 +381,14 @@ pub(super) fn check_measures(kind: WindowKind) -> Result<()> {
             }
         }
         WindowKind::Session { gap_ms } => positive("gap", gap_ms)?,
+        WindowKind::Count { slide, size } => {
+            if slide < 1 || size < 1 {
+                return Err(validation(format!(
+                    "a window over rows requires a positive number of them, but got size {size} and \
+                     slide {slide}"
+                )));
+            }
+        }
     }
     Ok(())
 }

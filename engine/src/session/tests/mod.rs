@@ -29,6 +29,8 @@ mod time;
 
 mod lookup;
 
+mod windows;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
