@@ -175,6 +175,12 @@ pub trait Operator: Send {
         Err(EngineError::unsupported("restoring this operator"))
     }
 
+    /// Rows that this instance has dropped because they came too late for their windows. Cheap:
+    /// called after every step.
+    fn late_records(&self) -> u64 {
+        0
+    }
+
     /// Bytes of state that this instance holds. Cheap: called after every step.
     fn state_bytes(&self) -> usize {
         0

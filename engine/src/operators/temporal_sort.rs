@@ -40,6 +40,7 @@ impl OperatorFactory for TemporalSortSpec {
             waiting: BTreeMap::new(),
             last_fired_ms: NO_WATERMARK,
             key_bytes: 0,
+            n_late: 0,
             spec: self.clone(),
         }))
     }
@@ -54,6 +55,7 @@ struct TemporalSort {
     /// The time of the last rows that left.
     last_fired_ms: i64,
     key_bytes: usize,
+    n_late: u64,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl TemporalSort {
                 .unwrap_or_default();
             let arrival_ms = arrival_ms(row_idx);
             if times.is_some() && self.is_late(time_ms, arrival_ms) {
+                self.n_late += 1;
                 continue;
             }
             self.key_bytes += key.len();
@@ -232,6 +235,10 @@ impl Operator for TemporalSort {
             self.rows.settle()?;
         }
         Ok(())
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -39,6 +39,8 @@ pub struct NodeMetrics {
     pub records_out: u64,
     /// Bytes of its state.
     pub state_bytes: usize,
+    /// Rows that it dropped because they came too late; not counted before the last restart.
+    pub late_records: u64,
     /// Time in which it worked; more than the elapsed time if several workers did.
     pub busy: Duration,
 }
@@ -59,6 +61,8 @@ struct NodeCounters {
     busy_ns: AtomicU64,
     /// One slot a worker: each overwrites its own.
     state_bytes: Vec<AtomicUsize>,
+    /// The same.
+    late_records: Vec<AtomicU64>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -75,6 +79,8 @@ pub(super) struct NodeWork {
     pub(super) records_out: u64,
     pub(super) busy: Duration,
     pub(super) state_bytes: usize,
+    /// Of all steps.
+    pub(super) late_records: u64,
 }
 
 impl Counters {
@@ -93,6 +99,7 @@ impl Counters {
                 records_out: AtomicU64::new(0),
                 busy_ns: AtomicU64::new(0),
                 state_bytes: (0..n_workers).map(|_| AtomicUsize::new(0)).collect(),
+                late_records: (0..n_workers).map(|_| AtomicU64::new(0)).collect(),
             })
             .collect();
         Self {
@@ -117,6 +124,9 @@ impl Counters {
         node.busy_ns.fetch_add(busy_ns, Ordering::Relaxed);
         if let Some(slot) = node.state_bytes.get(worker_idx) {
             slot.store(work.state_bytes, Ordering::Relaxed);
+        }
+        if let Some(slot) = node.late_records.get(worker_idx) {
+            slot.store(work.late_records, Ordering::Relaxed);
         }
     }
 
@@ -168,6 +178,11 @@ impl NodeCounters {
             records_in: self.records_in.load(Ordering::Relaxed),
             records_out: self.records_out.load(Ordering::Relaxed),
             state_bytes: self.state_bytes(),
+            late_records: self
+                .late_records
+                .iter()
+                .map(|slot| slot.load(Ordering::Relaxed))
+                .sum(),
             busy: Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed)),
         }
     }

@@ -413,6 +413,7 @@ impl Worker {
                 operator.on_end(&ctx, &mut self.out)?;
             }
             work.state_bytes = operator.state_bytes();
+            work.late_records = operator.late_records();
         }
         self.out.require_room(0)?;
         for delta in self.out.drain() {

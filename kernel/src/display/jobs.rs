@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidemill_engine::runtime::{JobHandle, JobStatus};
+use tidemill_engine::runtime::{JobHandle, JobStatus, NodeMetrics};
 
 use super::format::{cut, visible};
 use super::grid::{Grid, GridColumn};
@@ -33,7 +33,7 @@ pub struct JobLine {
     pub elapsed: std::time::Duration,
     /// What its operators remember.
     pub state_bytes: usize,
-    /// What its functions measure: name and value.
+    /// What its functions measure, and how many rows came too late: name and value.
     pub metrics: Vec<(String, String)>,
 }
 
@@ -62,6 +62,7 @@ impl JobLine {
                     let name = format!("{}.{}", metric.function, metric.path());
                     (name, metric.value.to_string())
                 })
+                .chain(late_records(&metrics.nodes))
                 .collect(),
         }
     }
@@ -91,6 +92,16 @@ impl JobLine {
         .map(Some)
         .collect()
     }
+}
+
+/// Flink's metric of the operators that have dropped rows.
+fn late_records(nodes: &[NodeMetrics]) -> impl Iterator<Item = (String, String)> + '_ {
+    let late = nodes.iter().filter(|node| node.late_records > 0);
+    late.map(|node| {
+        let (operator, _) = node.name.split_once('(').unwrap_or((&node.name, ""));
+        let name = format!("{operator}.numLateRecordsDropped");
+        (name, node.late_records.to_string())
+    })
 }
 
 impl JobLine {

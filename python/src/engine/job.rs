@@ -141,6 +141,7 @@ impl PyJob {
                 dict.set_item("records_in", node.records_in)?;
                 dict.set_item("records_out", node.records_out)?;
                 dict.set_item("state_bytes", node.state_bytes)?;
+                dict.set_item("late_records", node.late_records)?;
                 dict.set_item("busy_ms", millis(node.busy))?;
                 Ok(dict)
             })

@@ -37,6 +37,7 @@ pub(super) struct MatchRecognize {
     ids: Vec<u32>,
     /// Matches that leave with this call.
     found: Vec<(u32, Vec<Step>)>,
+    n_late: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +98,7 @@ impl MatchRecognize {
                 .collect::<Result<_>>()?,
             ids: Vec::new(),
             found: Vec::new(),
+            n_late: 0,
             spec: spec.clone(),
         })
     }
@@ -129,6 +131,7 @@ impl MatchRecognize {
                 .and_then(|times| times.get(row_idx).copied())
                 .unwrap_or_default();
             if times.is_some() && time_ms <= arrival_ms(row_idx) {
+                self.n_late += 1;
                 continue;
             }
             let slot = self.rows.keep(block, row_idx as u32);
@@ -477,6 +480,10 @@ impl Operator for MatchRecognize {
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
         self.take_up(&tables)
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -32,6 +32,7 @@ pub(super) struct OverByTime {
     ids: Vec<u32>,
     /// When a row of each partition came last, if they have a time to live.
     last_writes: LastWrites,
+    n_late: u64,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ impl OverByTime {
             waiting: BTreeMap::new(),
             ids: Vec::new(),
             last_writes: LastWrites::default(),
+            n_late: 0,
             spec: spec.clone(),
         })
     }
@@ -397,6 +399,7 @@ impl Operator for OverByTime {
                 .get(partition as usize)
                 .map_or(0, |partition| partition.n_forgotten);
             if times.is_some() && self.is_late(partition, time_ms, arrival_ms) {
+                self.n_late += 1;
                 continue;
             }
             let slot = self.rows.keep(block, row_idx as u32);
@@ -493,6 +496,10 @@ impl Operator for OverByTime {
             }
         }
         self.rows.settle()
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -142,6 +142,7 @@ impl OperatorFactory for WindowAggregateSpec {
             is_open: Vec::new(),
             windows: BTreeMap::new(),
             ids: Vec::new(),
+            n_late: 0,
         }))
     }
 }
@@ -161,6 +162,7 @@ struct WindowAggregate {
     windows: BTreeMap<i64, Vec<u32>>,
     /// Of the rows of the batch; kept for its memory.
     ids: Vec<u32>,
+    n_late: u64,
 }
 
 /// The name of the table of a checkpoint.
@@ -174,7 +176,9 @@ impl Operator for WindowAggregate {
         ctx: &StepContext,
         _out: &mut Output,
     ) -> Result<()> {
+        let n_rows = delta.num_rows();
         let delta = self.without_late(delta, ctx)?;
+        self.n_late += (n_rows - delta.num_rows()) as u64;
         if delta.num_rows() == 0 {
             return Ok(());
         }
@@ -275,6 +279,10 @@ impl Operator for WindowAggregate {
             }
         }
         Ok(())
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -64,6 +64,7 @@ impl OperatorFactory for WindowBatchSpec {
             spec: self.clone(),
             ports,
             n_workers,
+            n_late: 0,
         }))
     }
 }
@@ -72,6 +73,7 @@ struct WindowBatch {
     spec: WindowBatchSpec,
     ports: Vec<Port>,
     n_workers: usize,
+    n_late: u64,
 }
 
 /// The rows of an input.
@@ -101,16 +103,19 @@ impl Operator for WindowBatch {
         let (input, kept) = self.port(port)?;
         let ends = ends_of(delta.batch(), input.end_column)?;
         let block = kept.rows.admit(delta.batch().clone());
+        let mut n_late = 0;
         for (row_idx, end_ms) in (0_u32..).zip(&ends) {
             // A row that an outer join has padded is in no window.
             let Some(end_ms) = end_ms else { continue };
             let watermark_ms = ctx.watermark_at(&delta, row_idx as usize);
             if watermark_ms != NO_WATERMARK && clock.is_over(end_ms, watermark_ms) {
+                n_late += 1;
                 continue;
             }
             let slot = kept.rows.keep(block, row_idx);
             kept.windows.entry(end_ms).or_default().push(slot);
         }
+        self.n_late += n_late;
         Ok(())
     }
 
@@ -199,6 +204,10 @@ impl Operator for WindowBatch {
             kept.rows.settle()?;
         }
         Ok(())
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

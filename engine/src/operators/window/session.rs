@@ -66,6 +66,7 @@ impl OperatorFactory for SessionTvfSpec {
             rows: RowStore::new(Arc::clone(&self.input_schema)),
             kinds: Vec::new(),
             ids: Vec::new(),
+            n_late: 0,
         }))
     }
 }
@@ -81,6 +82,7 @@ struct SessionTvf {
     /// Kind of the row in each slot; short as long as all are `+I`.
     kinds: Vec<RowKind>,
     ids: Vec<u32>,
+    n_late: u64,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Operator for SessionTvf {
                 WindowTime::Processing => NO_WATERMARK,
             };
             let Some(place) = self.place_of(id, window, watermark_ms) else {
+                self.n_late += 1;
                 continue;
             };
             let slot = self.rows.keep(block, row_idx);
@@ -200,6 +203,10 @@ impl Operator for SessionTvf {
             self.restore_rows(&table)?;
         }
         self.rows.settle()
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -51,6 +51,7 @@ pub(super) struct SharedWindowAggregate {
     merged: Accumulators,
     /// For each key its group in `merged`.
     place_of_key: Vec<u32>,
+    n_late: u64,
 }
 
 const WINDOWS: &str = "slices";
@@ -84,6 +85,7 @@ impl SharedWindowAggregate {
             free: Vec::new(),
             merged: Accumulators::try_new(spec, &types)?,
             place_of_key: Vec::new(),
+            n_late: 0,
             spec: spec.clone(),
         })
     }
@@ -273,7 +275,9 @@ impl Operator for SharedWindowAggregate {
             true => delta,
             false => {
                 let in_time = groups.iter().map(|group| Some(group.is_some()));
-                delta.filter(&in_time.collect())?
+                let in_time = delta.filter(&in_time.collect())?;
+                self.n_late += (delta.num_rows() - in_time.num_rows()) as u64;
+                in_time
             }
         };
         let groups: Vec<u32> = groups.into_iter().flatten().collect();
@@ -368,6 +372,11 @@ impl Operator for SharedWindowAggregate {
             self.groups.add_saved(&groups, states)?;
         }
         Ok(())
+    }
+
+    /// Rows that no window was open for; also those between windows that leave gaps.
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -82,16 +82,8 @@ impl GraphBuilder {
             // The number of the grouping set.
             roles.resize(group_columns.len(), GroupRole::Key);
             let group_columns = group_columns.into_iter().zip(roles).collect();
-            let order = slices.map(|(_, order)| order);
-            return self.window_aggregate(
-                input,
-                &windows,
-                group_columns,
-                calls,
-                &select,
-                order,
-                schema,
-            );
+            let windows = (&windows, slices.map(|(_, order)| order));
+            return self.window_aggregate(input, windows, group_columns, calls, &select, schema);
         }
         let name = text::group_aggregate(&grouping, &select);
         Ok(self.group(input, name, group_columns, calls, schema))

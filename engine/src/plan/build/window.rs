@@ -215,11 +215,10 @@ impl GraphBuilder {
     pub(super) fn window_aggregate(
         &mut self,
         input: Built,
-        windows: &WindowProperties,
+        (windows, slices): (&WindowProperties, Option<SliceOrder>),
         group_columns: Vec<(usize, GroupRole)>,
         calls: Vec<AggregateCall>,
         select: &[String],
-        slices: Option<SliceOrder>,
         schema: SchemaRef,
     ) -> Result<Built> {
         if let WindowKind::Count { slide, size } = windows.kind {

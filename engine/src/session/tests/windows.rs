@@ -1,8 +1,11 @@
 //! Windows that are put together from parts, windows of rows, and windows that are refused: next to
 //! recorded answers of Flink 2.3.
 
-use super::run;
+use std::time::Duration;
+
 use super::time::events;
+use super::{ResultContent, run};
+use crate::connectors::collect::ChangeEvent;
 
 /// Recorded answers of Flink: in which order the parts of a window are put together.
 #[test]
@@ -198,4 +201,32 @@ fn windows_do_not_fire_early_without_a_word() {
     }
     let plain = run(&session, "SELECT COUNT(*) FROM events");
     assert!(plain.contains("+I 1"), "{plain}");
+}
+
+#[test]
+fn rows_that_come_too_late_are_counted() {
+    let late = |sql: &str| -> Vec<u64> {
+        let (session, _folder) = events("a,01,1\nb,30,2\na,02,3\na,29,4\nb,03,5\n", 2, 1);
+        let result = session.execute(sql).unwrap();
+        let ResultContent::Changes(stream) = result.content else {
+            panic!("a query gives changes");
+        };
+        while !matches!(
+            stream.next(Duration::from_secs(60)).unwrap(),
+            ChangeEvent::End
+        ) {}
+        let nodes = result.job.unwrap().metrics().nodes;
+        let counts = nodes.iter().map(|node| node.late_records);
+        counts.filter(|&n_late| n_late > 0).collect()
+    };
+    for sql in [
+        "SELECT COUNT(*) FROM events GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)",
+        "SELECT COUNT(*) FROM events GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
+        "SELECT COUNT(*) FROM events GROUP BY k, SESSION(ts, INTERVAL '5' SECOND)",
+        "SELECT SUM(v) OVER (ORDER BY ts) FROM events",
+        "SELECT k FROM events ORDER BY ts",
+    ] {
+        assert_eq!(late(sql), [2], "{sql}");
+    }
+    assert!(late("SELECT COUNT(*) FROM events").is_empty());
 }
