@@ -167,6 +167,10 @@ impl SinkFactory for CollectSinkFactory {
         ChangelogMode::ALL
     }
 
+    fn is_restartable(&self) -> bool {
+        false
+    }
+
     fn create(&self) -> Result<Box<dyn Sink>> {
         let buffer = self.buffer.lock().take().ok_or_else(|| {
             EngineError::internal("a change stream is written by more than one job")

@@ -263,7 +263,13 @@ pub trait SinkFactory: Send + Sync + Debug {
         false
     }
 
-    /// Opens the sink for one job.
+    /// Whether a job that has failed may open the sink again and write what comes since its last
+    /// checkpoint once more. Not where somebody has seen rows that cannot be taken back.
+    fn is_restartable(&self) -> bool {
+        true
+    }
+
+    /// Opens the sink for one job, or for one run of a job that begins again.
     ///
     /// # Errors
     /// If the outside cannot be reached.

@@ -107,6 +107,10 @@ impl SinkFactory for SnapshotSinkFactory {
         true
     }
 
+    fn is_restartable(&self) -> bool {
+        false
+    }
+
     fn create(&self) -> Result<Box<dyn Sink>> {
         let fields = |columns: &[usize]| {
             let types = columns

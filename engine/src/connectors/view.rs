@@ -303,6 +303,10 @@ impl SinkFactory for ViewSinkFactory {
         self.mode
     }
 
+    fn is_restartable(&self) -> bool {
+        false
+    }
+
     fn create(&self) -> Result<Box<dyn Sink>> {
         Ok(Box::new(ViewSink {
             view: Arc::clone(&self.view),

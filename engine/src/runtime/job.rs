@@ -3,7 +3,8 @@
 //! ```text
 //!                       ┌─ all input read ─▶ Finished
 //!   start() ─▶ Running ─┼─ stop() ─────────▶ Stopped
-//!                       └─ an error ───────▶ Failed
+//!                 ▲     └─ an error ───┬───▶ Failed
+//!                 └─ a restart later ◀─┘
 //! ```
 
 use std::collections::VecDeque;
@@ -15,22 +16,20 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::attempt::{self, CurrentParts};
 use super::checkpoint::{
-    Board, CheckpointOptions, CheckpointStats, Checkpoints, JobEnd, PendingCheckpoint, Restored,
-    Stop, Wanted,
+    Board, CheckpointOptions, CheckpointStats, JobEnd, PendingCheckpoint, Stop, Wanted,
 };
 use super::graph::{Graph, NodeKind};
 use super::metrics::{Counters, JobMetrics};
-use super::open;
-use super::source::Inbox;
-use super::step::{Crew, Outcome, StepLoop};
-use super::watermark::NodeWatermarks;
-use super::worker::{Walk, Worker};
+use super::restart::{Backoff, RestartStats, RestartStrategy};
+use super::source::ReaderThread;
+use super::step::{Outcome, StepLoop};
 use super::{panic_error, spawn};
-use crate::connectors::{Boundedness, CancelSink};
+use crate::connectors::Boundedness;
 use crate::error::{EngineError, Result};
 use crate::functions::usage::{self, FunctionUse, UsedFunction};
-use crate::state::memory::{self, JobMemory};
+use crate::state::memory;
 use crate::state::ttl;
 
 /// Finished jobs that are remembered.
@@ -56,6 +55,8 @@ pub struct JobOptions {
     pub state_ttl_ms: Option<i64>,
     /// How the job is saved, and from what it starts.
     pub checkpoints: CheckpointOptions,
+    /// Whether it begins again after a failure.
+    pub restart: RestartStrategy,
 }
 
 impl Default for JobOptions {
@@ -69,6 +70,7 @@ impl Default for JobOptions {
             max_memory_bytes: None,
             state_ttl_ms: None,
             checkpoints: CheckpointOptions::default(),
+            restart: RestartStrategy::None,
         }
     }
 }
@@ -94,7 +96,8 @@ impl JobOptions {
         }
         self.max_memory_bytes = memory::limit_of_config(&get)?;
         self.state_ttl_ms = ttl::of_config(&get)?;
-        self.checkpoints = CheckpointOptions::of_config(get)?;
+        self.checkpoints = CheckpointOptions::of_config(&get)?;
+        self.restart = RestartStrategy::of_config(get, self.checkpoints.is_periodic())?;
         Ok(self)
     }
 }
@@ -152,15 +155,13 @@ struct Shared {
     progress: Mutex<Progress>,
     /// The status or the number of threads has changed.
     changed: Condvar,
-    inbox: Arc<Inbox>,
+    /// What the run of the moment has; a restart replaces it.
+    parts: CurrentParts,
     counters: Arc<Counters>,
-    /// Wake sinks that wait for their readers, when the job is stopped.
-    cancels: Vec<CancelSink>,
     /// Threads of this job that still run.
     n_threads: AtomicUsize,
     /// Requests for checkpoints, and what became of them.
     board: Arc<Board>,
-    memory: Arc<JobMemory>,
     /// Its hold on foreign functions.
     functions: Vec<Box<dyn FunctionUse>>,
 }
@@ -180,6 +181,17 @@ struct Progress {
     status: JobStatus,
     /// Time from the start to the end.
     ended_after: Option<Duration>,
+    /// Somebody has asked it to end.
+    is_stopping: bool,
+    restarts: RestartStats,
+}
+
+/// What a job needs to begin again.
+struct Restarts {
+    graph: Graph,
+    options: JobOptions,
+    backoff: Backoff,
+    thread_name: String,
 }
 
 static JOBS: Mutex<VecDeque<JobHandle>> = Mutex::new(VecDeque::new());
@@ -193,103 +205,57 @@ static N_JOBS: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// If the graph is malformed or something cannot be opened.
 pub fn start(graph: &Graph, options: JobOptions) -> Result<JobHandle> {
-    let n_workers = options.parallelism.max(1);
-    let restored = Restored::load(&options.checkpoints, graph)?;
-    let counters = Arc::new(Counters::new(graph, n_workers));
-    let walk = Arc::new(Walk::new(
-        graph,
-        n_workers,
-        &options,
-        Arc::clone(&counters),
-    )?);
-    let memory = walk.memory();
-    let mut workers = (0..n_workers)
-        .map(|worker_idx| Worker::new(graph, worker_idx, Arc::clone(&walk)))
-        .collect::<Result<Vec<_>>>()?;
-    let mut sinks = open::sinks(graph)?;
-    let (inbox, readers) = open::sources(graph, &options, restored.as_ref())?;
-    let mut watermarks = NodeWatermarks::new(graph);
-    if let Some(restored) = &restored {
-        open::restore(graph, restored, &mut workers, &mut sinks)?;
-        // What the last step before the checkpoint knew.
-        let _known = watermarks.advance(&inbox.progress());
-    }
-    if options.checkpoints.is_periodic() {
-        sinks
-            .iter_mut()
-            .for_each(|job_sink| job_sink.sink.expect_checkpoints());
-    }
+    let number = N_JOBS.fetch_add(1, Ordering::Relaxed) + 1;
+    let thread_name = format!("tidemill-{number}");
+    let counters = Arc::new(Counters::new(graph, options.parallelism.max(1)));
     let board = Arc::new(Board::default());
-    let wake: Arc<dyn Fn() + Send + Sync> = {
-        let inbox = Arc::clone(&inbox);
-        Arc::new(move || inbox.wake())
-    };
-    let checkpoints = Checkpoints::new(
-        &options.checkpoints,
-        graph,
-        &options.name,
-        restored.as_ref(),
-        Arc::clone(&board),
-        wake,
-    );
-
+    let attempt = attempt::open(graph, &options, &counters, &board, &thread_name)?;
     let functions = graph
         .functions
         .iter()
         .filter_map(UsedFunction::begin_use)
         .collect();
-    let number = N_JOBS.fetch_add(1, Ordering::Relaxed) + 1;
+    let strategy = match attempt::is_restartable(graph) {
+        true => options.restart.clone(),
+        false => RestartStrategy::None,
+    };
     let job = JobHandle {
         shared: Arc::new(Shared {
             id: number.to_string(),
             name: options.name.clone(),
             is_bounded: is_bounded(graph),
-            n_readers: readers.len(),
+            n_readers: attempt.readers.len(),
             started: Instant::now(),
             progress: Mutex::new(Progress {
                 status: JobStatus::Running,
                 ended_after: None,
+                is_stopping: false,
+                restarts: RestartStats {
+                    strategy: strategy.name(),
+                    ..RestartStats::default()
+                },
             }),
             changed: Condvar::new(),
-            inbox: Arc::clone(&inbox),
-            counters: Arc::clone(&counters),
-            cancels: sinks
-                .iter()
-                .filter_map(|job_sink| job_sink.sink.canceller())
-                .collect(),
+            parts: Mutex::new(attempt.parts),
+            counters,
             n_threads: AtomicUsize::new(0),
             board,
-            memory,
             functions,
         }),
     };
-    let thread_name = format!("tidemill-{number}");
-    let mut step_loop = StepLoop {
-        crew: Crew::start(workers, &thread_name)?,
+    let mut restarts = Restarts {
+        graph: graph.clone(),
         options,
-        inbox,
-        walk,
-        watermarks,
-        counters,
-        sinks,
-        checkpoints,
-        number: restored.as_ref().map_or(0, Restored::step),
+        backoff: Backoff::new(strategy),
+        thread_name: thread_name.clone(),
     };
+    let step_loop = attempt.step_loop;
     let job_of_thread = job.clone();
     job.spawn(thread_name.clone(), move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| step_loop.run()))
-            .unwrap_or_else(|payload| Outcome::Failed(panic_error("a sink", payload.as_ref())));
-        job_of_thread.shared.inbox.stop();
-        job_of_thread.conclude(outcome, step_loop);
+        job_of_thread.run(step_loop, &mut restarts);
     })?;
     remember(&job);
-    for reader in readers {
-        let name = format!("{thread_name}-r{}", reader.reader_idx);
-        if let Err(error) = job.spawn(name, move || reader.run()) {
-            job.request_stop();
-            return Err(error);
-        }
-    }
+    job.start_readers(attempt.readers, &thread_name)?;
     Ok(job)
 }
 
@@ -361,6 +327,12 @@ impl JobHandle {
         self.shared.board.stats()
     }
 
+    /// How often it has begun again, and after which failures.
+    #[must_use]
+    pub fn restarts(&self) -> RestartStats {
+        self.shared.progress.lock().restarts.clone()
+    }
+
     /// Asks for a checkpoint in the job's own folder, besides those that its interval brings.
     ///
     /// # Errors
@@ -393,17 +365,16 @@ impl JobHandle {
 
     fn ask(&self, wanted: Wanted) -> Result<PendingCheckpoint> {
         let pending = self.shared.board.ask(self.name(), wanted)?;
-        self.shared.inbox.wake();
+        self.shared.parts.lock().inbox.wake();
         Ok(pending)
     }
 
     /// Asks the job to end after the step that runs, and returns at once.
     pub fn request_stop(&self) {
-        self.shared.inbox.stop();
-        self.shared.memory.stop();
-        for cancel in &self.shared.cancels {
-            cancel();
-        }
+        self.shared.progress.lock().is_stopping = true;
+        self.shared.changed.notify_all();
+        let parts = self.shared.parts.lock().clone();
+        parts.stop();
     }
 
     /// Stops the job and returns when it has ended. A job that has ended already keeps its status.
@@ -431,30 +402,145 @@ impl JobHandle {
         progress.status.clone()
     }
 
-    /// Tells sinks and readers of the status how the job ended; frees its state before.
-    fn conclude(&self, outcome: Outcome, mut step_loop: StepLoop) {
-        step_loop.checkpoints.close(match &outcome {
+    /// Runs until the job has ended, from restart to restart.
+    fn run(&self, step_loop: StepLoop, restarts: &mut Restarts) {
+        let mut step_loop = step_loop;
+        loop {
+            let outcome = catch_unwind(AssertUnwindSafe(|| step_loop.run()))
+                .unwrap_or_else(|payload| Outcome::Failed(panic_error("a sink", payload.as_ref())));
+            self.shared.parts.lock().inbox.stop();
+            let Outcome::Failed(error) = outcome else {
+                return self.conclude(outcome, Some(step_loop));
+            };
+            match self.begin_again(error, step_loop, restarts) {
+                Ok(next) => step_loop = next,
+                Err((outcome, rest)) => return self.conclude(outcome, rest.map(|rest| *rest)),
+            }
+        }
+    }
+
+    /// After a failure: waits as the strategy says and opens everything again, from the newest
+    /// checkpoint if there is one. Gives how the job ends if it does not begin again.
+    fn begin_again(
+        &self,
+        error: EngineError,
+        mut step_loop: StepLoop,
+        restarts: &mut Restarts,
+    ) -> Result<StepLoop, (Outcome, Option<Box<StepLoop>>)> {
+        let Some(delay) = restarts.next_delay() else {
+            return Err((Outcome::Failed(error), Some(Box::new(step_loop))));
+        };
+        self.shared.progress.lock().restarts.failed(&error);
+        drop(catch_unwind(AssertUnwindSafe(|| {
+            step_loop.fail_sinks(&error)
+        })));
+        let heritage = step_loop.checkpoints.heritage();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(step_loop))));
+        self.shared.parts.lock().memory.release();
+        if let Some(newest) = heritage.newest() {
+            restarts.options.checkpoints.restore_from = Some(newest.to_owned());
+        }
+        let mut delay = delay;
+        loop {
+            if !self.waits(delay) {
+                return Err((Outcome::Stopped, None));
+            }
+            match self.opened_again(restarts) {
+                Ok(mut next) => {
+                    next.checkpoints.inherit(heritage);
+                    return Ok(next);
+                }
+                Err(error) => match restarts.next_delay() {
+                    None => return Err((Outcome::Failed(error), None)),
+                    Some(next) => {
+                        self.shared.progress.lock().restarts.failed(&error);
+                        delay = next;
+                    }
+                },
+            }
+        }
+    }
+
+    fn opened_again(&self, restarts: &Restarts) -> Result<StepLoop> {
+        let Restarts {
+            graph,
+            options,
+            thread_name,
+            ..
+        } = restarts;
+        let Shared {
+            counters, board, ..
+        } = self.shared.as_ref();
+        let attempt = attempt::open(graph, options, counters, board, thread_name)?;
+        *self.shared.parts.lock() = attempt.parts.clone();
+        self.start_readers(attempt.readers, thread_name)?;
+        let mut progress = self.shared.progress.lock();
+        progress.restarts.n_restarts += 1;
+        progress.restarts.is_waiting = false;
+        // Who asked for an end meanwhile has reached the parts of the run before.
+        if progress.is_stopping {
+            attempt.parts.stop();
+        }
+        Ok(attempt.step_loop)
+    }
+
+    /// Waits; false if somebody asks the job to end meanwhile.
+    fn waits(&self, delay: Duration) -> bool {
+        let deadline = Instant::now() + delay;
+        let mut progress = self.shared.progress.lock();
+        while !progress.is_stopping {
+            let waited = self.shared.changed.wait_until(&mut progress, deadline);
+            if waited.timed_out() {
+                return !progress.is_stopping;
+            }
+        }
+        false
+    }
+
+    fn start_readers(&self, readers: Vec<ReaderThread>, thread_name: &str) -> Result<()> {
+        for reader in readers {
+            let name = format!("{thread_name}-r{}", reader.reader_idx);
+            if let Err(error) = self.spawn(name, move || reader.run()) {
+                self.request_stop();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells sinks and readers of the status how the job ended; frees its state before. There is
+    /// nothing to free if it ends between two runs.
+    fn conclude(&self, outcome: Outcome, step_loop: Option<StepLoop>) {
+        let mut step_loop = step_loop;
+        let end = match &outcome {
             Outcome::Finished => JobEnd::Finished,
             Outcome::Stopped => JobEnd::Stopped,
             Outcome::Failed(_) => JobEnd::Failed,
-        });
+        };
+        match &mut step_loop {
+            Some(step_loop) => step_loop.checkpoints.close(end),
+            None => self.shared.board.close(),
+        }
         let status = match outcome {
             Outcome::Finished => JobStatus::Finished,
             Outcome::Stopped => JobStatus::Stopped,
             Outcome::Failed(error) => {
-                let told = catch_unwind(AssertUnwindSafe(|| step_loop.fail_sinks(&error)));
-                drop(told);
+                if let Some(step_loop) = &mut step_loop {
+                    let told = catch_unwind(AssertUnwindSafe(|| step_loop.fail_sinks(&error)));
+                    drop(told);
+                }
                 JobStatus::Failed(error)
             }
         };
         // A destructor of an operator or a sink may panic too; the status is told nevertheless.
         drop(catch_unwind(AssertUnwindSafe(|| drop(step_loop))));
-        self.shared.memory.release();
+        self.shared.parts.lock().memory.release();
         for used in &self.shared.functions {
             drop(catch_unwind(AssertUnwindSafe(|| used.end())));
         }
         let mut progress = self.shared.progress.lock();
         progress.status = status;
+        progress.restarts.is_waiting = false;
         progress.ended_after = Some(self.shared.started.elapsed());
         drop(progress);
         self.shared.changed.notify_all();
@@ -490,6 +576,14 @@ impl JobHandle {
             }
         }
         true
+    }
+}
+
+impl Restarts {
+    /// How long to wait after a failure now; none if the job does not begin again.
+    fn next_delay(&mut self) -> Option<Duration> {
+        self.backoff
+            .after_failure(Instant::now(), rand::random::<f64>)
     }
 }
 

@@ -14,7 +14,11 @@ pub mod job;
 
 pub mod checkpoint;
 
+mod attempt;
+
 mod open;
+
+pub mod restart;
 
 mod parts;
 

@@ -61,6 +61,15 @@ pub(super) fn describe_job(id: &str) -> Result<TableResult> {
         ),
         ("state".to_owned(), Some(size(metrics.state_bytes))),
     ];
+    let restarts = job.restarts();
+    rows.push((
+        "restart strategy".to_owned(),
+        Some(restarts.strategy.to_owned()),
+    ));
+    rows.push(("restarts".to_owned(), Some(restarts.n_restarts.to_string())));
+    for failure in restarts.failures {
+        rows.push(("earlier failure".to_owned(), Some(failure)));
+    }
     if let JobStatus::Failed(error) = job.status() {
         rows.push(("failure".to_owned(), Some(error.to_string())));
     }
@@ -144,6 +153,7 @@ pub(super) fn stop_job(
 
 fn status(job: &JobHandle) -> &'static str {
     match job.status() {
+        JobStatus::Running if job.restarts().is_waiting => "RESTARTING",
         JobStatus::Running => "RUNNING",
         JobStatus::Finished => "FINISHED",
         JobStatus::Stopped => "CANCELED",

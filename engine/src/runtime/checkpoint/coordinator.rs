@@ -166,7 +166,7 @@ impl Board {
     }
 
     /// Nothing is made any more; who waits is told so.
-    fn close(&self) {
+    pub(in crate::runtime) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
         let dropped = std::mem::take(&mut state.requests);
@@ -233,6 +233,26 @@ impl Checkpoints {
             kept: VecDeque::new(),
             options: options.clone(),
         }
+    }
+
+    /// What the next run of the job has to know of the folder and what is in it.
+    pub(in crate::runtime) fn heritage(&mut self) -> Heritage {
+        // What is being written may still become whole; if not, it is noted as failed.
+        drop(self.finished(true));
+        Heritage {
+            folder: self.folder.clone(),
+            job_digits: self.job_digits.clone(),
+            kept: self.kept.clone(),
+            next_number: self.next_number,
+        }
+    }
+
+    /// Goes on where the checkpoints of the run before ended.
+    pub(in crate::runtime) fn inherit(&mut self, heritage: Heritage) {
+        self.folder = heritage.folder;
+        self.job_digits = heritage.job_digits;
+        self.kept = heritage.kept;
+        self.next_number = self.next_number.max(heritage.next_number);
     }
 
     /// When the job should look here again, if no rows wake it before.
@@ -383,6 +403,9 @@ impl Checkpoints {
             }
         };
         self.n_failures_in_a_row = 0;
+        if let (Some(next_due), Some(min_pause)) = (self.next_due, self.options.min_pause) {
+            self.next_due = Some(next_due.max(Instant::now() + min_pause));
+        }
         let Target {
             folder, checkpoint, ..
         } = writing.target;
@@ -462,6 +485,22 @@ impl Checkpoints {
         if let Some(oldest) = self.kept.pop_front() {
             delete(&oldest);
         }
+    }
+}
+
+/// What one run of a job leaves to the next.
+#[derive(Debug)]
+pub(in crate::runtime) struct Heritage {
+    folder: Option<PathBuf>,
+    job_digits: String,
+    kept: VecDeque<PathBuf>,
+    next_number: u64,
+}
+
+impl Heritage {
+    /// The newest complete checkpoint.
+    pub(in crate::runtime) fn newest(&self) -> Option<&Path> {
+        self.kept.back().map(PathBuf::as_path)
     }
 }
 

@@ -15,6 +15,8 @@ const DEFAULT_RETAINED: usize = 2;
 pub struct CheckpointOptions {
     /// Time between the starts of two checkpoints; none for no checkpoints but those asked for.
     pub interval: Option<Duration>,
+    /// Time from the end of a checkpoint to the start of the next one at least.
+    pub min_pause: Option<Duration>,
     /// Where the job makes a folder of its own for its checkpoints. Without it none are made.
     pub folder: Option<PathBuf>,
     /// Where savepoints go if nobody says where.
@@ -35,6 +37,7 @@ impl Default for CheckpointOptions {
     fn default() -> Self {
         Self {
             interval: None,
+            min_pause: None,
             folder: None,
             savepoint_folder: None,
             n_retained: DEFAULT_RETAINED,
@@ -78,6 +81,9 @@ impl CheckpointOptions {
         let retention = first(&["execution.checkpointing.externalized-checkpoint-retention"]);
         Ok(Self {
             interval,
+            min_pause: first(&["execution.checkpointing.min-pause"])
+                .map(|(key, value)| duration(key, &value))
+                .transpose()?,
             folder: folder(&["execution.checkpointing.dir", "state.checkpoints.dir"])?,
             savepoint_folder: folder(&[
                 "execution.checkpointing.savepoint-dir",

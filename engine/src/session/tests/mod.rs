@@ -21,6 +21,7 @@ mod order;
 mod plans;
 
 mod objects;
+mod restarts;
 mod results;
 
 mod sinks;
