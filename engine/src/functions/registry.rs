@@ -238,6 +238,7 @@ static SCALAR: LazyLock<BTreeMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
 
 /// Functions that are special syntax to the parser, or to the normalizer.
 const SYNTAX: &[&str] = &[
+    "__rows_of_group",
     "array",
     "case",
     "cast",

@@ -39,6 +39,12 @@ pub trait TableFunction: Send + Sync + Debug {
     /// # Errors
     /// `Function` with what the function's own runtime reports.
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<TableRows>;
+
+    /// Whether an updated row's new rows have nothing to do with its old ones: then those are
+    /// deleted and these inserted, and not updated one to the other.
+    fn replaces_rows(&self) -> bool {
+        false
+    }
 }
 
 /// What a table function gives for a batch.
@@ -57,6 +63,8 @@ pub struct Unnest {
     pub ordinality: bool,
     /// The type of what is unnested: arrays of rows have a column for each field.
     shape: Shape,
+    /// Whether the rows are those that a table aggregate function has given for a group.
+    is_of_group: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,13 +93,35 @@ impl Unnest {
                 ))));
             }
         };
-        Ok(Self { ordinality, shape })
+        Ok(Self {
+            ordinality,
+            shape,
+            is_of_group: false,
+        })
+    }
+
+    /// The rows that a table aggregate function has given for a group, as an array.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`].
+    pub fn of_group(argument: &FlinkType) -> Result<Self> {
+        Ok(Self {
+            is_of_group: true,
+            ..Self::try_new(argument, false)?
+        })
     }
 }
 
 impl TableFunction for Unnest {
     fn signature(&self) -> String {
+        if self.is_of_group {
+            return "ROWS_OF_GROUP".to_owned();
+        }
         format!("UNNEST({:?}, {})", self.shape, self.ordinality)
+    }
+
+    fn replaces_rows(&self) -> bool {
+        self.is_of_group
     }
 
     fn result(&self, arguments: &[FieldRef]) -> Result<Vec<FieldRef>> {

@@ -1,8 +1,9 @@
 //! Correlate: each row with the rows that a table function gives for it.
 //!
 //! The rows that come out have the kind of the row that came in, whose columns stand before those
-//! of the function. Of rows that come to nothing, LEFT JOIN shows one with NULLs. No state: a
-//! retraction gives the same rows again, so the function must be deterministic.
+//! of the function; the rows of a table aggregate function are deleted and inserted, because an
+//! update of their group is none of theirs. Of rows that come to nothing, LEFT JOIN shows one with
+//! NULLs. No state: a retraction gives the same rows again, so the function must be deterministic.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::{Operator, OperatorFactory, Output, StepContext};
-use crate::data::Delta;
+use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
 use crate::functions::table::{TableFunction, TableRows};
 use crate::state::StateTable;
@@ -92,7 +93,12 @@ impl Operator for Correlate {
         {
             let taken = delta.take(&UInt32Array::from(rows.to_vec()))?;
             let batch = self.joined(&taken, &table, given)?;
-            out.emit(taken.with_batch(batch)?);
+            let joined = taken.with_batch(batch)?;
+            out.emit(if self.spec.function.replaces_rows() {
+                without_updates(joined)?
+            } else {
+                joined
+            });
         }
         Ok(())
     }
@@ -160,6 +166,23 @@ impl Correlate {
             schema, columns, &options,
         )?)
     }
+}
+
+/// The same changes as deletions and insertions.
+fn without_updates(delta: Delta) -> Result<Delta> {
+    let Some(kinds) = delta.kinds() else {
+        return Ok(delta);
+    };
+    let kinds = kinds
+        .iter()
+        .map(|kind| match kind {
+            RowKind::UpdateBefore => RowKind::Delete,
+            RowKind::UpdateAfter => RowKind::Insert,
+            other => *other,
+        })
+        .collect();
+    let watermarks = delta.watermarks().cloned();
+    Delta::try_new(delta.batch().clone(), kinds)?.with_watermarks(watermarks)
 }
 
 impl Pairs {

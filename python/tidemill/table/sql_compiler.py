@@ -322,7 +322,7 @@ def _lateral(lateral: Lateral, functions: FunctionNames | None) -> str:
     call = compile_node(lateral.call, functions)
     names = ", ".join(map(quote_identifier, lateral.names))
     is_array = isinstance(lateral.call, Column)  # what a table aggregate function gave
-    function = f"UNNEST({call})" if is_array else f"LATERAL TABLE({call})"
+    function = f"LATERAL TABLE({f'__rows_of_group({call})' if is_array else call})"
     table = f"{function} AS {quote_identifier('T$')}" + (f"({names})" if names else "")
     if lateral.kind == "INNER" and lateral.predicate is None:
         return f"SELECT * FROM {source} CROSS JOIN {table}"

@@ -130,7 +130,16 @@ impl GraphBuilder {
             is_outer: correlate.is_outer,
             schema: Arc::clone(&schema),
         };
-        let mode = input.mode;
+        let (mode, role) = if correlate.function.replaces_rows() && !input.mode.is_insert_only() {
+            // Old rows are told by what was updated.
+            let mode = ChangelogMode {
+                delete: true,
+                ..ChangelogMode::INSERT_ONLY
+            };
+            (mode, Role::of(Makes::Only(mode)))
+        } else {
+            (input.mode, Role::forward())
+        };
         let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
@@ -138,6 +147,6 @@ impl GraphBuilder {
             schema,
             mode,
         );
-        Ok(self.note(built, Role::forward(), Keys::none()))
+        Ok(self.note(built, role, Keys::none()))
     }
 }

@@ -21,6 +21,9 @@ use crate::error::EngineError;
 use crate::functions::table::{TableFunction, Unnest};
 use crate::sql::diagnostics::validation;
 
+/// What the Table API writes where it spreads the result of a table aggregate function.
+const ROWS_OF_GROUP: &str = "__rows_of_group";
+
 /// Plans calls of table functions.
 #[derive(Debug)]
 pub struct TableFunctions {
@@ -103,6 +106,9 @@ impl TableFunctions {
             .functions
             .iter()
             .find(|(known, _)| *known == name.to_lowercase());
+        if name == ROWS_OF_GROUP {
+            return self.rows_of_group(call, alias, context);
+        }
         let Some((_, function)) = known else {
             // A function of the user that gives an array of rows for a row is a table function.
             let provider = context.context_provider();
@@ -111,21 +117,23 @@ impl TableFunctions {
             }
             return self.unnest(vec![SqlExpr::Function(call)], false, alias, context);
         };
-        let FunctionArguments::List(list) = call.args else {
-            return Err(validation(format!("'{name}' needs its arguments in parentheses")).into());
-        };
-        let arguments = list
-            .args
-            .into_iter()
-            .map(|argument| match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-                other => {
-                    Err(validation(format!("'{name}' does not take the argument '{other}'")).into())
-                }
-            })
-            .collect::<DfResult<Vec<_>>>()?;
-        let arguments = self.arguments(arguments, context)?;
+        let arguments = self.arguments(unnamed(&name, call.args)?, context)?;
         planned(Arc::clone(function), arguments, alias)
+    }
+
+    fn rows_of_group(
+        &self,
+        call: Function,
+        alias: Option<TableAlias>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> DfResult<RelationPlanning> {
+        let [argument] = self
+            .arguments(unnamed(ROWS_OF_GROUP, call.args)?, context)?
+            .try_into()
+            .map_err(|_| EngineError::internal("the rows of a group are one array"))?;
+        let (_, field) = argument.to_field(&DFSchema::empty())?;
+        let function = Unnest::of_group(&FlinkType::from_field(&field))?;
+        planned(Arc::new(function), vec![argument], alias)
     }
 
     /// The arguments bound, with their implicit casts.
@@ -152,6 +160,22 @@ impl TableFunctions {
             })
             .collect()
     }
+}
+
+/// The arguments of a call that has no named ones.
+fn unnamed(name: &str, arguments: FunctionArguments) -> DfResult<Vec<SqlExpr>> {
+    let FunctionArguments::List(list) = arguments else {
+        return Err(validation(format!("'{name}' needs its arguments in parentheses")).into());
+    };
+    list.args
+        .into_iter()
+        .map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
+            other => {
+                Err(validation(format!("'{name}' does not take the argument '{other}'")).into())
+            }
+        })
+        .collect()
 }
 
 /// The call under its alias. An alias without names of columns names the one column, if there is
