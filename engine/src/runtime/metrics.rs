@@ -1,10 +1,11 @@
 //! Counters of a job. Workers add to them without locks; readers see values that are at most one
 //! batch old.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::graph::{Graph, NodeKind};
+use crate::data::NO_WATERMARK;
 use crate::error::Result;
 use crate::functions::usage::FunctionMetric;
 use crate::state::memory::JobMemory;
@@ -41,6 +42,10 @@ pub struct NodeMetrics {
     pub state_bytes: usize,
     /// Rows that it dropped because they came too late; not counted before the last restart.
     pub late_records: u64,
+    /// The watermark that has come to it; none before the first, `i64::MAX` at the end of input.
+    pub watermark_ms: Option<i64>,
+    /// Name of its state in checkpoints.
+    pub operator_id: String,
     /// Time in which it worked; more than the elapsed time if several workers did.
     pub busy: Duration,
 }
@@ -55,10 +60,12 @@ pub(super) struct Counters {
 #[derive(Debug)]
 struct NodeCounters {
     name: String,
+    operator_id: String,
     end: GraphEnd,
     records_in: AtomicU64,
     records_out: AtomicU64,
     busy_ns: AtomicU64,
+    watermark_ms: AtomicI64,
     /// One slot a worker: each overwrites its own.
     state_bytes: Vec<AtomicUsize>,
     /// The same.
@@ -90,6 +97,7 @@ impl Counters {
             .iter()
             .map(|node| NodeCounters {
                 name: node.name.clone(),
+                operator_id: node.operator_id.clone(),
                 end: match node.kind {
                     NodeKind::Source { .. } => GraphEnd::Source,
                     NodeKind::Sink(_) => GraphEnd::Sink,
@@ -98,6 +106,7 @@ impl Counters {
                 records_in: AtomicU64::new(0),
                 records_out: AtomicU64::new(0),
                 busy_ns: AtomicU64::new(0),
+                watermark_ms: AtomicI64::new(NO_WATERMARK),
                 state_bytes: (0..n_workers).map(|_| AtomicUsize::new(0)).collect(),
                 late_records: (0..n_workers).map(|_| AtomicU64::new(0)).collect(),
             })
@@ -127,6 +136,13 @@ impl Counters {
         }
         if let Some(slot) = node.late_records.get(worker_idx) {
             slot.store(work.late_records, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the watermarks with which a step ends, one a node.
+    pub(super) fn note_watermarks(&self, after_ms: impl Iterator<Item = i64>) {
+        for (node, after_ms) in self.nodes.iter().zip(after_ms) {
+            node.watermark_ms.store(after_ms, Ordering::Relaxed);
         }
     }
 
@@ -183,6 +199,9 @@ impl NodeCounters {
                 .iter()
                 .map(|slot| slot.load(Ordering::Relaxed))
                 .sum(),
+            watermark_ms: Some(self.watermark_ms.load(Ordering::Relaxed))
+                .filter(|watermark_ms| *watermark_ms != NO_WATERMARK),
+            operator_id: self.operator_id.clone(),
             busy: Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed)),
         }
     }

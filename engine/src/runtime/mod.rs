@@ -40,6 +40,8 @@ mod watermark;
 
 mod metrics;
 
+pub mod prometheus;
+
 #[cfg(test)]
 mod tests;
 

@@ -115,6 +115,8 @@ impl StepLoop {
             self.run_step(Arc::clone(&watermarks), ended)?;
             pace.learn(n_rows, started.elapsed());
             self.write(&watermarks)?;
+            self.counters
+                .note_watermarks(watermarks.iter().map(|node| node.after_ms));
             self.counters.add_step();
             if ended {
                 return Ok(Outcome::Finished);

@@ -67,7 +67,7 @@ use crate::functions::UserFunction;
 use crate::plan::context::config_options;
 use crate::plan::errors::with_source;
 use crate::plan::explain::Details;
-use crate::runtime::{CheckpointOptions, JobHandle, JobOptions};
+use crate::runtime::{CheckpointOptions, JobHandle, JobOptions, prometheus};
 use crate::sql::script;
 use crate::sql::statement::{CreateFunction, Statement};
 use tables::Tables;
@@ -416,6 +416,7 @@ impl Session {
     /// The options of a job that starts now; `name` is what it does.
     fn job_options(&self, name: &str) -> Result<JobOptions> {
         let config = &self.shared.config;
+        prometheus::serve_of_config(&config.all())?;
         let options = JobOptions {
             name: config
                 .get("pipeline.name")

@@ -142,6 +142,7 @@ impl PyJob {
                 dict.set_item("records_out", node.records_out)?;
                 dict.set_item("state_bytes", node.state_bytes)?;
                 dict.set_item("late_records", node.late_records)?;
+                dict.set_item("watermark_ms", node.watermark_ms)?;
                 dict.set_item("busy_ms", millis(node.busy))?;
                 Ok(dict)
             })
