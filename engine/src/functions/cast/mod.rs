@@ -116,6 +116,10 @@ impl ScalarUDFImpl for Cast {
         let from = FlinkType::from_field(field);
         let to = FlinkType::from_field(&args.return_field);
         let result = match caster.on_failure {
+            // A literal counts the unit of the interval; a column milliseconds or months.
+            _ if is_scalar && from.root == TypeRoot::Int && is_interval(&to.root) => {
+                temporal::units_to_interval(&array, &to)?
+            }
             OnFailure::Null if is_nested(&to.root) => caster.try_whole(&array, &from, &to)?,
             _ => caster.cast(&array, &from, &to)?,
         };
@@ -198,7 +202,12 @@ impl Caster {
                 temporal::convert(self, array, from, to)
             }
             (
-                T::IntervalDayTime { .. } | T::IntervalYearMonth { .. } | T::Int | T::BigInt,
+                T::IntervalDayTime { .. }
+                | T::IntervalYearMonth { .. }
+                | T::TinyInt
+                | T::SmallInt
+                | T::Int
+                | T::BigInt,
                 T::IntervalDayTime { .. } | T::IntervalYearMonth { .. },
             ) => temporal::to_interval(array, to),
             (T::Array(from), T::Array(to)) => self.list(array, from, to, &target),
@@ -341,18 +350,33 @@ impl Caster {
     }
 }
 
+fn is_interval(root: &TypeRoot) -> bool {
+    matches!(
+        root,
+        TypeRoot::IntervalDayTime { .. } | TypeRoot::IntervalYearMonth { .. }
+    )
+}
+
+/// Whether an interval is one of a single unit, `INTERVAL DAY`.
+fn has_one_field(interval: &TypeRoot) -> bool {
+    use crate::data::types::{DayTimeResolution as D, YearMonthResolution as Y};
+    match interval {
+        TypeRoot::IntervalDayTime { resolution, .. } => {
+            matches!(resolution, D::Day | D::Hour | D::Minute | D::Second)
+        }
+        TypeRoot::IntervalYearMonth { resolution, .. } => {
+            matches!(resolution, Y::Year | Y::Month)
+        }
+        _ => false,
+    }
+}
+
 /// Whether values of `from` can be cast to `to` at all.
 #[must_use]
 pub fn is_supported(from: &TypeRoot, to: &TypeRoot) -> bool {
     use TypeRoot as T;
     let is_text = |root: &T| matches!(root, T::Char(_) | T::Varchar(_));
     let is_bytes = |root: &T| matches!(root, T::Binary(_) | T::Varbinary(_));
-    let is_interval = |root: &T| {
-        matches!(
-            root,
-            T::IntervalDayTime { .. } | T::IntervalYearMonth { .. }
-        )
-    };
     match (from, to) {
         (T::Null, _) => true,
         (T::Variant, to) => from == to,
@@ -363,7 +387,7 @@ pub fn is_supported(from: &TypeRoot, to: &TypeRoot) -> bool {
         (from, to) if is_bytes(from) && is_bytes(to) => true,
         (T::Date, T::Time(_)) | (T::Time(_), T::Date) => false,
         (from, to) if is_temporal(from) && is_temporal(to) => true,
-        (T::Int | T::BigInt, to) if is_interval(to) => true,
+        (T::TinyInt | T::SmallInt | T::Int | T::BigInt, to) if is_interval(to) => has_one_field(to),
         (T::IntervalDayTime { .. }, T::IntervalDayTime { .. })
         | (T::IntervalYearMonth { .. }, T::IntervalYearMonth { .. }) => true,
         (T::Array(from), T::Array(to)) => is_supported(&from.root, &to.root),

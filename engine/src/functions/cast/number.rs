@@ -48,7 +48,7 @@ pub(super) fn from_text(caster: &Caster, array: &ArrayRef, to: &FlinkType) -> Re
         T::Decimal { precision, scale } => {
             let scale = i8::try_from(*scale).unwrap_or(i8::MAX);
             let values = caster.parsed(array, to, |text| {
-                match parse::decimal(text, *precision, scale) {
+                match parse::decimal_of_text(text, *precision, scale) {
                     DecimalText::Value(value) => Some(value),
                     DecimalText::TooLong | DecimalText::Malformed => None,
                 }

@@ -77,6 +77,90 @@ pub enum DecimalText {
     Malformed,
 }
 
+/// Digits of the longest number that Flink keeps in 64 bits.
+const MAX_SHORT_DIGITS: usize = 18;
+
+/// A text cast to DECIMAL(precision, scale).
+///
+/// Short texts for short types are read by Flink byte by byte: zeros in front count as digits of
+/// the number, one foreign character behind the digits is passed over, and what lies more than 18
+/// places below the scale is refused. All others are read as Java's `BigDecimal` reads them.
+#[must_use]
+pub fn decimal_of_text(text: &str, precision: u8, scale: i8) -> DecimalText {
+    if usize::from(precision) > MAX_SHORT_DIGITS || text.len() > MAX_SHORT_DIGITS {
+        return decimal(text, precision, scale);
+    }
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\t');
+    let mut bytes = text.bytes().skip_while(blank).peekable();
+    let negative = bytes.peek() == Some(&b'-');
+    if matches!(bytes.peek(), Some(b'-' | b'+')) {
+        bytes.next();
+    }
+    if bytes.peek().is_none() {
+        return DecimalText::Malformed;
+    }
+    let (mut unscaled, mut n_digits, mut point) = (0_i128, 0_i32, None);
+    let mut last = 0;
+    for byte in bytes.by_ref() {
+        last = byte;
+        match byte {
+            b'0'..=b'9' => {
+                unscaled = unscaled * 10 + i128::from(byte - b'0');
+                n_digits += 1;
+            }
+            b'.' if point.is_some() => return DecimalText::Malformed,
+            b'.' => point = Some(n_digits),
+            _ => break,
+        }
+    }
+    let mut exponent = point.unwrap_or(n_digits) - n_digits;
+    if matches!(last, b'e' | b'E') && bytes.peek().is_some() {
+        match short_exponent(&mut bytes) {
+            Some(written) => exponent += written,
+            None => return DecimalText::Malformed,
+        }
+    }
+    if !bytes.all(|byte| blank(&byte)) {
+        return DecimalText::Malformed;
+    }
+    let change = exponent + i32::from(scale);
+    if n_digits + change > i32::from(precision) {
+        return DecimalText::TooLong;
+    }
+    let Some(unit) = 10_i128.checked_pow(change.unsigned_abs()) else {
+        return DecimalText::TooLong;
+    };
+    let unscaled = match change {
+        0.. => unscaled * unit,
+        -18..0 => (unscaled + unit / 2) / unit,
+        _ => return DecimalText::TooLong,
+    };
+    if !fits(unscaled, precision) {
+        return DecimalText::TooLong;
+    }
+    DecimalText::Value(if negative { -unscaled } else { unscaled })
+}
+
+/// The digits behind `e`, up to the first other byte; `None` behind a lone sign.
+fn short_exponent(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>) -> Option<i32> {
+    /// Beyond it every number is too long or nothing.
+    const STOP: i32 = 40;
+    let negative = bytes.peek() == Some(&b'-');
+    if matches!(bytes.peek(), Some(b'-' | b'+')) {
+        bytes.next();
+        bytes.peek()?;
+    }
+    let mut exponent = 0;
+    for byte in bytes.by_ref() {
+        match byte {
+            b'0'..=b'9' if exponent >= STOP => {}
+            b'0'..=b'9' => exponent = exponent * 10 + i32::from(byte - b'0'),
+            _ => break,
+        }
+    }
+    Some(if negative { -exponent } else { exponent })
+}
+
 /// A decimal number, `1e3` included, for DECIMAL(precision, scale).
 #[must_use]
 pub fn decimal(text: &str, precision: u8, scale: i8) -> DecimalText {
@@ -150,13 +234,14 @@ pub fn fits(unscaled: i128, precision: u8) -> bool {
         .is_none_or(|limit| i256::from_i128(unscaled).wrapping_abs() < limit)
 }
 
-/// `yyyy-M-d`, `yyyy-M` or `yyyy`.
+/// `yyyy-M-d`, `yyyy-M` or `yyyy`; what stands behind a blank is passed over.
 #[must_use]
 pub fn date(text: &str) -> Option<NaiveDate> {
-    let mut parts = text.trim().splitn(3, '-');
+    let text = text.trim();
+    let text = text.split_once(' ').map_or(text, |(day, _)| day);
+    let mut parts = text.splitn(3, '-');
     let number = |part: Option<&str>| match part {
         Some(part) => {
-            let part = part.trim();
             let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
             is_number.then(|| part.parse::<u32>().ok()).flatten()
         }
@@ -195,10 +280,10 @@ pub fn time(text: &str) -> Option<i32> {
 }
 
 /// `yyyy-M-d` or `yyyy-M-d HH:mm:ss[.fraction]`. A day behind the end of its month is the month's
-/// last, and 24:00:00 is the next day, as Java's smart resolver has it.
+/// last, and 24:00:00 is the next day, as Java's smart resolver has it. Blanks around it are refused,
+/// and so is the year 0.
 #[must_use]
 pub fn timestamp(text: &str) -> Option<NaiveDateTime> {
-    let text = text.trim();
     let (day, clock) = match text.split_once(' ') {
         Some((day, clock)) => (day, Some(clock)),
         None => (text, None),
@@ -208,7 +293,7 @@ pub fn timestamp(text: &str) -> Option<NaiveDateTime> {
     if parts.next().is_some() || year.len() != 4 {
         return None;
     }
-    let year = year.parse::<i32>().ok()?;
+    let year = year.parse::<i32>().ok().filter(|year| *year > 0)?;
     let month = u32::try_from(two_digits(month)?).ok()?;
     let day = u32::try_from(two_digits(day)?).ok()?;
     let date = if (1..=31).contains(&day) {
@@ -287,6 +372,33 @@ mod tests {
     }
 
     #[test]
+    fn short_decimals_are_read_byte_by_byte() {
+        use DecimalText::{Malformed, TooLong, Value};
+        for (text, precision, scale, wanted) in [
+            ("1.235", 5, 2, Value(124)),
+            (" -1.235 ", 5, 2, Value(-124)),
+            ("12x", 5, 2, Value(1200)),
+            ("12xy", 5, 2, Malformed),
+            ("T", 5, 2, Value(0)),
+            ("3e", 5, 2, Value(300)),
+            ("3e1", 5, 2, Value(3000)),
+            ("3e-", 5, 2, Malformed),
+            (".5", 1, 1, Value(5)),
+            ("0.5", 1, 1, TooLong),
+            ("007", 2, 0, TooLong),
+            ("1e-20", 10, 2, Value(0)),
+            ("1e-21", 10, 2, TooLong),
+            ("-", 5, 2, Malformed),
+            ("", 5, 2, Malformed),
+            ("1.2.3", 5, 2, Malformed),
+            ("007", 20, 0, Value(7)),
+            ("12x", 20, 2, Malformed),
+        ] {
+            assert_eq!(decimal_of_text(text, precision, scale), wanted, "{text}");
+        }
+    }
+
+    #[test]
     fn timestamps_are_smart_about_days() {
         let shown = |text: &str| timestamp(text).map(|value| value.to_string());
         assert_eq!(shown("2024-02-30").as_deref(), Some("2024-02-29 00:00:00"));
@@ -295,6 +407,10 @@ mod tests {
             Some("2024-05-07 00:00:00")
         );
         assert_eq!(shown("2024-05-06 10:11"), None);
+        assert_eq!(shown("2024-05-06 "), None);
+        assert_eq!(shown("0000-05-06"), None);
+        assert_eq!(date(" 2024-05-06 x"), NaiveDate::from_ymd_opt(2024, 5, 6));
+        assert_eq!(date("2024 -05-06"), NaiveDate::from_ymd_opt(2024, 1, 1));
         assert_eq!(shown("2024-05-06T10:11:12"), None);
         assert_eq!(date("2024-05"), NaiveDate::from_ymd_opt(2024, 5, 1));
         assert_eq!(date("2024-13-01"), None);

@@ -172,7 +172,35 @@ pub(super) fn convert(
         };
         values.push(Some(local));
     }
-    from_locals(values, to, caster.zone)
+    match (&from.root, &to.root) {
+        (TypeRoot::Timestamp(_), TypeRoot::Date) => Ok(days_towards_epoch(&values)),
+        (TypeRoot::TimestampLtz(_), TypeRoot::Timestamp(precision)) => {
+            let cut = |value| cut_towards_epoch(value, *precision);
+            let values = values.into_iter().map(|value| value.map(cut)).collect();
+            from_locals(values, to, caster.zone)
+        }
+        _ => from_locals(values, to, caster.zone),
+    }
+}
+
+/// Flink divides the milliseconds of a TIMESTAMP, which rounds days before 1970 up.
+fn days_towards_epoch(values: &[Option<NaiveDateTime>]) -> ArrayRef {
+    const MILLIS_PER_DAY: i64 = 86_400_000;
+    let days = values.iter().map(|value| {
+        let millis = value.as_ref()?.and_utc().timestamp_millis();
+        i32::try_from(millis / MILLIS_PER_DAY).ok()
+    });
+    Arc::new(days.collect::<Date32Array>())
+}
+
+/// Of a wall clock before 1970, the milliseconds below the precision are rounded up.
+fn cut_towards_epoch(local: NaiveDateTime, precision: u8) -> NaiveDateTime {
+    let millis = local.and_utc().timestamp_millis();
+    if millis >= 0 || precision >= 3 {
+        return local;
+    }
+    let unit = 10_i64.pow(3 - u32::from(precision));
+    DateTime::from_timestamp_millis(millis / unit * unit).map_or(local, |cut| cut.naive_utc())
 }
 
 /// Wall clocks as a column of type `to`.
@@ -270,15 +298,34 @@ fn timestamps(values: Vec<Option<NaiveDateTime>>, to: &FlinkType) -> Result<Arra
         .map(arrow::array::make_array)?)
 }
 
-/// Numbers of the interval's unit, or another interval, as an interval.
+/// Numbers of milliseconds or months, cut to the width of the type, or another interval, as an
+/// interval.
 pub(super) fn to_interval(array: &ArrayRef, to: &FlinkType) -> Result<ArrayRef> {
-    use crate::data::types::{DayTimeResolution as D, YearMonthResolution as Y};
     if matches!(
         array.data_type(),
         DataType::Duration(_) | DataType::Interval(_)
     ) {
         return Ok(Arc::clone(array));
     }
+    let counts = cast(array, &DataType::Int64)?;
+    let counts = counts.as_primitive::<Int64Type>();
+    if matches!(to.root, TypeRoot::IntervalYearMonth { .. }) {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "Java's cast of a long to an int"
+        )]
+        let months: IntervalYearMonthArray =
+            counts.iter().map(|count| Some(count? as i32)).collect();
+        return Ok(Arc::new(months));
+    }
+    Ok(Arc::new(
+        counts.iter().collect::<DurationMillisecondArray>(),
+    ))
+}
+
+/// Numbers of the interval's unit as an interval.
+pub(super) fn units_to_interval(array: &ArrayRef, to: &FlinkType) -> Result<ArrayRef> {
+    use crate::data::types::{DayTimeResolution as D, YearMonthResolution as Y};
     let counts = cast(array, &DataType::Int64)?;
     let counts = counts.as_primitive::<Int64Type>();
     match &to.root {
