@@ -30,6 +30,8 @@ pub mod math;
 
 pub mod java_time;
 
+mod java_strict;
+
 pub mod datetime;
 
 pub mod conditional;

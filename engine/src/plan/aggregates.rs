@@ -244,6 +244,13 @@ impl Call<'_> {
         let arguments = fields_of(&self.function.params.args, self.input_schema)?;
         check_types(function, self.function.params.distinct, &arguments)?;
         let mut call = self.function;
+        if matches!(function, AggregateFunction::Count)
+            && !call.params.distinct
+            && arguments.iter().all(|argument| !argument.is_nullable())
+        {
+            // As Calcite has it: the rows are counted, and nobody needs the column.
+            call.params.args = vec![lit(1_i64)];
+        }
         call.func = aggregates::udaf(function, always_counts);
         if matches!(
             function,

@@ -18,6 +18,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::aggregates::rewrite_aggregates;
+use crate::plan::bare_null;
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::correlate::correlated;
 use crate::plan::errors::from_planner;
@@ -46,7 +47,24 @@ pub fn bind_query(
     functions: &FunctionRegistry,
     config: &Arc<ConfigOptions>,
 ) -> Result<LogicalPlan> {
-    bind_unplaced(query, tables, functions, config).map_err(|error| located(error, query))
+    bare_null::check(query)
+        .and_then(|()| bind_unplaced(query, tables, functions, config))
+        .map_err(|error| located(error, query))
+}
+
+/// Plans the query that INSERT takes its rows from: there a column may be a bare NULL.
+///
+/// # Errors
+/// As [`bind_query`].
+pub fn bind_source(
+    query: &Query,
+    tables: &dyn TableResolver,
+    functions: &FunctionRegistry,
+    config: &Arc<ConfigOptions>,
+) -> Result<LogicalPlan> {
+    bare_null::check_inside(query)
+        .and_then(|()| bind_unplaced(query, tables, functions, config))
+        .map_err(|error| located(error, query))
 }
 
 fn bind_unplaced(

@@ -44,6 +44,8 @@ pub mod star;
 
 pub mod changelog;
 
+pub mod bare_null;
+
 pub mod bind;
 
 pub mod match_recognize;

@@ -1,4 +1,4 @@
-//! `SELECT *` over several relations, spelled out.
+//! `SELECT *` over several relations or beside other columns, spelled out.
 //!
 //! Columns that join by name come first and once, as in Calcite, and columns of one name get
 //! different ones. The binder cannot be told so; the relations are bound once more by themselves
@@ -57,9 +57,8 @@ impl VisitorMut for Stars<'_, '_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         self.withs.push(query.with.clone());
         let whole = query.clone();
-        if self.visit_body(&mut query.body, &whole) {
-            name_columns(&mut query.body);
-        }
+        self.visit_body(&mut query.body, &whole);
+        name_columns(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -70,19 +69,18 @@ impl VisitorMut for Stars<'_, '_> {
 }
 
 impl Stars<'_, '_> {
-    /// Whether something was spelled out.
-    fn visit_body(&self, body: &mut SetExpr, query: &Query) -> bool {
+    fn visit_body(&self, body: &mut SetExpr, query: &Query) {
         match body {
             SetExpr::Select(select) => self.visit_select(select, query),
             SetExpr::SetOperation { left, right, .. } => {
-                let in_left = self.visit_body(left, query);
-                self.visit_body(right, query) || in_left
+                self.visit_body(left, query);
+                self.visit_body(right, query);
             }
-            _ => false,
+            _ => {}
         }
     }
 
-    fn visit_select(&self, select: &mut Select, query: &Query) -> bool {
+    fn visit_select(&self, select: &mut Select, query: &Query) {
         let n_relations: usize = select.from.iter().map(|from| 1 + from.joins.len()).sum();
         let has_star = select.projection.iter().any(|item| {
             matches!(
@@ -91,11 +89,13 @@ impl Stars<'_, '_> {
             )
         });
         let merges = has_merged_columns(select);
-        if n_relations < 2 || !(has_star || merges) {
-            return false;
+        // Beside a star, other columns may take a name that it has.
+        let is_alone = n_relations < 2 && select.projection.len() < 2;
+        if n_relations == 0 || is_alone || !(has_star || merges) {
+            return;
         }
         let Some((columns, all)) = self.columns_of(select, query) else {
-            return false;
+            return;
         };
         if merges {
             replace_merged(select, &columns);
@@ -107,7 +107,6 @@ impl Stars<'_, '_> {
                 .flat_map(|item| spelled_out(item, &columns, &all))
                 .collect();
         }
-        true
     }
 
     /// The columns of `*`, and all that the relations have.

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::emit::check_emit;
-use super::query::{batch_source, bind_constant, bind_query, one_line};
+use super::query::{batch_source, bind_constant, bind_source, one_line};
 use super::tables;
 use super::{Session, TableResult};
 use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
@@ -160,7 +160,7 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
             resolved.identifier
         )));
     };
-    let bound = bind_query(session, &insert.source.query)?;
+    let bound = bind_source(session, &insert.source.query)?;
     let mut targets = insert
         .columns
         .iter()

@@ -12,7 +12,9 @@ use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::Call;
+use crate::functions::java_strict;
 use crate::functions::java_time::Pattern;
+use crate::sql::diagnostics::validation;
 
 pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(call.n_rows);
@@ -44,8 +46,17 @@ pub(super) fn read(call: &Call, row: usize) -> Option<NaiveDateTime> {
     if call.arguments.len() == 1 {
         return lenient_timestamp(value);
     }
-    let (local, _) = Pattern::parse(call.text(1, row)?)?.read(value)?;
-    Some(local)
+    by_pattern(value, &Pattern::parse(call.text(1, row)?)?)
+}
+
+/// By the pattern, or as `java.sql.Timestamp` has it whatever the pattern is.
+fn by_pattern(text: &str, pattern: &Pattern) -> Option<NaiveDateTime> {
+    let read = if pattern.can_be_strict() {
+        pattern.read_strict(text)
+    } else {
+        pattern.read(text).map(|(local, _)| local)
+    };
+    read.or_else(|| java_strict::value_of(text))
 }
 
 /// `yyyy-M-d[ H:m:s[.fraction]]`.
@@ -54,18 +65,26 @@ pub(super) fn lenient_timestamp(text: &str) -> Option<NaiveDateTime> {
 }
 
 pub(super) fn to_date(call: &Call) -> Result<ArrayRef> {
-    let values: Date32Array = (0..call.n_rows)
-        .map(|row| {
-            let date = if call.arguments.len() == 1 {
-                let text = call.text(0, row)?;
-                parse::date(text.split_once(' ').map_or(text, |(date, _)| date))?
-            } else {
-                read(call, row)?.date()
-            };
-            Some(temporal::days_of_date(date))
-        })
-        .collect();
-    Ok(Arc::new(values))
+    let mut days = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let Some(text) = call.text(0, row) else {
+            days.push(None);
+            continue;
+        };
+        let date = if call.arguments.len() == 1 {
+            parse::date(text)
+        } else if let Some(written) = call.text(1, row) {
+            let pattern = Pattern::parse(written).ok_or_else(|| EngineError::Data {
+                message: format!("'{written}' is no pattern for a date"),
+            })?;
+            // Fields that are too large carry over here.
+            pattern.read(text).map(|(local, _)| local.date())
+        } else {
+            None
+        };
+        days.push(date.map(temporal::days_of_date));
+    }
+    Ok(Arc::new(Date32Array::from(days)))
 }
 
 /// The precision is the second argument of a number, else 3.
@@ -108,15 +127,17 @@ pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTim
         Some(name) => temporal::zone_of(name)?,
         None => chrono_tz::UTC,
     };
-    let local = match call.arguments.get(1) {
-        Some(_) => call
-            .text(1, row)
-            .and_then(Pattern::parse)
-            .and_then(|pattern| pattern.read(value))
-            .map(|(local, _)| local),
-        None => lenient_timestamp(value),
-    };
-    match local {
+    if call.arguments.len() > 1 {
+        let pattern = call.text(1, row).and_then(Pattern::parse);
+        if let (None, Some(written), true) = (&pattern, call.text(1, row), call.is_constant(1)) {
+            return Err(validation(format!(
+                "invalid pattern for parsing TIMESTAMP_LTZ: '{written}'"
+            )));
+        }
+        let local = pattern.and_then(|pattern| by_pattern(value, &pattern));
+        return Ok(local.map(|local| temporal::to_instant(local, zone)));
+    }
+    match lenient_timestamp(value) {
         Some(local) => Ok(Some(temporal::to_instant(local, zone))),
         None => Err(EngineError::Data {
             message: format!("'{value}' is no timestamp"),

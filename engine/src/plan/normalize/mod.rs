@@ -20,28 +20,32 @@ mod json;
 
 mod literals;
 
+mod names;
+
 mod nested;
 
 mod predicates;
 
 mod sets;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) use names::name_columns;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Fetch, Function,
     FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Interval, LimitClause,
-    NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator,
-    Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, OrderByKind, Query, SetExpr,
+    TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
 
 use literals::{
     binary_literal, char_literal, interval_literal, number, number_text, to_plain_number,
-    typed_literal, unify_texts,
+    typed_literal,
 };
 use predicates::{overlaps, typed_call};
 
@@ -86,6 +90,8 @@ struct Aside {
 #[derive(Default)]
 struct Normalizer {
     aside: Vec<Aside>,
+    /// How many VALUES without a name there were.
+    n_values: usize,
 }
 
 impl VisitorMut for Normalizer {
@@ -98,7 +104,12 @@ impl VisitorMut for Normalizer {
         if let Err(error) = sets::check_from(&query.body) {
             return ControlFlow::Break(error);
         }
+        if let Err(error) = names::check_ambiguous(&query.body) {
+            return ControlFlow::Break(error);
+        }
+        names::name_subqueries(&mut query.body);
         aggregates::drop_empty_keys(&mut query.body);
+        names::name_values_of_with(query);
         self.aside.push(Aside {
             limit: query.limit_clause.take(),
             fetch: query.fetch.take(),
@@ -134,6 +145,7 @@ impl VisitorMut for Normalizer {
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
         carry_hint(table);
+        self.n_values += usize::from(names::name_values(table, self.n_values));
         ControlFlow::Continue(())
     }
 
@@ -479,53 +491,6 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
 }
 
 // --- names and shapes -----------------------------------------------------------------------
-
-/// Gives every column of a SELECT list a name of its own, as Calcite does.
-pub(crate) fn name_columns(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => name_select(select),
-        SetExpr::Values(values) => unify_texts(values),
-        SetExpr::SetOperation { left, right, .. } => {
-            name_columns(left);
-            name_columns(right);
-        }
-        _ => {}
-    }
-}
-
-fn name_select(select: &mut Select) {
-    let mut taken = BTreeSet::new();
-    for (column_idx, item) in select.projection.iter_mut().enumerate() {
-        let (name, named) = match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(ident)) => (ident.value.clone(), true),
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
-                let Some(last) = parts.last() else { continue };
-                (last.value.clone(), true)
-            }
-            SelectItem::UnnamedExpr(_) => (format!("EXPR${column_idx}"), false),
-            SelectItem::ExprWithAlias { alias, .. } => (alias.value.clone(), true),
-            _ => continue,
-        };
-        let mut unique = name.clone();
-        let mut suffix = 0;
-        while !taken.insert(unique.clone()) {
-            unique = format!("{name}{suffix}");
-            suffix += 1;
-        }
-        if named && unique == name {
-            continue;
-        }
-        let placeholder = SelectItem::UnnamedExpr(Expr::Value(Value::Null.into()));
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } =
-            std::mem::replace(item, placeholder)
-        {
-            *item = SelectItem::ExprWithAlias {
-                expr,
-                alias: Ident::with_quote('`', unique),
-            };
-        }
-    }
-}
 
 /// `FETCH FIRST n ROWS ONLY` is LIMIT n.
 fn fetch_to_limit(query: &mut Query) -> Result<()> {

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::{string, take};
 use crate::error::{EngineError, Result};
 use crate::functions::illegal_null;
+use crate::plan::bare_null::is_null;
 use crate::sql::diagnostics::validation;
 use crate::sql::syntax::call;
 
@@ -86,16 +87,7 @@ pub(super) fn refuse_bare_null(expr: &Expr) -> Result<()> {
         | Expr::IsNotFalse(operand) => &[operand],
         _ => return Ok(()),
     };
-    let is_null = |operand: &&Expr| {
-        matches!(
-            operand,
-            Expr::Value(ValueWithSpan {
-                value: Value::Null,
-                ..
-            })
-        )
-    };
-    if operands.iter().any(is_null) {
+    if operands.iter().any(|operand| is_null(operand)) {
         return Err(illegal_null());
     }
     Ok(())

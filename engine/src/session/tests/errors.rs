@@ -102,8 +102,7 @@ fn unions_need_types_of_one_family() {
         "SELECT 'a' UNION SELECT DATE '2024-01-01'",
         expect!["type mismatch in column 1 of UNION"],
     );
-    let mixed =
-        "SELECT 1 UNION ALL SELECT CAST(NULL AS INT) UNION ALL SELECT 2.5 UNION ALL SELECT NULL";
+    let mixed = "SELECT 1 UNION ALL SELECT CAST(NULL AS INT) UNION ALL SELECT 2.5 UNION ALL SELECT CAST(NULL AS INT)";
     let schema = session().query(mixed).unwrap().schema();
     assert_eq!(
         schema.field(0).data_type(),
