@@ -7,6 +7,8 @@
 //!
 //! The front half is DataFusion's, with our tables, functions and types; from the optimized
 //! logical plan on everything is ours, because a changing table is not a query that ends.
+mod hints;
+
 pub mod interval;
 
 pub mod normalize;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 
+use super::insert::PlannedInsert;
 use super::objects::names_of;
 use super::tables::{self, TableView};
 use super::{Query, Session, TableResult, insert, statements};
@@ -68,6 +69,32 @@ pub(super) fn create_table_as(
         .write(|catalog| catalog.create(&identifier, table.into(), if_exists))
         .map_err(here)?;
     insert::run(session, &[filled], &script.text)
+}
+
+/// The insert of the statement, for EXPLAIN: nothing is created.
+pub(super) fn planned(
+    session: &Session,
+    create: &CreateTable,
+    query: &QueryText,
+    text: &str,
+) -> Result<PlannedInsert> {
+    let identifier = statements::qualify(session, &create.name);
+    let planned = Query::plan(session, &query.query, &query.text)?;
+    let schema = planned.schema();
+    let definition = with_columns_of(create, &schema, text)?;
+    let config = session.planner_config();
+    let types = TableView::new(session, &config);
+    let table = define_table(&definition, None, text, &types)?;
+    let sink = tables::sink(session, &identifier, &table, BTreeMap::new())?;
+    let bound = planned.bound_plan().clone();
+    insert::into_table(
+        session,
+        &identifier,
+        &table,
+        sink,
+        bound,
+        &names_of(&schema),
+    )
 }
 
 /// The statement with the columns of its query behind (or in the place of) its own.

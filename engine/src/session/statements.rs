@@ -193,6 +193,13 @@ pub(super) fn explain_text(
             insert::explain_text(session, &plan_inserts(session, inserts, text)?, details)
         }
         Statement::Explain(explain) => explain_statement(session, explain, text),
+        Statement::CreateTable(create) => match &create.as_query {
+            Some(query) => {
+                let planned = ctas::planned(session, create, query, text)?;
+                insert::explain_text(session, &[planned], details)
+            }
+            None => Err(validation("EXPLAIN needs a query".to_owned())),
+        },
         _ => Err(validation(
             "EXPLAIN takes a query, an INSERT or a statement set".to_owned(),
         )),

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,13 +38,21 @@ pub(super) struct Location {
     pub(super) root: PathBuf,
     /// `source.path.regex-pattern`: the whole path must match.
     pub(super) pattern: Option<Regex>,
+    /// Whether files lie in folders of partitions: then there are none before the first INSERT,
+    /// as in Flink.
+    pub(super) is_partitioned: bool,
 }
 
 impl Location {
     /// The visible files, in the order of their paths.
     pub(super) fn list(&self) -> Result<Vec<ListedFile>> {
         let mut files = Vec::new();
-        let metadata = fs::metadata(&self.root).map_err(|error| of_io(&self.root, &error))?;
+        let metadata = match fs::metadata(&self.root) {
+            Err(error) if self.is_partitioned && error.kind() == ErrorKind::NotFound => {
+                return Ok(files);
+            }
+            other => other.map_err(|error| of_io(&self.root, &error))?,
+        };
         if metadata.is_dir() {
             list_folder(&self.root, &mut files)?;
         } else {
@@ -81,7 +90,7 @@ fn list_folder(folder: &Path, files: &mut Vec<ListedFile>) -> Result<()> {
             Ok(metadata) if metadata.is_dir() => list_folder(&path, files)?,
             Ok(metadata) => files.push(listed(&path, &metadata)),
             // Gone between the two calls: renamed or deleted by its writer.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(of_io(&path, &error)),
         }
     }

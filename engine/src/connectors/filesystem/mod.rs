@@ -104,7 +104,7 @@ impl ConnectorFactory for FilesystemFactory {
         }
         Ok(Arc::new(FileSource {
             partitioning: partitioning.with_metadata(&table.metadata),
-            location: location(&options)?,
+            location: location(&options, table)?,
             interval,
             format,
             lookup: lookup.map(|options| options.cache),
@@ -154,7 +154,7 @@ fn read_options(table: &ConnectorTable) -> Result<(TableOptions<'_>, FileFormat,
     Ok((options, format, partitioning))
 }
 
-fn location(options: &TableOptions<'_>) -> Result<Location> {
+fn location(options: &TableOptions<'_>, table: &ConnectorTable) -> Result<Location> {
     let pattern = match options.text("source.path.regex-pattern") {
         None => None,
         Some(text) => {
@@ -167,6 +167,7 @@ fn location(options: &TableOptions<'_>) -> Result<Location> {
     Ok(Location {
         root: local_path(options)?,
         pattern,
+        is_partitioned: !table.partition_keys.is_empty(),
     })
 }
 
@@ -207,6 +208,7 @@ impl FileSource {
             location: Location {
                 root,
                 pattern: None,
+                is_partitioned: false,
             },
             interval: None,
             format,

@@ -246,6 +246,7 @@ fn visible(folder: &Path) -> Vec<String> {
     let location = Location {
         root: folder.to_owned(),
         pattern: None,
+        is_partitioned: false,
     };
     let names = location.list().unwrap().into_iter().map(|file| {
         let path = file

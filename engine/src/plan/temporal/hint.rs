@@ -101,6 +101,7 @@ fn apply(select: &mut Select) -> Result<()> {
             KNOWN.join(", ")
         )));
     }
+    crate::plan::hints::check(select, &hints)?;
     // Flink does not look at the hints of a SELECT that joins nothing.
     let n_relations: usize = select.from.iter().map(|from| 1 + from.joins.len()).sum();
     for hint in hints.iter().filter(|hint| hint.name == HINT) {

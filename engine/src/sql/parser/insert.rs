@@ -154,6 +154,19 @@ impl StatementParser<'_, '_> {
         Ok(Statement::StatementSet(inserts))
     }
 
+    /// CREATE TABLE AS, of which there is something to explain.
+    fn explained_table(&mut self) -> ParseResult<Statement> {
+        let at = self.here();
+        let statement = match self.peek_is(0, "REPLACE") {
+            true => self.replace_table()?,
+            false => self.create()?,
+        };
+        match &statement {
+            Statement::CreateTable(create) if create.as_query.is_some() => Ok(statement),
+            _ => self.fail("EXPLAIN of CREATE needs a query behind AS", at),
+        }
+    }
+
     /// `EXPLAIN [PLAN FOR | detail, …] {query|insert|STATEMENT SET …}`.
     pub(super) fn explain(&mut self) -> ParseResult<Statement> {
         self.expect("EXPLAIN")?;
@@ -176,10 +189,7 @@ impl StatementParser<'_, '_> {
             Some("EXECUTE" | "STATEMENT" | "BEGIN") => self.execute()?,
             Some("SELECT" | "WITH" | "VALUES") => Statement::Query(self.query()?),
             None => Statement::Query(self.query()?),
-            Some("CREATE") => {
-                let from = self.here();
-                self.unsupported("EXPLAIN CREATE TABLE AS", from)?
-            }
+            Some("CREATE" | "REPLACE") => self.explained_table()?,
             Some(_) => return self.expected("a query, an INSERT or a STATEMENT SET"),
         };
         Ok(Statement::Explain(Explain {
