@@ -158,6 +158,21 @@ def test_an_aggregate_over_changes_takes_rows_back() -> None:
     assert rows(environment(), sql)[-1] == "+I (2.0,)"
 
 
+def test_a_function_is_not_asked_for_the_value_of_no_rows() -> None:
+    class Strict(Average):
+        """The mean; there is none of no numbers."""
+
+        def get_value(self, accumulator: list[int]) -> float:
+            return accumulator[0] / accumulator[1]
+
+    env = environment()
+    env.create_temporary_function("strict", udaf(Strict()))
+    assert rows(env, "SELECT strict(n) FROM t") == ["+I (2.5,)"]
+    changing = "(SELECT MAX(n) AS m, COUNT(*) AS c FROM t WHERE n < 4 GROUP BY n > 1)"
+    found = rows(env, f"SELECT c, strict(m) FROM {changing} GROUP BY c")
+    assert {"+I (1, 1.0)", "+I (2, 3.0)"} <= set(found)
+
+
 def test_an_aggregate_that_cannot_take_rows_back_says_so() -> None:
     sql = "SELECT words(CAST(c AS STRING)) FROM (SELECT COUNT(*) AS c FROM t GROUP BY n > 1)"
     with pytest.raises(UserDefinedFunctionException, match="retract"):

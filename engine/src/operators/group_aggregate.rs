@@ -177,7 +177,7 @@ impl Operator for GroupAggregate {
         let is_empty = self.counts.first().is_none_or(|&n_rows| n_rows == 0);
         let is_due = self.spec.emit_on_empty && self.spec.group_columns.is_empty();
         if is_due && is_empty && self.is_first_worker {
-            let values = self.read(&[0])?;
+            let values = self.read_unused()?;
             out.emit(Delta::insert_only(changed_rows(&self.spec.schema, values)?));
         }
         Ok(())
@@ -409,12 +409,24 @@ impl GroupAggregate {
         Ok(())
     }
 
-    /// One column a call, one value a group.
-    fn read(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+    /// What a group without rows shows: one column a call, one value.
+    fn read_unused(&self) -> Result<Vec<ArrayRef>> {
         self.calls
             .iter()
             .map(|call| match call {
-                Some(aggregate) => aggregate.read(groups),
+                Some(aggregate) => aggregate.read(&[0]),
+                None => Ok(read_counts(&[0])),
+            })
+            .collect()
+    }
+
+    /// One column a call, one value a group; those of groups without rows say nothing.
+    fn read(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let is_used: Vec<bool> = groups.iter().map(|&group| self.count(group) > 0).collect();
+        self.calls
+            .iter()
+            .map(|call| match call {
+                Some(aggregate) => aggregate.read_used(groups, &is_used),
                 None => {
                     let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
                     Ok(read_counts(&counts))

@@ -186,6 +186,11 @@ impl Aggregate {
         self.accumulator.read(groups)
     }
 
+    /// The values of these groups, of which only those of used ones are looked at.
+    pub(crate) fn read_used(&self, groups: &[u32], is_used: &[bool]) -> Result<ArrayRef> {
+        self.accumulator.read_used(groups, is_used)
+    }
+
     /// Makes the group as if it had never seen a row.
     pub(crate) fn clear(&mut self, group: u32) {
         if let Some(distinct) = &mut self.distinct {

@@ -69,6 +69,12 @@ pub(crate) trait Accumulator: Send + Sync {
     /// The values of these groups.
     fn read(&self, groups: &[u32]) -> Result<ArrayRef>;
 
+    /// As [`Self::read`]; nobody looks at the values of groups that have no rows. A function of the
+    /// user need not have a value of no rows, and is not asked for it.
+    fn read_used(&self, groups: &[u32], _is_used: &[bool]) -> Result<ArrayRef> {
+        self.read(groups)
+    }
+
     /// Makes the group as if it had never seen a row.
     fn clear(&mut self, group: u32);
 
