@@ -25,6 +25,7 @@ pub(crate) mod session;
 mod text;
 mod udf;
 mod values;
+mod voice;
 mod worker;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use tidemill_engine::functions::usage::{self, FunctionMetric, FunctionUse};
 use tidemill_engine::session::Configuration;
 use tidemill_engine::{EngineError, Result};
 
+use super::voice::Voice;
 use super::worker::{Pool, RemoteFunction, Settings};
 
 /// How old metrics may be while the function is being called.
@@ -50,6 +51,8 @@ pub(super) struct Registration {
     /// Jobs that use it. Held while the last one closes the function, so that the next one does
     /// not begin meanwhile; never while holding the interpreter.
     n_uses: Mutex<usize>,
+    /// Where it prints to.
+    voice: Arc<Voice>,
     /// What it has measured in this process, and when that was read.
     metrics: Mutex<(Option<Instant>, Vec<FunctionMetric>)>,
     /// One batch at a time: in PyFlink every worker has a function of its own, so functions keep
@@ -96,6 +99,7 @@ impl Registration {
             opened: Mutex::new(None),
             remote: Mutex::default(),
             n_uses: Mutex::new(0),
+            voice: Arc::default(),
             metrics: Mutex::default(),
             one_batch: Mutex::new(()),
         }
@@ -124,7 +128,11 @@ impl Registration {
         let function = Arc::clone(remote.function.get_or_insert(function));
         let pool = match &remote.pool {
             Some(pool) if pool.is_for(&settings) => Arc::clone(pool),
-            _ => Arc::clone(remote.pool.insert(Arc::new(Pool::new(settings)))),
+            _ => Arc::clone(
+                remote
+                    .pool
+                    .insert(Arc::new(Pool::new(settings, Arc::clone(&self.voice)))),
+            ),
         };
         Ok(Some((pool, function)))
     }
@@ -132,9 +140,11 @@ impl Registration {
     /// Runs `work` attached to the interpreter. No interpreter any more means that the process
     /// ends.
     pub(super) fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> Result<T>) -> Result<T> {
-        Python::try_attach(work).unwrap_or_else(|| {
-            Err(self.failure("the Python interpreter is shutting down".to_owned()))
+        Python::try_attach(|py| {
+            self.voice.take(py);
+            work(py)
         })
+        .unwrap_or_else(|| Err(self.failure("the Python interpreter is shutting down".to_owned())))
     }
 
     /// What the runner's method `open` gives: called once until the function is closed.
@@ -264,6 +274,7 @@ impl Registration {
         if let Some((pool, function)) = used {
             pool.end(&function);
         }
+        self.voice.finish();
     }
 
     fn metrics(&self) -> Vec<FunctionMetric> {
@@ -293,6 +304,7 @@ struct PythonUse {
 
 /// A job begins to use the function.
 pub(super) fn begin_use(registration: &Arc<Registration>) -> Box<dyn FunctionUse> {
+    registration.voice.begin(&registration.runner);
     let mut n_uses = registration.n_uses.lock();
     if *n_uses == 0 {
         // Another job's figures.

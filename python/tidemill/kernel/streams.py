@@ -12,7 +12,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.kernel.output import CELL
+from tidemill.kernel.output import CELL, FUNCTION
 
 if TYPE_CHECKING:
     from tidemill.kernel.output import Origin
@@ -60,12 +60,16 @@ class OutputStream(io.TextIOBase):
         cell = CELL.get(None)
         if cell is None:
             cell = origin.cell()
+        n_chars = len(text)
+        function = FUNCTION.get(None)
+        if function is not None and not (text := function.admitted(text)):
+            return n_chars
         try:
             self._write(cell, self._is_stderr, text)
         except UnicodeEncodeError:
             readable = text.encode("utf-8", "replace").decode()
             self._write(cell, self._is_stderr, readable)
-        return len(text)
+        return n_chars
 
     def writable(self) -> bool:
         """Return True."""

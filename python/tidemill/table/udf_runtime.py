@@ -117,6 +117,11 @@ class FunctionRunner:
         """Pickle the function for a worker process."""
         return worker_functions.dump(self)
 
+    def output(self) -> Any:
+        """Give what takes the function's prints to the cell that runs now; None without cells."""
+        module = sys.modules.get("tidemill.kernel.output")
+        return None if module is None else module.function_output(self.name)
+
     def metrics_json(self) -> str:
         """Write what the function has measured, as the engine reads it."""
         return json.dumps(self.metrics.described())

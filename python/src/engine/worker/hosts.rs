@@ -15,24 +15,24 @@ use parking_lot::Mutex;
 
 use super::frame::{self, Tag};
 use super::pool::{Failure, RemoteFunction, launch};
-use super::process::{MAX_UNANSWERED, Process, Reported};
+use super::process::{MAX_UNANSWERED, Process, Surroundings};
 use super::settings::Settings;
 
 /// The processes of one function, as many as the job has workers.
 pub(in crate::engine) struct Hosts {
     settings: Settings,
-    metrics: Arc<Reported>,
+    surroundings: Surroundings,
     /// One place a process; made when the first accumulators are put there.
     places: Mutex<Vec<Option<Arc<Host>>>>,
     next_place: AtomicUsize,
 }
 
 impl Hosts {
-    pub(super) fn new(settings: Settings, metrics: Arc<Reported>) -> Self {
+    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
         Self {
             places: Mutex::new(vec![None; settings.n_processes]),
             settings,
-            metrics,
+            surroundings,
             next_place: AtomicUsize::new(0),
         }
     }
@@ -47,7 +47,7 @@ impl Hosts {
         {
             return Ok(host);
         }
-        let process = Process::start(&launch(&self.settings)?, &self.metrics)?;
+        let process = Process::start(&launch(&self.settings)?, &self.surroundings)?;
         let host = Arc::new(Host {
             inner: Mutex::new(Inner {
                 process,

@@ -12,8 +12,9 @@ use tidemill_engine::functions::usage::{self, FunctionMetric};
 use tidemill_engine::{EngineError, Result};
 
 use super::hosts::Hosts;
-use super::process::{Launch, Process, Reported};
+use super::process::{Launch, Process, Surroundings};
 use super::settings::Settings;
+use crate::engine::voice::Voice;
 
 /// Why a worker gave no results.
 #[derive(Debug)]
@@ -72,8 +73,8 @@ pub(in crate::engine) struct Pool {
     returned: Condvar,
     /// Rows that were given to workers before the batch that runs.
     n_rows: AtomicU64,
-    /// What the function measures in them.
-    metrics: Arc<Reported>,
+    /// What they tell this process.
+    surroundings: Surroundings,
     /// Where accumulators live, if it is an aggregate function.
     hosts: Arc<Hosts>,
 }
@@ -86,11 +87,14 @@ struct State {
 
 impl Pool {
     /// Workers for these settings; the first starts with the first call.
-    pub(in crate::engine) fn new(settings: Settings) -> Self {
-        let metrics = Arc::new(Reported::default());
+    pub(in crate::engine) fn new(settings: Settings, voice: Arc<Voice>) -> Self {
+        let surroundings = Surroundings {
+            metrics: Arc::default(),
+            voice,
+        };
         Self {
-            hosts: Arc::new(Hosts::new(settings.clone(), Arc::clone(&metrics))),
-            metrics,
+            hosts: Arc::new(Hosts::new(settings.clone(), surroundings.clone())),
+            surroundings,
             settings,
             state: Mutex::new(State::default()),
             returned: Condvar::new(),
@@ -171,7 +175,7 @@ impl Pool {
         }
         drop(state);
         let started =
-            launch(&self.settings).and_then(|launch| Process::start(&launch, &self.metrics));
+            launch(&self.settings).and_then(|launch| Process::start(&launch, &self.surroundings));
         if started.is_err() {
             self.give_back(None);
         }
@@ -207,12 +211,12 @@ impl Pool {
 
     /// What the function has measured in its workers, as far as they have told.
     pub(in crate::engine) fn metrics(&self) -> Vec<FunctionMetric> {
-        usage::merged(self.metrics.lock().values().cloned())
+        usage::merged(self.surroundings.metrics.lock().values().cloned())
     }
 
     /// Forgets what was measured so far.
     pub(in crate::engine) fn forget_metrics(&self) {
-        self.metrics.lock().clear();
+        self.surroundings.metrics.lock().clear();
     }
 }
 

@@ -16,6 +16,7 @@ use tidemill_engine::functions::usage::FunctionMetric;
 
 use super::frame::{self, Tag};
 use super::pool::{Failure, RemoteFunction};
+use crate::engine::voice::Voice;
 
 /// A worker that has not connected by then has failed to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -55,12 +56,21 @@ pub(super) struct Process {
     readers: Vec<JoinHandle<()>>,
 }
 
+/// What workers tell this process beside results.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    /// What functions measure.
+    pub(super) metrics: Arc<Reported>,
+    /// Where they print to.
+    pub(super) voice: Arc<Voice>,
+}
+
 /// What functions in workers measure, by process.
 pub(super) type Reported = Mutex<BTreeMap<u32, Vec<FunctionMetric>>>;
 
 impl Process {
     /// Starts a worker and waits until its streams are connected.
-    pub(super) fn start(launch: &Launch, metrics: &Arc<Reported>) -> Result<Self, Failure> {
+    pub(super) fn start(launch: &Launch, around: &Surroundings) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let token = uuid::Uuid::new_v4().to_string();
@@ -80,10 +90,10 @@ impl Process {
         let output = Arc::new(Mutex::new(Vec::new()));
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(forward(stdout, "stdout", &output)?);
+            readers.push(forward(stdout, "stdout", &output, &around.voice)?);
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(forward(stderr, "stderr", &output)?);
+            readers.push(forward(stderr, "stderr", &output, &around.voice)?);
         }
         match connect(&listener, &token, &mut child) {
             Ok(Streams {
@@ -91,7 +101,7 @@ impl Process {
                 control,
                 metrics: reported,
             }) => {
-                readers.push(listen(reported, child.id(), metrics)?);
+                readers.push(listen(reported, child.id(), &around.metrics)?);
                 Ok(Self {
                     child,
                     reading: BufReader::with_capacity(STREAM_BUFFER_BYTES, data.try_clone()?),
@@ -99,7 +109,7 @@ impl Process {
                     _control: control,
                     known: HashSet::new(),
                     output,
-                    metrics: Arc::clone(metrics),
+                    metrics: Arc::clone(&around.metrics),
                     readers,
                 })
             }
@@ -372,8 +382,10 @@ fn forward(
     mut pipe: impl Read + Send + 'static,
     stream: &'static str,
     kept: &Arc<Mutex<Vec<u8>>>,
+    voice: &Arc<Voice>,
 ) -> std::io::Result<JoinHandle<()>> {
     let kept = Arc::clone(kept);
+    let voice = Arc::clone(voice);
     std::thread::Builder::new()
         .name(format!("worker-{stream}"))
         .spawn(move || {
@@ -396,18 +408,19 @@ fn forward(
                     Err(_) => pending.len(),
                 };
                 let text = String::from_utf8_lossy(pending.get(..complete).unwrap_or_default());
-                print(stream, &text);
+                print(stream, &text, &voice);
                 pending.drain(..complete);
             }
         })
 }
 
-fn print(stream: &str, text: &str) {
+fn print(stream: &str, text: &str, voice: &Voice) {
     if text.is_empty() {
         return;
     }
     // Without an interpreter there is nobody left to read it.
     Python::try_attach(|py| {
+        voice.take(py);
         let written = py
             .import("sys")
             .and_then(|sys| sys.getattr(stream))
