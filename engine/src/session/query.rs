@@ -17,6 +17,8 @@ use crate::connectors::collect::{self, DEFAULT_BUFFER_ROWS};
 use crate::connectors::view::{self, MaterializedView, ViewOptions};
 use crate::data::ChangelogMode;
 use crate::error::Result;
+#[cfg(test)]
+use crate::plan::build::SinkTable;
 use crate::plan::build::{BuildOptions, Built, GraphBuilder};
 use crate::plan::{bind, explain, rules};
 use crate::runtime::{self, JobHandle};
@@ -125,6 +127,30 @@ impl Query {
     #[must_use]
     pub fn changelog_mode(&self) -> ChangelogMode {
         self.mode
+    }
+
+    /// The sets of columns by which its rows are known, each in ascending order: an update of a
+    /// row can be told by any of them. Empty if there are none; a set without columns says that
+    /// there is one row at most.
+    ///
+    /// # Errors
+    /// If the plan cannot be built.
+    pub fn upsert_keys(&self) -> Result<Vec<Vec<usize>>> {
+        let (builder, built) = self.build(BuildOptions::PLAN)?;
+        let keys = builder.keys_of(&built);
+        Ok(keys
+            .iter()
+            .map(|key| key.iter().copied().collect())
+            .collect())
+    }
+
+    /// Starts a job that writes into this table.
+    #[cfg(test)]
+    pub(super) fn write(&self, options: BuildOptions, table: SinkTable) -> Result<JobHandle> {
+        let (mut builder, built) = self.build(options)?;
+        builder.insert(&built, table)?;
+        let (graph, _) = builder.finish()?;
+        runtime::start(&graph, self.session.job_options("test")?)
     }
 
     /// Whether the rows have an order that displays should keep.

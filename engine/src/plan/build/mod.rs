@@ -394,7 +394,7 @@ impl GraphBuilder {
     }
 
     /// The columns by which the rows of a node are known.
-    fn keys_of(&self, built: &Built) -> Keys {
+    pub fn keys_of(&self, built: &Built) -> Keys {
         self.keys.get(built.id.0).cloned().unwrap_or_default()
     }
 

@@ -8,6 +8,8 @@ mod errors;
 
 mod expressions;
 
+mod keys;
+
 mod memory;
 
 mod foreign;

@@ -17,9 +17,9 @@ use crate::sql::statement::Statement;
 
 /// A sink that writes down what it gets.
 #[derive(Debug, Clone)]
-struct Recorder {
-    mode: ChangelogMode,
-    rows: Arc<Mutex<String>>,
+pub(super) struct Recorder {
+    pub(super) mode: ChangelogMode,
+    pub(super) rows: Arc<Mutex<String>>,
 }
 
 impl SinkFactory for Recorder {
