@@ -9,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::data::ChangelogMode;
 use crate::plan::changes::infer::Inferred;
-use crate::plan::text;
+use crate::plan::syntax_tree::syntax_tree;
 use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 
 /// What EXPLAIN shows beside the plan.
@@ -17,19 +17,46 @@ use crate::runtime::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
 pub struct Details {
     /// CHANGELOG_MODE: the kinds of changes at every node.
     pub changelog_mode: bool,
+    /// ESTIMATED_COST: nothing is estimated, and every node says so.
+    pub cost: bool,
     /// PLAN_ADVICE.
     pub advice: bool,
     /// JSON_EXECUTION_PLAN.
     pub json: bool,
 }
 
-/// The sections of EXPLAIN for the queries `bound` that were built into `graph`.
-#[must_use]
-pub fn text(bound: &[&LogicalPlan], graph: &Graph, changes: &Inferred, details: Details) -> String {
-    let mut out = String::from("== Abstract Syntax Tree ==\n");
-    for plan in bound {
-        logical(plan, 0, &mut out);
+/// A graph, and what it says of its changes.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The graph.
+    pub graph: Graph,
+    /// The kinds of changes that leave its nodes.
+    pub changes: Inferred,
+}
+
+/// A bound query, and the table that it fills.
+#[derive(Debug, Clone, Copy)]
+pub struct Root<'a> {
+    /// The query.
+    pub plan: &'a LogicalPlan,
+    /// The table's name; none for a query that is read.
+    pub table: Option<&'a str>,
+}
+
+impl<'a> Root<'a> {
+    /// A query that is read.
+    #[must_use]
+    pub const fn query(plan: &'a LogicalPlan) -> Self {
+        Self { plan, table: None }
     }
+}
+
+/// The sections of EXPLAIN for bound queries and what was built of them: once with calls before
+/// their operands, for the physical plan, and once with operators between them.
+#[must_use]
+pub fn text(roots: &[Root<'_>], plans: &[Plan; 2], details: Details) -> String {
+    let mut out = syntax_tree(roots);
+    let [physical, execution] = plans;
     let heading = if details.advice {
         "\n== Optimized Physical Plan With Advice ==\n"
     } else {
@@ -37,8 +64,8 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, changes: &Inferred, details: 
     };
     out.push_str(heading);
     let writer = Writer {
-        graph,
-        changes,
+        graph: &physical.graph,
+        changes: &physical.changes,
         details,
         shared: BTreeMap::new(),
     };
@@ -48,15 +75,15 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, changes: &Inferred, details: 
     }
     out.push_str("\n== Optimized Execution Plan ==\n");
     let writer = Writer {
-        graph,
-        changes,
+        graph: &execution.graph,
+        changes: &execution.changes,
         details: Details::default(),
-        shared: shared_nodes(graph),
+        shared: shared_nodes(&execution.graph),
     };
     writer.roots(&mut out);
     if details.json {
         out.push_str("\n== Physical Execution Plan ==\n");
-        out.push_str(&json(graph));
+        out.push_str(&json(&execution.graph));
         out.push('\n');
     }
     out
@@ -64,11 +91,8 @@ pub fn text(bound: &[&LogicalPlan], graph: &Graph, changes: &Inferred, details: 
 
 /// The sections of EXPLAIN in batch mode, where `physical` is DataFusion's plan.
 #[must_use]
-pub fn batch_text(bound: &[&LogicalPlan], physical: &str) -> String {
-    let mut out = String::from("== Abstract Syntax Tree ==\n");
-    for plan in bound {
-        logical(plan, 0, &mut out);
-    }
+pub fn batch_text(roots: &[Root<'_>], physical: &str) -> String {
+    let mut out = syntax_tree(roots);
     let _ = write!(
         out,
         "\n== Optimized Physical Plan ==\n{physical}\n== Optimized Execution Plan ==\n{physical}"
@@ -176,6 +200,10 @@ impl Writer<'_> {
             };
             append_attribute(out, "changelogMode", &mode);
         }
+        if self.details.cost {
+            // Plans are not chosen by cost here.
+            out.push_str(": rowcount = unknown, cumulative cost = unknown");
+        }
         out.push('\n');
         for port in 0..node.inputs.len() {
             let is_last = port + 1 == node.inputs.len();
@@ -266,85 +294,6 @@ fn append_attribute(out: &mut String, name: &str, value: &str) {
     let _ = write!(out, ", {name}=[{value}])");
 }
 
-/// The bound plan with the names of Calcite's logical nodes.
-fn logical(plan: &LogicalPlan, depth: usize, out: &mut String) {
-    if let LogicalPlan::SubqueryAlias(alias) = plan {
-        return logical(&alias.input, depth, out);
-    }
-    let lead = if depth == 0 {
-        String::new()
-    } else {
-        format!("{}+- ", "   ".repeat(depth - 1))
-    };
-    let _ = writeln!(out, "{lead}{}", logical_name(plan));
-    for input in plan.inputs() {
-        logical(input, depth + 1, out);
-    }
-}
-
-fn logical_name(plan: &LogicalPlan) -> String {
-    match plan {
-        LogicalPlan::Projection(projection) => {
-            let columns: Vec<_> = projection
-                .expr
-                .iter()
-                .zip(projection.schema.fields())
-                .map(|(expr, field)| format!("{}=[{}]", field.name(), text::expression(expr)))
-                .collect();
-            format!("LogicalProject({})", columns.join(", "))
-        }
-        LogicalPlan::Filter(filter) => {
-            format!(
-                "LogicalFilter(condition=[{}])",
-                text::expression(&filter.predicate)
-            )
-        }
-        LogicalPlan::Aggregate(aggregate) => {
-            let group: Vec<_> = aggregate.group_expr.iter().map(text::expression).collect();
-            let calls: Vec<_> = aggregate.aggr_expr.iter().map(text::expression).collect();
-            format!(
-                "LogicalAggregate(group=[{{{}}}], calls=[{}])",
-                group.join(", "),
-                calls.join(", ")
-            )
-        }
-        LogicalPlan::TableScan(scan) => {
-            let path = scan.table_name.to_vec().join(", ");
-            format!("LogicalTableScan(table=[[{path}]])")
-        }
-        LogicalPlan::Union(_) => "LogicalUnion(all=[true])".to_owned(),
-        LogicalPlan::Distinct(_) => "LogicalAggregate(distinct)".to_owned(),
-        LogicalPlan::Values(values) => {
-            format!("LogicalValues(tuples=[{} rows])", values.values.len())
-        }
-        LogicalPlan::EmptyRelation(_) => "LogicalValues(tuples=[[{ 0 }]])".to_owned(),
-        LogicalPlan::Sort(sort) => {
-            let keys: Vec<_> = sort.expr.iter().map(text::order).collect();
-            format!("LogicalSort(sort=[{}])", keys.join(", "))
-        }
-        LogicalPlan::Limit(limit) => {
-            let fetch = limit.fetch.as_ref().map(|fetch| text::expression(fetch));
-            format!("LogicalSort(fetch=[{}])", fetch.unwrap_or_default())
-        }
-        LogicalPlan::Join(join) => {
-            let on: Vec<_> = join
-                .on
-                .iter()
-                .map(|(left, right)| {
-                    format!("{} = {}", text::expression(left), text::expression(right))
-                })
-                .chain(join.filter.iter().map(text::expression))
-                .collect();
-            format!(
-                "LogicalJoin(condition=[{}], joinType=[{}])",
-                on.join(" AND "),
-                join.join_type.to_string().to_lowercase()
-            )
-        }
-        other => format!("Logical{}", other.display()),
-    }
-}
-
 /// The execution plan as Flink's JSON: nodes with their predecessors.
 fn json(graph: &Graph) -> String {
     let nodes: Vec<_> = graph
@@ -352,7 +301,13 @@ fn json(graph: &Graph) -> String {
         .iter()
         .enumerate()
         .map(|(node_idx, node)| {
+            let id = node_idx + 1;
             let kind = node.name.split('(').next().unwrap_or(&node.name);
+            let (node_type, pact) = match node.kind {
+                NodeKind::Source { .. } => (format!("Source: {kind}[{id}]"), "Data Source"),
+                NodeKind::Sink(_) => (format!("{kind}[{id}]: Writer"), "Data Sink"),
+                _ => (format!("{kind}[{id}]"), "Operator"),
+            };
             let predecessors: Vec<_> = node
                 .inputs
                 .iter()
@@ -362,18 +317,15 @@ fn json(graph: &Graph) -> String {
                         Exchange::Hash(_) => "HASH",
                         Exchange::Single => "GLOBAL",
                     };
-                    serde_json::json!({"id": edge.from.0 + 1, "ship_strategy": strategy, "side": "second"})
+                    let id = edge.from.0 + 1;
+                    serde_json::json!({"id": id, "ship_strategy": strategy, "side": "second"})
                 })
                 .collect();
             serde_json::json!({
-                "id": node_idx + 1,
-                "type": kind,
-                "pact": match node.kind {
-                    NodeKind::Source { .. } => "Data Source",
-                    NodeKind::Sink(_) => "Data Sink",
-                    _ => "Operator",
-                },
-                "contents": node.name,
+                "id": id,
+                "type": node_type,
+                "pact": pact,
+                "contents": format!("[{id}]:{}", node.name),
                 "predecessors": predecessors,
             })
         })

@@ -38,6 +38,8 @@ pub mod correlate;
 
 pub mod aggregates;
 
+pub mod aggregate_names;
+
 pub mod subquery;
 
 pub mod set_all;
@@ -63,5 +65,7 @@ pub mod build;
 pub mod keys;
 
 pub mod changes;
+
+mod syntax_tree;
 
 pub mod explain;

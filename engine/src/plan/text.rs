@@ -1,5 +1,14 @@
 //! Expressions and nodes as EXPLAIN shows them, in Flink's notation.
+//!
+//! Flink has three of them, and a plan is written in one at a time:
+//!
+//! ```text
+//!   execution plan, messages    ((a + 1) > b)        CAST(a AS BIGINT)     'x'
+//!   physical plan               >(+(a, 1), b)        CAST(a AS BIGINT)     _UTF-16LE'x'
+//!   syntax tree                 >(+($0, 1), $1)      CAST($0):BIGINT       _UTF-16LE'x'
+//! ```
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use arrow::datatypes::{DataType, Field};
@@ -12,6 +21,75 @@ use regex::Regex;
 use crate::data::types::FlinkType;
 use crate::functions::aggregates;
 
+/// How expressions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notation {
+    /// Operators stand between their operands.
+    Infix,
+    /// Operators stand before them.
+    Prefix,
+    /// As [`Notation::Prefix`], and a cast's type stands behind it.
+    Tree,
+}
+
+thread_local! {
+    /// Names of nodes are made deep inside of planning, which otherwise need not know of EXPLAIN.
+    static NOTATION: Cell<Notation> = const { Cell::new(Notation::Infix) };
+}
+
+/// What `write` writes, in the notation of physical plans.
+pub fn prefixed<T>(write: impl FnOnce() -> T) -> T {
+    in_notation(Notation::Prefix, write)
+}
+
+/// What `write` writes, in the notation of syntax trees.
+pub fn as_tree<T>(write: impl FnOnce() -> T) -> T {
+    in_notation(Notation::Tree, write)
+}
+
+fn in_notation<T>(notation: Notation, write: impl FnOnce() -> T) -> T {
+    /// Back to what it was, also when planning panics.
+    struct Before(Notation);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            NOTATION.set(self.0);
+        }
+    }
+    let _before = Before(NOTATION.replace(notation));
+    write()
+}
+
+fn is_infix() -> bool {
+    NOTATION.get() == Notation::Infix
+}
+
+/// An operator and its operands.
+fn operation(symbol: &str, operands: &[String]) -> String {
+    match is_infix() {
+        true => format!("({})", operands.join(&format!(" {symbol} "))),
+        false => format!("{symbol}({})", operands.join(", ")),
+    }
+}
+
+/// A test such as IS NULL.
+fn test(inner: &Expr, word: &str) -> String {
+    match is_infix() {
+        true => format!("{} {word}", expression(inner)),
+        false => format!("{word}({})", expression(inner)),
+    }
+}
+
+/// The operands of nested ANDs, or ORs, in one row.
+fn flattened<'a>(expr: &'a Expr, wanted: Operator, operands: &mut Vec<&'a Expr>) {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if *op == wanted => {
+            flattened(left, wanted, operands);
+            flattened(right, wanted, operands);
+        }
+        other => operands.push(other),
+    }
+}
+
 /// An expression: `((a > 1) AND (b = 'x'))`.
 #[must_use]
 pub fn expression(expr: &Expr) -> String {
@@ -19,35 +97,38 @@ pub fn expression(expr: &Expr) -> String {
         Expr::Column(column) => column_name(&column.name),
         Expr::Literal(value, _) => literal(value),
         Expr::Alias(alias) => expression(&alias.expr),
+        Expr::BinaryExpr(BinaryExpr {
+            op: op @ (Operator::And | Operator::Or),
+            ..
+        }) => {
+            let mut operands = Vec::new();
+            flattened(expr, *op, &mut operands);
+            let operands: Vec<_> = operands.into_iter().map(expression).collect();
+            operation(operator(*op), &operands)
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            format!(
-                "({} {} {})",
-                expression(left),
-                operator(*op),
-                expression(right)
-            )
+            operation(operator(*op), &[expression(left), expression(right)])
         }
         Expr::Not(inner) => format!("NOT({})", expression(inner)),
         Expr::Negative(inner) => format!("-({})", expression(inner)),
-        Expr::IsNull(inner) => format!("{} IS NULL", expression(inner)),
-        Expr::IsNotNull(inner) => format!("{} IS NOT NULL", expression(inner)),
-        Expr::IsTrue(inner) => format!("{} IS TRUE", expression(inner)),
-        Expr::IsFalse(inner) => format!("{} IS FALSE", expression(inner)),
-        Expr::IsNotTrue(inner) => format!("{} IS NOT TRUE", expression(inner)),
-        Expr::IsNotFalse(inner) => format!("{} IS NOT FALSE", expression(inner)),
-        Expr::IsUnknown(inner) => format!("{} IS UNKNOWN", expression(inner)),
-        Expr::IsNotUnknown(inner) => format!("{} IS NOT UNKNOWN", expression(inner)),
+        Expr::IsNull(inner) => test(inner, "IS NULL"),
+        Expr::IsNotNull(inner) => test(inner, "IS NOT NULL"),
+        Expr::IsTrue(inner) => test(inner, "IS TRUE"),
+        Expr::IsFalse(inner) => test(inner, "IS FALSE"),
+        Expr::IsNotTrue(inner) => test(inner, "IS NOT TRUE"),
+        Expr::IsNotFalse(inner) => test(inner, "IS NOT FALSE"),
+        Expr::IsUnknown(inner) => test(inner, "IS UNKNOWN"),
+        Expr::IsNotUnknown(inner) => test(inner, "IS NOT UNKNOWN"),
         Expr::Cast(cast) => cast_text("CAST", &cast.expr, &cast.field),
         Expr::TryCast(cast) => cast_text("TRY_CAST", &cast.expr, &cast.field),
         Expr::ScalarFunction(function) => call(function),
         Expr::AggregateFunction(function) => aggregate(function),
         Expr::Like(like) => {
-            let word = if like.negated { "NOT LIKE" } else { "LIKE" };
-            format!(
-                "({} {word} {})",
-                expression(&like.expr),
-                expression(&like.pattern)
-            )
+            let (expr, pattern) = (expression(&like.expr), expression(&like.pattern));
+            match like.negated {
+                true => format!("NOT(LIKE({expr}, {pattern}))"),
+                false => format!("LIKE({expr}, {pattern})"),
+            }
         }
         Expr::Between(between) => {
             let word = if between.negated {
@@ -72,20 +153,16 @@ pub fn expression(expr: &Expr) -> String {
             format!("{} {word}({})", expression(expr), list.join(", "))
         }
         Expr::Case(case) => {
-            let mut parts = vec!["CASE".to_owned()];
-            parts.extend(case.expr.iter().map(|operand| expression(operand)));
+            let mut parts = Vec::new();
             for (when, then) in &case.when_then_expr {
-                parts.push(format!(
-                    "WHEN {} THEN {}",
-                    expression(when),
-                    expression(then)
-                ));
+                parts.push(match &case.expr {
+                    Some(operand) => operation("=", &[expression(operand), expression(when)]),
+                    None => expression(when),
+                });
+                parts.push(expression(then));
             }
-            if let Some(otherwise) = &case.else_expr {
-                parts.push(format!("ELSE {}", expression(otherwise)));
-            }
-            parts.push("END".to_owned());
-            parts.join(" ")
+            parts.extend(case.else_expr.iter().map(|otherwise| expression(otherwise)));
+            format!("CASE({})", parts.join(", "))
         }
         other => other.human_display().to_string(),
     }
@@ -134,20 +211,21 @@ pub fn selected(expr: &Expr, name: &str) -> String {
 
 fn call(function: &ScalarFunction) -> String {
     let arguments: Vec<_> = function.args.iter().map(expression).collect();
-    let infix = |symbol: &str| format!("({})", arguments.join(symbol));
     match function.func.name() {
-        "__decimal_plus" => infix(" + "),
-        "__decimal_minus" => infix(" - "),
-        "__decimal_times" => infix(" * "),
-        "__decimal_divide" => infix(" / "),
-        "__decimal_mod" => infix(" MOD "),
+        "__decimal_plus" => operation("+", &arguments),
+        "__decimal_minus" => operation("-", &arguments),
+        "__decimal_times" => operation("*", &arguments),
+        "__decimal_divide" => operation("/", &arguments),
+        "__decimal_mod" => operation("MOD", &arguments),
         // What guards the edge of a plan is no part of it.
         "__not_null" => arguments.first().cloned().unwrap_or_default(),
         name @ ("__cast" | "__try_cast") => {
             let word = if name == "__cast" { "CAST" } else { "TRY_CAST" };
             let target = function.args.get(1).map(string_value).unwrap_or_default();
-            let source = arguments.first().cloned().unwrap_or_default();
-            format!("{word}({source} AS {target})")
+            match function.args.first() {
+                Some(source) => cast_to(word, source, &target),
+                None => format!("{word}()"),
+            }
         }
         name => format!(
             "{}({})",
@@ -167,10 +245,7 @@ fn string_value(expr: &Expr) -> String {
 /// An aggregate call: `COUNT(DISTINCT a) FILTER b`.
 #[must_use]
 pub fn aggregate(function: &datafusion::logical_expr::expr::AggregateFunction) -> String {
-    let name = aggregates::of_udaf(&function.func).map_or_else(
-        || function.func.name().to_uppercase(),
-        |known| known.name().to_owned(),
-    );
+    let name = aggregate_name(function);
     let arguments = match function.params.args.as_slice() {
         [Expr::Literal(value, _)] if name == "COUNT" && !value.is_null() => "*".to_owned(),
         arguments => arguments
@@ -191,9 +266,60 @@ pub fn aggregate(function: &datafusion::logical_expr::expr::AggregateFunction) -
     format!("{name}({distinct}{arguments}){filter}")
 }
 
+/// The name of an aggregate function.
+#[must_use]
+pub fn aggregate_name(function: &datafusion::logical_expr::expr::AggregateFunction) -> String {
+    aggregates::of_udaf(&function.func).map_or_else(
+        || function.func.name().to_uppercase(),
+        |known| known.name().to_owned(),
+    )
+}
+
 fn cast_text(word: &str, inner: &Expr, field: &Field) -> String {
-    let target = FlinkType::from_field(field).root_text();
-    format!("{word}({} AS {target})", expression(inner))
+    cast_to(word, inner, &FlinkType::from_field(field).root_text())
+}
+
+/// A cast to the type that Flink writes as `target`; a whole number is the same in all of them.
+fn cast_to(word: &str, inner: &Expr, target: &str) -> String {
+    if !is_infix() && is_whole_number(inner) {
+        return expression(inner);
+    }
+    let target = sql_type(target);
+    let inner = expression(inner);
+    match NOTATION.get() {
+        Notation::Tree => format!("{word}({inner}):{target}"),
+        Notation::Infix | Notation::Prefix => format!("{word}({inner} AS {target})"),
+    }
+}
+
+fn is_whole_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.data_type().is_integer() && !value.is_null(),
+        Expr::Cast(cast) => is_whole_number(&cast.expr),
+        Expr::ScalarFunction(call) if call.func.name() == "__cast" => {
+            call.args.first().is_some_and(is_whole_number)
+        }
+        _ => false,
+    }
+}
+
+/// The type as a plan calls it, with the character set that physical plans name.
+fn sql_type(text: &str) -> String {
+    let (text, not_null) = match text.strip_suffix(" NOT NULL") {
+        Some(text) => (text, " NOT NULL"),
+        None => (text, ""),
+    };
+    let text = match text {
+        "INT" => "INTEGER",
+        "STRING" => "VARCHAR(2147483647)",
+        "BYTES" => "VARBINARY(2147483647)",
+        other => other,
+    };
+    let is_text = text.starts_with("VARCHAR") || text.starts_with("CHAR");
+    match is_text && !is_infix() {
+        true => format!("{text} CHARACTER SET \"UTF-16LE\"{not_null}"),
+        false => format!("{text}{not_null}"),
+    }
 }
 
 fn operator(op: Operator) -> &'static str {
@@ -220,7 +346,10 @@ fn operator(op: Operator) -> &'static str {
 
 fn literal(value: &ScalarValue) -> String {
     match value {
-        ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+        ScalarValue::Utf8(Some(text)) => {
+            let set = if is_infix() { "" } else { "_UTF-16LE" };
+            format!("{set}'{}'", text.replace('\'', "''"))
+        }
         ScalarValue::Boolean(Some(value)) => value.to_string(),
         value if value.is_null() => match value.data_type() {
             DataType::Null => "null".to_owned(),

@@ -21,7 +21,7 @@ use crate::operators::Emission;
 use crate::plan::build::{BuildOptions, GraphBuilder, Materialize, SinkTable};
 use crate::plan::changes::infer::Inferred;
 use crate::plan::errors::from_planner;
-use crate::plan::{explain, rules};
+use crate::plan::{aggregate_names, explain, rules, text};
 use crate::runtime::{self, Graph};
 use crate::sql::diagnostics::{SqlDiagnostic, validation};
 use crate::sql::statement::{ConflictStrategy, Insert};
@@ -71,9 +71,21 @@ pub(super) fn explain_text(
     inserts: &[PlannedInsert],
     details: explain::Details,
 ) -> Result<String> {
-    let (graph, changes) = build(session, inserts, For::Showing)?;
-    let bound: Vec<_> = inserts.iter().map(|insert| &insert.bound).collect();
-    Ok(explain::text(&bound, &graph, &changes, details))
+    let plan = || -> Result<explain::Plan> {
+        let (graph, changes) = build(session, inserts, For::Showing)?;
+        Ok(explain::Plan { graph, changes })
+    };
+    let plans = [text::prefixed(plan)?, plan()?];
+    let tables: Vec<_> = inserts.iter().map(|it| it.table.summary()).collect();
+    let roots: Vec<_> = inserts
+        .iter()
+        .zip(&tables)
+        .map(|(insert, table)| explain::Root {
+            plan: &insert.bound,
+            table: Some(table),
+        })
+        .collect();
+    Ok(explain::text(&roots, &plans, details))
 }
 
 /// What a graph is built for.
@@ -89,14 +101,18 @@ fn build(session: &Session, inserts: &[PlannedInsert], purpose: For) -> Result<(
     let mini_batch = session
         .configuration()
         .is_true("table.exec.mini-batch.enabled");
-    builder.prepare(inserts.iter().map(|insert| &insert.optimized))?;
-    for insert in inserts {
+    let plans = match inserts {
+        [one] => vec![aggregate_names::apply(one.optimized.clone())?],
+        several => several.iter().map(|it| it.optimized.clone()).collect(),
+    };
+    builder.prepare(&plans)?;
+    for (insert, plan) in inserts.iter().zip(&plans) {
         builder.set_options(options_for(insert, mini_batch, purpose));
         let built = if session.configuration().is_batch() {
-            batch_source(&mut builder, session, &insert.optimized)?
+            batch_source(&mut builder, session, plan)?
         } else {
-            check_emit(session, &insert.optimized)?;
-            builder.query(&insert.optimized)?
+            check_emit(session, plan)?;
+            builder.query(plan)?
         };
         let table = sink_table(session, insert)?;
         builder.insert(&built, table)?;
@@ -382,28 +398,32 @@ fn assign(
 }
 
 /// Whether Flink writes a value of `from` into a column of `to` without an explicit cast.
+///
+/// Source: Flink 2.3, `LogicalTypeCasts.supportsImplicitCast`, as it answers for all pairs of types.
 fn fits(from: &TypeRoot, to: &TypeRoot) -> bool {
     use TypeRoot as T;
-    let rank = |root: &T| match root {
-        T::TinyInt => Some(0),
-        T::SmallInt => Some(1),
-        T::Int => Some(2),
-        T::BigInt => Some(3),
-        T::Decimal { .. } => Some(4),
-        T::Float => Some(5),
-        T::Double => Some(6),
+    let width = |root: &T| match root {
+        T::TinyInt => Some(1),
+        T::SmallInt => Some(2),
+        T::Int => Some(4),
+        T::BigInt => Some(8),
         _ => None,
     };
     match (from, to) {
         (from, to) if from == to => true,
         (T::Null, _) => true,
-        (T::Char(_) | T::Varchar(_), T::Char(_) | T::Varchar(_))
-        | (T::Binary(_) | T::Varbinary(_), T::Binary(_) | T::Varbinary(_))
+        (T::Char(_), T::Char(_) | T::Varchar(_))
+        | (T::Varchar(_), T::Varchar(_))
+        | (T::Binary(_), T::Binary(_) | T::Varbinary(_))
+        | (T::Varbinary(_), T::Varbinary(_))
         | (T::Time(_), T::Time(_))
-        | (T::Date, T::Timestamp(_) | T::TimestampLtz(_))
-        | (T::Timestamp(_) | T::TimestampLtz(_), T::Timestamp(_) | T::TimestampLtz(_))
+        | (T::Timestamp(_), T::Date | T::Time(_) | T::Timestamp(_) | T::TimestampLtz(_))
+        | (T::TimestampLtz(_), T::Timestamp(_) | T::TimestampLtz(_))
         | (T::IntervalDayTime { .. }, T::IntervalDayTime { .. })
-        | (T::IntervalYearMonth { .. }, T::IntervalYearMonth { .. }) => true,
+        | (T::IntervalYearMonth { .. }, T::IntervalYearMonth { .. })
+        | (T::Decimal { .. }, T::Decimal { .. } | T::Float | T::Double)
+        | (T::Float, T::Decimal { .. } | T::Double)
+        | (T::Double, T::Decimal { .. }) => true,
         (T::Array(from), T::Array(to)) | (T::Multiset(from), T::Multiset(to)) => {
             fits(&from.root, &to.root)
         }
@@ -417,7 +437,8 @@ fn fits(from: &TypeRoot, to: &TypeRoot) -> bool {
                     .zip(to)
                     .all(|(from, to)| fits(&from.flink_type.root, &to.flink_type.root))
         }
-        (from, to) => match (rank(from), rank(to)) {
+        (from, T::Decimal { .. } | T::Float | T::Double) => width(from).is_some(),
+        (from, to) => match (width(from), width(to)) {
             (Some(from), Some(to)) => from <= to,
             _ => false,
         },

@@ -20,7 +20,7 @@ use crate::error::Result;
 #[cfg(test)]
 use crate::plan::build::SinkTable;
 use crate::plan::build::{BuildOptions, Built, GraphBuilder};
-use crate::plan::{bind, explain, rules};
+use crate::plan::{aggregate_names, bind, explain, rules, text};
 use crate::runtime::{self, JobHandle};
 
 /// A key of ORDER BY.
@@ -65,7 +65,7 @@ impl Query {
 
     fn of_plan(session: &Session, bound: LogicalPlan, sql: &str) -> Result<Self> {
         let config = session.planner_config();
-        let optimized = rules::optimize(bound.clone(), &config)?;
+        let optimized = aggregate_names::apply(rules::optimize(bound.clone(), &config)?)?;
         if session.configuration().is_batch() {
             // Made to be checked: an unbounded table is refused here and not while running.
             let mut builder = GraphBuilder::new(BuildOptions::BATCH, &config);
@@ -219,14 +219,27 @@ impl Query {
             if batch::needs_graph(&self.bound) {
                 let (builder, _) = self.build(BuildOptions::BATCH)?;
                 let (graph, changes) = builder.finish()?;
-                return Ok(explain::text(&[&self.bound], &graph, &changes, details));
+                let plan = explain::Plan { graph, changes };
+                let roots = [explain::Root::query(&self.bound)];
+                return Ok(explain::text(&roots, &[plan.clone(), plan], details));
             }
             let physical = batch::explain(&self.bound, &self.session.planner_config())?;
-            return Ok(explain::batch_text(&[&self.bound], &physical));
+            return Ok(explain::batch_text(
+                &[explain::Root::query(&self.bound)],
+                &physical,
+            ));
         }
-        let (builder, _) = self.build(BuildOptions::CHANGELOG)?;
-        let (graph, changes) = builder.finish()?;
-        Ok(explain::text(&[&self.bound], &graph, &changes, details))
+        let plan = || -> Result<explain::Plan> {
+            let (builder, _) = self.build(BuildOptions::CHANGELOG)?;
+            let (graph, changes) = builder.finish()?;
+            Ok(explain::Plan { graph, changes })
+        };
+        let plans = [text::prefixed(plan)?, plan()?];
+        Ok(explain::text(
+            &[explain::Root::query(&self.bound)],
+            &plans,
+            details,
+        ))
     }
 
     pub(super) fn bound_plan(&self) -> &LogicalPlan {

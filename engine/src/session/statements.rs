@@ -169,6 +169,7 @@ fn explain_statement(session: &Session, explain: &Explain, text: &str) -> Result
     let has = |detail: &str| explain.details.iter().any(|given| given == detail);
     let details = Details {
         changelog_mode: has("CHANGELOG_MODE"),
+        cost: has("ESTIMATED_COST"),
         advice: has("PLAN_ADVICE"),
         json: has("JSON_EXECUTION_PLAN"),
     };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
-use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::arguments::{Arguments, call};
 use super::expand::grouping_sets;
-use super::{Built, GraphBuilder, readable};
+use super::{Built, GraphBuilder, readable, unaliased};
 use crate::error::{EngineError, Result};
 use crate::operators::window::GroupRole;
 use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
@@ -48,19 +48,16 @@ impl GraphBuilder {
             .zip(fields.iter().skip(n_grouped))
             .map(|(expr, field)| call(expr, Arc::clone(field), &mut arguments))
             .collect::<Result<Vec<_>>>()?;
-        let mut grouping: Vec<_> = group_exprs.iter().copied().map(text::expression).collect();
-        let mut select: Vec<_> = group_exprs
+        let shown_groups: Vec<Expr> = group_exprs.iter().map(|it| arguments.shown(it)).collect();
+        let mut grouping: Vec<_> = shown_groups.iter().map(text::expression).collect();
+        let mut select: Vec<_> = grouping.clone();
+        let calls_of = aggregate
+            .aggr_expr
             .iter()
-            .copied()
-            .zip(fields)
-            .chain(
-                aggregate
-                    .aggr_expr
-                    .iter()
-                    .zip(fields.iter().skip(n_grouped)),
-            )
-            .map(|(expr, field)| text::selected(expr, &readable(field.name(), expr)))
-            .collect();
+            .zip(fields.iter().skip(n_grouped));
+        select.extend(calls_of.map(|(expr, field)| {
+            text::selected(&shown_call(expr, &arguments), &readable(field.name(), expr))
+        }));
         let mut input = arguments.calc(self, &input, &group_columns);
         if let Some(sets) = sets {
             let id = fields
@@ -163,4 +160,19 @@ fn renumber(calls: &mut [AggregateCall]) -> Vec<usize> {
         *column = place;
     }
     read
+}
+
+/// An aggregate whose arguments and filter are columns of the Calc below.
+fn shown_call(expr: &Expr, arguments: &Arguments) -> Expr {
+    let Expr::AggregateFunction(call) = unaliased(expr) else {
+        return expr.clone();
+    };
+    let mut call = call.clone();
+    for argument in &mut call.params.args {
+        *argument = arguments.shown(argument);
+    }
+    if let Some(filter) = &mut call.params.filter {
+        **filter = arguments.shown(filter);
+    }
+    Expr::AggregateFunction(call)
 }

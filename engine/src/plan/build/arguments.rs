@@ -49,7 +49,11 @@ impl Arguments {
             return Ok(known);
         }
         let physical = physical(expr, &self.input_schema, &self.config)?;
-        let name = text::expression(expr);
+        // A column keeps its name, what is computed gets one by its place.
+        let name = match expr.try_as_col() {
+            Some(_) => text::expression(expr),
+            None => format!("$f{}", self.columns.len()),
+        };
         let field = physical
             .return_field(&self.input_fields)
             .map_err(from_planner)?
@@ -77,6 +81,17 @@ impl Arguments {
         self.columns.len() - 1
     }
 
+    /// `expr` as EXPLAIN shows it behind the Calc: what that computes is a column.
+    pub(super) fn shown(&self, expr: &Expr) -> Expr {
+        let known = self.columns.iter().zip(&self.fields);
+        let mut known = known.filter(|((known, _), _)| known.try_as_col().is_none());
+        let known = known.find(|((known, _), _)| known == unaliased(expr));
+        match known {
+            Some((_, field)) => Expr::Column(Column::new_unqualified(field.name())),
+            None => expr.clone(),
+        }
+    }
+
     /// The node that has the columns: a new Calc, or `input` itself if it has just these.
     pub(super) fn calc(self, builder: &mut GraphBuilder, input: &Built, keys: &[usize]) -> Built {
         let identity = self.columns.len() == input.schema.fields().len()
@@ -94,7 +109,8 @@ impl Arguments {
         let select: Vec<_> = self
             .columns
             .iter()
-            .map(|(expr, _)| text::expression(expr))
+            .zip(&self.fields)
+            .map(|((expr, _), field)| text::selected(expr, field.name()))
             .collect();
         let schema = Arc::new(Schema::new(self.fields));
         let projection = self.columns.into_iter().map(|(_, expr)| expr).collect();

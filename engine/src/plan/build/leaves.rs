@@ -89,6 +89,9 @@ impl GraphBuilder {
             .map(|field| field.name().as_str())
             .collect();
         let mut path = scan.table_name.to_vec().join(", ");
+        if read.len() < TableSource::schema(table).fields().len() {
+            path = format!("{path}, project=[{}], metadata=[]", fields.join(", "));
+        }
         if let Some(watermark) = &table.watermark {
             let expression = text::expression(&watermark.watermark);
             path = format!("{path}, watermark=[{expression}]");

@@ -38,7 +38,7 @@ pub enum Joins {
 }
 
 /// What leaves each node.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Inferred {
     /// By node.
     pub modes: Vec<ChangelogMode>,

@@ -299,7 +299,7 @@ fn append_only_sinks_refuse_updates() {
             folder.path().display()
         ))
         .unwrap();
-    expect!["Table sink 'default_catalog.default_database.files' doesn't support consuming update changes which is produced by node GroupAggregate(groupBy=[region], select=[region, COUNT(*)])"].assert_eq(&run(
+    expect!["Table sink 'default_catalog.default_database.files' doesn't support consuming update changes which is produced by node GroupAggregate(groupBy=[region], select=[region, COUNT(*) AS n])"].assert_eq(&run(
         &session,
         "INSERT INTO files SELECT region, COUNT(*) AS n FROM orders GROUP BY region",
     ));

@@ -37,8 +37,13 @@ fn state_above_the_limit_names_the_operator() {
     many(&session, 200_000, 200_000);
     let message = failure_of_view(&session, "SELECT n, COUNT(*) AS c FROM many GROUP BY n");
     assert!(message.starts_with("out of memory: "), "{message}");
-    let operator = "GroupAggregate(groupBy=[n], select=[n, COUNT(*)])";
-    assert!(message.contains(operator), "{message}");
+    // Both hold every group; which of them holds more bytes hangs on where the steps end.
+    let holders = [
+        "GroupAggregate(groupBy=[n], select=[n, COUNT(*) AS c])",
+        "Sink(table=[view], fields=[n, c])",
+    ];
+    let names_one = holders.iter().any(|holder| message.contains(holder));
+    assert!(names_one, "{message}");
     assert!(message.contains("3.1 MB are allowed"), "{message}");
     assert!(message.contains("SET 'tidemill.memory.limit'"), "{message}");
     // The next one works.

@@ -20,24 +20,22 @@ fn all_sections() {
         .unwrap();
     expect![[r#"
         == Abstract Syntax Tree ==
-        LogicalProject(region=[region], n=[COUNT(*)])
-        +- LogicalAggregate(group=[{region}], calls=[COUNT(*)])
-           +- LogicalFilter(condition=[(amount > CAST(CAST(5 AS INT) AS BIGINT))])
+        LogicalAggregate(group=[{0}], n=[COUNT()])
+        +- LogicalProject(region=[$1])
+           +- LogicalFilter(condition=[>($2, 5)])
               +- LogicalTableScan(table=[[default_catalog, default_database, orders]])
 
         == Optimized Physical Plan ==
-        Calc(select=[region, COUNT(*) AS n])
-        +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
-           +- Exchange(distribution=[hash[region]])
-              +- Calc(select=[region], where=[(amount > 5)])
-                 +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
+        GroupAggregate(groupBy=[region], select=[region, COUNT(*) AS n])
+        +- Exchange(distribution=[hash[region]])
+           +- Calc(select=[region], where=[>(amount, 5)])
+              +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[region, amount], metadata=[]]], fields=[region, amount])
 
         == Optimized Execution Plan ==
-        Calc(select=[region, COUNT(*) AS n])
-        +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
-           +- Exchange(distribution=[hash[region]])
-              +- Calc(select=[region], where=[(amount > 5)])
-                 +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
+        GroupAggregate(groupBy=[region], select=[region, COUNT(*) AS n])
+        +- Exchange(distribution=[hash[region]])
+           +- Calc(select=[region], where=[(amount > 5)])
+              +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[region, amount], metadata=[]]], fields=[region, amount])
     "#]].assert_eq(&plan);
 }
 
@@ -46,18 +44,17 @@ fn only_read_columns_are_scanned() {
     check(
         "SELECT region FROM orders WHERE amount > 1",
         expect![[r#"
-        Calc(select=[region], where=[(amount > 1)])
-        +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region, amount])
-    "#]],
+            Calc(select=[region], where=[>(amount, 1)])
+            +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[region, amount], metadata=[]]], fields=[region, amount])
+        "#]],
     );
     check(
         "SELECT COUNT(*) FROM orders",
         expect![[r#"
-        Calc(select=[COUNT(*) AS EXPR$0])
-        +- GroupAggregate(select=[COUNT(*)])
-           +- Exchange(distribution=[single])
-              +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[id])
-    "#]],
+            GroupAggregate(select=[COUNT(*) AS EXPR$0])
+            +- Exchange(distribution=[single])
+               +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[id], metadata=[]]], fields=[id])
+        "#]],
     );
 }
 
@@ -67,10 +64,10 @@ fn arguments_are_computed_before_the_exchange() {
         "SELECT UPPER(region), SUM(amount * 2), COUNT(DISTINCT id) FILTER (WHERE amount > 1)
          FROM orders GROUP BY UPPER(region)",
         expect![[r#"
-            Calc(select=[UPPER(region) AS EXPR$0, SUM(amount * 2) AS EXPR$1, COUNT(DISTINCT id) FILTER (WHERE amount > CAST(1 AS Int32)) AS EXPR$2])
-            +- GroupAggregate(groupBy=[UPPER(region)], select=[UPPER(region), SUM((amount * 2)), COUNT(DISTINCT id) FILTER (amount > 1) AS count(DISTINCT orders.id) FILTER (WHERE orders.amount > CAST(Int64(1) AS Int32))])
-               +- Exchange(distribution=[hash[UPPER(region)]])
-                  +- Calc(select=[UPPER(region), (amount * 2), id, (amount > 1)])
+            Calc(select=[UPPER(region) AS EXPR$0, EXPR$1, EXPR$2])
+            +- GroupAggregate(groupBy=[$f0], select=[$f0, SUM($f1) AS EXPR$1, COUNT(DISTINCT id) FILTER $f3 AS EXPR$2])
+               +- Exchange(distribution=[hash[$f0]])
+                  +- Calc(select=[UPPER(region) AS $f0, *(amount, 2) AS $f1, id, >(amount, 1) AS $f3])
                      +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[id, region, amount])
         "#]],
     );
@@ -83,10 +80,9 @@ fn top_n_keeps_its_order() {
         expect![[r#"
             SortLimit(orderBy=[n DESC], offset=[0], fetch=[3], strategy=[UpdateFastStrategy[0]])
             +- Exchange(distribution=[single])
-               +- Calc(select=[region, COUNT(*) AS n])
-                  +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)])
-                     +- Exchange(distribution=[hash[region]])
-                        +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region])
+               +- GroupAggregate(groupBy=[region], select=[region, COUNT(*) AS n])
+                  +- Exchange(distribution=[hash[region]])
+                     +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[region], metadata=[]]], fields=[region])
         "#]],
     );
 }
@@ -96,13 +92,12 @@ fn changelog_modes() {
     check(
         "EXPLAIN CHANGELOG_MODE SELECT MAX(n) FROM (SELECT region, COUNT(*) AS n FROM orders GROUP BY region)",
         expect![[r#"
-            Calc(select=[MAX(n) AS EXPR$0], changelogMode=[I,UA,D])
-            +- GroupAggregate(select=[MAX(n)], changelogMode=[I,UA,D])
-               +- Exchange(distribution=[single], changelogMode=[I,UB,UA])
-                  +- Calc(select=[COUNT(*) AS n], changelogMode=[I,UB,UA])
-                     +- GroupAggregate(groupBy=[region], select=[region, COUNT(*)], changelogMode=[I,UB,UA])
-                        +- Exchange(distribution=[hash[region]], changelogMode=[I])
-                           +- TableSourceScan(table=[[default_catalog, default_database, orders]], fields=[region], changelogMode=[I])
+            GroupAggregate(select=[MAX(n) AS EXPR$0], changelogMode=[I,UA,D])
+            +- Exchange(distribution=[single], changelogMode=[I,UB,UA])
+               +- Calc(select=[n], changelogMode=[I,UB,UA])
+                  +- GroupAggregate(groupBy=[region], select=[region, COUNT(*) AS n], changelogMode=[I,UB,UA])
+                     +- Exchange(distribution=[hash[region]], changelogMode=[I])
+                        +- TableSourceScan(table=[[default_catalog, default_database, orders, project=[region], metadata=[]]], fields=[region], changelogMode=[I])
         "#]],
     );
 }

@@ -383,7 +383,7 @@ fn only_upsert_sinks_have_conflicts() {
     "#]]
     .assert_eq(&written(&session, ChangelogMode::ALL, sql));
     expect![[r#"
-        Table sink 'default_catalog.default_database.by_a' doesn't support consuming update changes which is produced by node GroupAggregate(groupBy=[a], select=[a, COUNT(*)])
+        Table sink 'default_catalog.default_database.by_a' doesn't support consuming update changes which is produced by node GroupAggregate(groupBy=[a], select=[a, COUNT(*) AS n])
     "#]].assert_eq(&written(&session, ChangelogMode::INSERT_ONLY, sql));
     let sql = "INSERT INTO keyless SELECT DISTINCT a, c FROM src";
     expect![[r#"
@@ -457,51 +457,88 @@ fn plans_of_sinks() {
     };
     expect![[r#"
         Sink(table=[default_catalog.default_database.by_a], fields=[a, n], changelogMode=[NONE])
-        +- Calc(select=[a, COUNT(*) AS n], changelogMode=[I,UA])
-           +- GroupAggregate(groupBy=[a], select=[a, COUNT(*)], changelogMode=[I,UA])
+        +- Calc(select=[a, n], changelogMode=[I,UA])
+           +- GroupAggregate(groupBy=[a], select=[a, COUNT(*) AS n], changelogMode=[I,UA])
               +- Exchange(distribution=[hash[a]], changelogMode=[I])
-                 +- TableSourceScan(table=[[default_catalog, default_database, bare]], fields=[a], changelogMode=[I])
+                 +- TableSourceScan(table=[[default_catalog, default_database, bare, project=[a], metadata=[]]], fields=[a], changelogMode=[I])
     "#]].assert_eq(&plan(
         "INSERT INTO by_a SELECT a, COUNT(*) FROM bare GROUP BY a",
     ));
     expect![[r#"
         Sink(table=[default_catalog.default_database.by_a], fields=[a, n], upsertMaterialize=[true], conflictStrategy=[DEDUPLICATE], changelogMode=[NONE])
-        +- Calc(select=[(a + 1) AS a, COUNT(*) AS n], changelogMode=[I,UB,UA])
-           +- GroupAggregate(groupBy=[a], select=[a, COUNT(*)], changelogMode=[I,UB,UA])
+        +- Calc(select=[+(a, 1) AS a, n], changelogMode=[I,UB,UA])
+           +- GroupAggregate(groupBy=[a], select=[a, COUNT(*) AS n], changelogMode=[I,UB,UA])
               +- Exchange(distribution=[hash[a]], changelogMode=[I])
-                 +- TableSourceScan(table=[[default_catalog, default_database, bare]], fields=[a], changelogMode=[I])
+                 +- TableSourceScan(table=[[default_catalog, default_database, bare, project=[a], metadata=[]]], fields=[a], changelogMode=[I])
     "#]].assert_eq(&plan(
         "INSERT INTO by_a SELECT a + 1, COUNT(*) FROM bare GROUP BY a ON CONFLICT DO DEDUPLICATE",
     ));
     expect![[r#"
         Sink(table=[default_catalog.default_database.by_a], fields=[a, n], changelogMode=[NONE])
         +- Calc(select=[a, c AS n], changelogMode=[I,UA,D])
-           +- Join(joinType=[LeftOuterJoin], where=[(a = a0)], select=[a, a0, c], leftInputSpec=[JoinKeyContainsUniqueKey], rightInputSpec=[JoinKeyContainsUniqueKey], changelogMode=[I,UA,D])
+           +- Join(joinType=[LeftOuterJoin], where=[=(a, a0)], select=[a, a0, c], leftInputSpec=[JoinKeyContainsUniqueKey], rightInputSpec=[JoinKeyContainsUniqueKey], changelogMode=[I,UA,D])
               :- Exchange(distribution=[hash[a]], changelogMode=[I,UA,D])
               :  +- DropUpdateBefore(changelogMode=[I,UA,D])
-              :     +- TableSourceScan(table=[[default_catalog, default_database, cdc]], fields=[a], changelogMode=[I,UB,UA,D])
+              :     +- TableSourceScan(table=[[default_catalog, default_database, cdc, project=[a], metadata=[]]], fields=[a], changelogMode=[I,UB,UA,D])
               +- Exchange(distribution=[hash[a]], changelogMode=[I])
-                 +- Calc(select=[a, c], where=[a IS NOT NULL], changelogMode=[I])
-                    +- TableSourceScan(table=[[default_catalog, default_database, pk]], fields=[a, c], changelogMode=[I])
+                 +- Calc(select=[a, c], where=[IS NOT NULL(a)], changelogMode=[I])
+                    +- TableSourceScan(table=[[default_catalog, default_database, pk, project=[a, c], metadata=[]]], fields=[a, c], changelogMode=[I])
     "#]].assert_eq(&plan(
         "INSERT INTO by_a SELECT cdc.a, pk.c FROM cdc LEFT JOIN pk ON cdc.a = pk.a",
     ));
     expect![[r#"
-        Join(joinType=[FullOuterJoin], where=[(n = m)], select=[a, n, b, m], leftInputSpec=[HasUniqueKey], rightInputSpec=[HasUniqueKey], changelogMode=[I,UB,UA,D])
+        Join(joinType=[FullOuterJoin], where=[=(n, m)], select=[a, n, b, m], leftInputSpec=[HasUniqueKey], rightInputSpec=[HasUniqueKey], changelogMode=[I,UB,UA,D])
         :- Exchange(distribution=[hash[n]], changelogMode=[I,UB,UA])
-        :  +- Calc(select=[a, COUNT(*) AS n], changelogMode=[I,UB,UA])
-        :     +- GroupAggregate(groupBy=[a], select=[a, COUNT(*)], changelogMode=[I,UB,UA])
-        :        +- Exchange(distribution=[hash[a]], changelogMode=[I])
-        :           +- Calc(select=[a], changelogMode=[I])
-        :              +- TableSourceScan(table=[[default_catalog, default_database, bare]], fields=[a, b], changelogMode=[I])
+        :  +- GroupAggregate(groupBy=[a], select=[a, COUNT(*) AS n], changelogMode=[I,UB,UA])
+        :     +- Exchange(distribution=[hash[a]], changelogMode=[I])
+        :        +- Calc(select=[a], changelogMode=[I])
+        :           +- TableSourceScan(table=[[default_catalog, default_database, bare, project=[a, b], metadata=[]]], fields=[a, b], changelogMode=[I])
         +- Exchange(distribution=[hash[m]], changelogMode=[I,UB,UA])
-           +- Calc(select=[b, COUNT(*) AS m], changelogMode=[I,UB,UA])
-              +- GroupAggregate(groupBy=[b], select=[b, COUNT(*)], changelogMode=[I,UB,UA])
-                 +- Exchange(distribution=[hash[b]], changelogMode=[I])
-                    +- Calc(select=[b], changelogMode=[I])
-                       +- TableSourceScan(table=[[default_catalog, default_database, bare]], fields=[a, b], changelogMode=[I])
+           +- GroupAggregate(groupBy=[b], select=[b, COUNT(*) AS m], changelogMode=[I,UB,UA])
+              +- Exchange(distribution=[hash[b]], changelogMode=[I])
+                 +- Calc(select=[b], changelogMode=[I])
+                    +- TableSourceScan(table=[[default_catalog, default_database, bare, project=[a, b], metadata=[]]], fields=[a, b], changelogMode=[I])
     "#]].assert_eq(&plan(
         "SELECT * FROM (SELECT a, COUNT(*) n FROM bare GROUP BY a) x
          FULL JOIN (SELECT b, COUNT(*) m FROM bare GROUP BY b) y ON x.n = y.m",
     ));
+}
+
+/// Which values a column takes without an explicit cast.
+#[test]
+fn columns_take_what_flink_casts() {
+    let session = session();
+    let outcome = |from: &str, to: &str| {
+        session.execute("DROP TABLE IF EXISTS column_of").unwrap();
+        let table = format!("CREATE TABLE column_of (x {to}) WITH ('connector' = 'blackhole')");
+        session.execute(&table).unwrap();
+        let sql = format!("EXPLAIN INSERT INTO column_of SELECT CAST(NULL AS {from})");
+        session.explain(&sql).map_err(|error| error.to_string())
+    };
+    for (from, to) in [
+        ("DOUBLE", "DECIMAL(5, 2)"),
+        ("DECIMAL(5, 2)", "FLOAT"),
+        ("BIGINT", "DOUBLE"),
+        ("CHAR(3)", "VARCHAR(2)"),
+        ("CHAR(3)", "CHAR(5)"),
+        ("TIMESTAMP(3)", "DATE"),
+        ("TIMESTAMP_LTZ(3)", "TIMESTAMP(3)"),
+    ] {
+        assert!(outcome(from, to).is_ok(), "{from} into {to}");
+    }
+    for (from, to) in [
+        ("DOUBLE", "FLOAT"),
+        ("BIGINT", "INT"),
+        ("STRING", "CHAR(3)"),
+        ("BYTES", "BINARY(3)"),
+        ("DATE", "TIMESTAMP(3)"),
+        ("TIMESTAMP_LTZ(3)", "DATE"),
+        ("INT", "STRING"),
+    ] {
+        let error = outcome(from, to).unwrap_err();
+        assert!(
+            error.contains("Incompatible types"),
+            "{from} into {to}: {error}"
+        );
+    }
 }
