@@ -12,6 +12,7 @@
 //! Source: what Flink 2.3 prints.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
@@ -173,16 +174,27 @@ fn project(projection: &Projection) -> Tree {
             _ => {}
         }
     }
-    let columns: Vec<_> = projection
+    let named: Vec<_> = projection
         .expr
         .iter()
-        .zip(names)
+        .zip(&names)
         .map(|(expr, name)| format!("{name}=[{}]", expression(expr, input.schema())))
         .collect();
-    Tree::new(
-        format!("LogicalProject({})", columns.join(", ")),
-        vec![tree(input)],
-    )
+    let below = match input {
+        LogicalPlan::Aggregate(of) => {
+            // A call has the name of the column that is it and nothing else.
+            let name_of = |column: &Column| {
+                let shown = projection.expr.iter().zip(&names);
+                let mut shown =
+                    shown.filter(|(expr, _)| unaliased(expr).try_as_col() == Some(column));
+                shown.next().map_or("", |(_, name)| *name)
+            };
+            let names: Vec<&str> = columns.iter().map(name_of).collect();
+            aggregate(of, &names)
+        }
+        input => tree(input),
+    };
+    Tree::new(format!("LogicalProject({})", named.join(", ")), vec![below])
 }
 
 /// Groups and arguments are columns of a projection below.
@@ -240,7 +252,7 @@ fn aggregate(aggregate: &Aggregate, names: &[&str]) -> Tree {
         };
         let filter = call.params.filter.as_ref();
         let filter = filter.map(|filter| format!(" FILTER ${}", column(filter, true)));
-        let name = names.get(first + call_idx);
+        let name = names.get(first + call_idx).filter(|name| !name.is_empty());
         let name = name.map_or_else(|| format!("agg#{call_idx}"), |name| (*name).to_owned());
         parts.push(format!(
             "{name}=[{}({distinct}{}){}]",
@@ -317,6 +329,17 @@ fn sorted(sort: &Sort, limit: Option<&Limit>) -> Tree {
 fn limited(limit: &Limit) -> Tree {
     match limit.input.as_ref() {
         LogicalPlan::Sort(sort) => sorted(sort, Some(limit)),
+        // A projection keeps the rows and their order.
+        LogicalPlan::Projection(projection)
+            if matches!(projection.input.as_ref(), LogicalPlan::Sort(_)) =>
+        {
+            let mut projection = projection.clone();
+            projection.input = Arc::new(LogicalPlan::Limit(Limit {
+                input: projection.input,
+                ..limit.clone()
+            }));
+            project(&projection)
+        }
         input => Tree::new(
             format!("LogicalSort({})", limits(limit).join(", ")),
             vec![tree(input)],

@@ -217,8 +217,18 @@ fn call(function: &ScalarFunction) -> String {
         "__decimal_times" => operation("*", &arguments),
         "__decimal_divide" => operation("/", &arguments),
         "__decimal_mod" => operation("MOD", &arguments),
-        // What guards the edge of a plan is no part of it.
+        "__temporal_plus" => operation("+", &arguments),
+        "__temporal_minus" => operation("-", &arguments),
+        // What guards the edge of a plan, or gives a literal its type, is no part of it.
         "__not_null" => arguments.first().cloned().unwrap_or_default(),
+        "__typed" => match function.args.as_slice() {
+            [Expr::Literal(value, _), target] if value.is_null() => {
+                format!("null:{}", sql_type(&string_value(target)))
+            }
+            _ => arguments.first().cloned().unwrap_or_default(),
+        },
+        "__interval_millis" => format!("{}:INTERVAL DAY TO SECOND", arguments.join(", ")),
+        "__interval_months" => format!("{}:INTERVAL YEAR TO MONTH", arguments.join(", ")),
         name @ ("__cast" | "__try_cast") => {
             let word = if name == "__cast" { "CAST" } else { "TRY_CAST" };
             let target = function.args.get(1).map(string_value).unwrap_or_default();
@@ -279,12 +289,19 @@ fn cast_text(word: &str, inner: &Expr, field: &Field) -> String {
     cast_to(word, inner, &FlinkType::from_field(field).root_text())
 }
 
-/// A cast to the type that Flink writes as `target`; a whole number is the same in all of them.
+/// A cast to the type that Flink writes as `target`; a whole number is the same in all of them, and
+/// a text literal is a CHAR.
 fn cast_to(word: &str, inner: &Expr, target: &str) -> String {
-    if !is_infix() && is_whole_number(inner) {
+    let is_char = target.starts_with("CHAR(") && matches!(inner, Expr::Literal(..));
+    if is_char || (!is_infix() && is_whole_number(inner)) {
         return expression(inner);
     }
     let target = sql_type(target);
+    if let Expr::Literal(value, _) = inner
+        && value.is_null()
+    {
+        return format!("null:{target}");
+    }
     let inner = expression(inner);
     match NOTATION.get() {
         Notation::Tree => format!("{word}({inner}):{target}"),

@@ -334,19 +334,12 @@ fn name(
         });
         Ok(renamed.map_err(from_planner)?.data)
     };
-    let mut conditions = Vec::new();
     let keys = condition.keys.iter().cloned();
-    for part in keys
+    let parts = keys
         .map(|(left, right)| equal(left, right))
-        .chain(condition.residual.clone())
-    {
-        conditions.push(text::expression(&renamed(part)?));
-    }
-    let conditions = match conditions.as_slice() {
-        [] => "true".to_owned(),
-        [one] => one.clone(),
-        many => format!("({})", many.join(" AND ")),
-    };
+        .chain(condition.residual.clone());
+    let conditions = conjunction(parts.map(renamed).collect::<Result<Vec<_>>>()?);
+    let conditions = conditions.map_or_else(|| "true".to_owned(), |it| text::expression(&it));
     let mut select = left_names;
     match condition.kind {
         JoinKind::Semi | JoinKind::Anti => {}

@@ -145,8 +145,7 @@ fn written(query: &Query, mode: ChangelogMode, key: &[usize], emission: Emission
         !matches!(status, crate::runtime::JobStatus::Failed(_)),
         "{status:?}"
     );
-    let written = rows.lock().clone();
-    written
+    rows.lock().clone()
 }
 
 /// The rows that are left of a changelog, each with its number.

@@ -135,3 +135,130 @@ fn what_is_shared_is_computed_once() {
               +- Reused(reference_id=[1])
     "#]].assert_eq(execution);
 }
+
+/// All three sections are those of Flink 2.3.0 over the same table.
+#[test]
+fn plans_are_those_of_flink() {
+    let session = super::session();
+    session
+        .execute(
+            "CREATE TABLE emp (id INT, name STRING, dept STRING, salary INT)
+             WITH ('connector' = 'filesystem', 'path' = '/nowhere', 'format' = 'csv')",
+        )
+        .unwrap();
+    let plan = |sql: &str| session.explain(sql).unwrap();
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalAggregate(group=[{0}], c=[COUNT()], EXPR$2=[SUM($1)])
+        +- LogicalProject(dept=[$2], salary=[$3])
+           +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c, SUM(salary) AS EXPR$2])
+        +- Exchange(distribution=[hash[dept]])
+           +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept, salary], metadata=[]]], fields=[dept, salary])
+
+        == Optimized Execution Plan ==
+        GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c, SUM(salary) AS EXPR$2])
+        +- Exchange(distribution=[hash[dept]])
+           +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept, salary], metadata=[]]], fields=[dept, salary])
+    "#]].assert_eq(&plan(
+        "SELECT dept, COUNT(*) AS c, SUM(salary) FROM emp GROUP BY dept",
+    ));
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalProject(dept=[$0], c=[+($1, 1)])
+        +- LogicalAggregate(group=[{0}], agg#0=[COUNT()])
+           +- LogicalProject(dept=[$2])
+              +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        Calc(select=[dept, +($f1, 1) AS c])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS $f1])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+
+        == Optimized Execution Plan ==
+        Calc(select=[dept, ($f1 + 1) AS c])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS $f1])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+    "#]].assert_eq(&plan(
+        "SELECT dept, COUNT(*) + 1 AS c FROM emp GROUP BY dept",
+    ));
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalProject(c=[$1], dept=[$0])
+        +- LogicalAggregate(group=[{0}], c=[COUNT()])
+           +- LogicalProject(dept=[$2])
+              +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        Calc(select=[c, dept])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+
+        == Optimized Execution Plan ==
+        Calc(select=[c, dept])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+    "#]].assert_eq(&plan("SELECT COUNT(*) AS c, dept FROM emp GROUP BY dept"));
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalFilter(condition=[>($1, 1)])
+        +- LogicalAggregate(group=[{0}], c=[COUNT()])
+           +- LogicalProject(dept=[$2])
+              +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        Calc(select=[dept, c], where=[>(c, 1)])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+
+        == Optimized Execution Plan ==
+        Calc(select=[dept, c], where=[(c > 1)])
+        +- GroupAggregate(groupBy=[dept], select=[dept, COUNT(*) AS c])
+           +- Exchange(distribution=[hash[dept]])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+    "#]].assert_eq(&plan(
+        "SELECT dept, COUNT(*) AS c FROM emp GROUP BY dept HAVING COUNT(*) > 1",
+    ));
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalAggregate(group=[{0}])
+        +- LogicalProject(dept=[$2])
+           +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        GroupAggregate(groupBy=[dept], select=[dept])
+        +- Exchange(distribution=[hash[dept]])
+           +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+
+        == Optimized Execution Plan ==
+        GroupAggregate(groupBy=[dept], select=[dept])
+        +- Exchange(distribution=[hash[dept]])
+           +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[dept], metadata=[]]], fields=[dept])
+    "#]].assert_eq(&plan("SELECT DISTINCT dept FROM emp"));
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalProject(name=[$0])
+        +- LogicalSort(sort0=[$1], dir0=[DESC-nulls-last], fetch=[3])
+           +- LogicalProject(name=[$1], salary=[$3])
+              +- LogicalTableScan(table=[[default_catalog, default_database, emp]])
+
+        == Optimized Physical Plan ==
+        Calc(select=[name])
+        +- SortLimit(orderBy=[salary DESC], offset=[0], fetch=[3], strategy=[AppendFastStrategy])
+           +- Exchange(distribution=[single])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[name, salary], metadata=[]]], fields=[name, salary])
+
+        == Optimized Execution Plan ==
+        Calc(select=[name])
+        +- SortLimit(orderBy=[salary DESC], offset=[0], fetch=[3], strategy=[AppendFastStrategy])
+           +- Exchange(distribution=[single])
+              +- TableSourceScan(table=[[default_catalog, default_database, emp, project=[name, salary], metadata=[]]], fields=[name, salary])
+    "#]].assert_eq(&plan("SELECT name FROM emp ORDER BY salary DESC LIMIT 3"));
+}
