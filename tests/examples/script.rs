@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tidemill_engine::session::Session;
+use tidemill_tests::cpu_time::process_seconds;
 use tidemill_tests::oracle::TestResult;
 
 /// Characters of a statement that are shown.
@@ -20,31 +21,16 @@ fn main() -> TestResult<()> {
     println!("   wall s    cpu s");
     let script = std::fs::read_to_string(path)?;
     for (statement, text) in session.parse_script(&script)?.iter().zip(script.split(';')) {
-        let (started, cpu_before) = (Instant::now(), cpu_seconds());
+        let (started, cpu_before) = (Instant::now(), process_seconds());
         let result = session.execute_statement(statement)?;
         if let Some(job) = &result.job {
             println!("{:?}", job.wait(None));
         }
         let wall = started.elapsed().as_secs_f64();
-        let cpu = cpu_seconds() - cpu_before;
+        let cpu = process_seconds() - cpu_before;
         let shown: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let shown: String = shown.chars().take(SHOWN).collect();
         println!("{wall:>9.2}{cpu:>9.2}  {shown}");
     }
     Ok(())
-}
-
-/// CPU time of the process so far; 0 where that is unknown.
-fn cpu_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the name, which may hold anything, user and system time are the 12th and 13th.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum();
-    ticks / TICKS_PER_SECOND
 }

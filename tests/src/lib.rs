@@ -6,6 +6,8 @@
 //! ```
 pub mod changes;
 
+pub mod cpu_time;
+
 pub mod jobs;
 
 pub mod joins;

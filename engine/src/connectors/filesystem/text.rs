@@ -15,7 +15,7 @@ use crate::error::{EngineError, Result};
 use crate::formats::{DecodeError, Decoder};
 
 /// Bytes asked of the file system at a time.
-const BLOCK_BYTES: usize = 512 << 10;
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// A reader that waits looks up at least this often, so that its job can be stopped.
 pub(super) const MAX_IDLE: Duration = Duration::from_millis(100);
