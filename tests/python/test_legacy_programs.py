@@ -168,10 +168,10 @@ CREATE TEMPORARY TABLE `default_catalog`.`default_database`.`rides` (
 WITH (
   'connector' = 'kafka',
   'format' = 'json',
-  'topic' = 'Rides',
-  'scan.startup.mode' = 'earliest-offset',
+  'json.fail-on-missing-field' = 'true',
   'properties.bootstrap.servers' = 'kafka:9092',
-  'json.fail-on-missing-field' = 'true'
+  'scan.startup.mode' = 'earliest-offset',
+  'topic' = 'Rides'
 )
 """
     )
