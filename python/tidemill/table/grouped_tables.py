@@ -85,7 +85,16 @@ class Grouping:
         return self.table.with_relation(Aggregate(self.table.relation, tuple(keys), tuple(written)))
 
 
-class GroupedTable:
+class _Waiting:
+    """A table that waits for ``select``, with the parameters that PyFlink's have."""
+
+    def __init__(self, java_table: Grouping, t_env: TableEnvironment) -> None:
+        """Keep both."""
+        self._grouping = java_table
+        self._t_env = t_env
+
+
+class GroupedTable(_Waiting):
     """A table with grouping keys.
 
     Parameters
@@ -96,13 +105,8 @@ class GroupedTable:
         The environment.
     """
 
-    def __init__(self, java_table: Grouping, t_env: TableEnvironment) -> None:
-        """Keep both."""
-        self._grouping = java_table
-        self._t_env = t_env
-
     def select(self, *fields: Expression | str) -> Table:
-        """Compute columns of the groups: keys and aggregate functions."""
+        """Compute columns: keys, aggregate functions, and ``w.start`` and its like of a window."""
         return self._grouping.rows(self._grouping.table.resolve(fields))
 
     def aggregate(self, func: Expression | UserDefinedFunctionWrapper | str) -> AggregatedTable:
@@ -116,7 +120,7 @@ class GroupedTable:
         return FlatAggregateTable(_aggregated(self._grouping, func), self._t_env)
 
 
-class GroupWindowedTable:
+class GroupWindowedTable(_Waiting):
     """A table with a window that must be grouped by it.
 
     Parameters
@@ -129,8 +133,7 @@ class GroupWindowedTable:
 
     def __init__(self, java_group_windowed_table: Grouping, t_env: TableEnvironment) -> None:
         """Keep both."""
-        self._grouping = java_group_windowed_table
-        self._t_env = t_env
+        super().__init__(java_group_windowed_table, t_env)
 
     def group_by(self, *fields: Expression | str) -> WindowGroupedTable:
         """Group by the window's alias, and by further keys."""
@@ -144,7 +147,7 @@ class GroupWindowedTable:
         return WindowGroupedTable(Grouping(self._grouping.table, rest, window), self._t_env)
 
 
-class WindowGroupedTable:
+class WindowGroupedTable(GroupedTable):
     """A table grouped by a window and keys.
 
     Parameters
@@ -157,25 +160,10 @@ class WindowGroupedTable:
 
     def __init__(self, java_window_grouped_table: Grouping, t_env: TableEnvironment) -> None:
         """Keep both."""
-        self._grouping = java_window_grouped_table
-        self._t_env = t_env
-
-    def select(self, *fields: Expression | str) -> Table:
-        """Compute columns: keys, aggregate functions, and ``w.start`` and its like."""
-        return self._grouping.rows(self._grouping.table.resolve(fields))
-
-    def aggregate(self, func: Expression | UserDefinedFunctionWrapper | str) -> AggregatedTable:
-        """Apply one aggregate function to each window; see `GroupedTable.aggregate`."""
-        return AggregatedTable(_aggregated(self._grouping, func), self._t_env)
-
-    def flat_aggregate(
-        self, func: Expression | UserDefinedFunctionWrapper | str
-    ) -> FlatAggregateTable:
-        """Apply one table aggregate function to each window."""
-        return FlatAggregateTable(_aggregated(self._grouping, func), self._t_env)
+        super().__init__(java_window_grouped_table, t_env)
 
 
-class OverWindowedTable:
+class OverWindowedTable(_Waiting):
     """A table with windows over the rows around each row.
 
     Parameters
@@ -188,8 +176,7 @@ class OverWindowedTable:
 
     def __init__(self, java_over_windowed_table: Grouping, t_env: TableEnvironment) -> None:
         """Keep both."""
-        self._grouping = java_over_windowed_table
-        self._t_env = t_env
+        super().__init__(java_over_windowed_table, t_env)
 
     def select(self, *fields: Expression | str) -> Table:
         """Compute columns for each row, some by ``aggregate.over(col("w"))``."""
@@ -198,7 +185,7 @@ class OverWindowedTable:
         return table.with_relation(Project(table.relation, named(nodes)))
 
 
-class AggregatedTable:
+class AggregatedTable(_Waiting):
     """A table with one aggregate function applied.
 
     Parameters
@@ -209,17 +196,12 @@ class AggregatedTable:
         The environment.
     """
 
-    def __init__(self, java_table: Grouping, t_env: TableEnvironment) -> None:
-        """Keep both."""
-        self._grouping = java_table
-        self._t_env = t_env
-
     def select(self, *fields: Expression | str) -> Table:
         """Choose among the keys, the window, and the columns that the function gives."""
         return _chosen(self._grouping, fields, spread=False)
 
 
-class FlatAggregateTable:
+class FlatAggregateTable(_Waiting):
     """A table with one table aggregate function applied.
 
     Parameters
@@ -229,11 +211,6 @@ class FlatAggregateTable:
     t_env
         The environment.
     """
-
-    def __init__(self, java_table: Grouping, t_env: TableEnvironment) -> None:
-        """Keep both."""
-        self._grouping = java_table
-        self._t_env = t_env
 
     def select(self, *fields: Expression | str) -> Table:
         """Choose among the keys, the window, and the columns that the function gives."""
