@@ -82,7 +82,10 @@ pub(in crate::engine) struct Pool {
 #[derive(Default)]
 struct State {
     idle: Vec<Process>,
+    /// Those that are lent out or start.
     n_running: usize,
+    /// Whether a worker has just done something: then more are worth their start.
+    is_proven: bool,
 }
 
 impl Pool {
@@ -112,7 +115,7 @@ impl Pool {
     /// # Errors
     /// `Function` if it raises, its worker cannot be started, is too slow, or dies.
     pub(in crate::engine) fn call(
-        &self,
+        self: &Arc<Self>,
         function: &RemoteFunction,
         arguments: &[ArrayRef],
         n_rows: usize,
@@ -160,31 +163,48 @@ impl Pool {
         Ok(arrow::compute::concat(&results)?)
     }
 
-    fn take(&self) -> std::result::Result<Process, Failure> {
+    /// A worker. The first one starts here; further ones start beside, so that a job that ends soon
+    /// does not wait for them, and whoever waits takes the worker that is there first.
+    fn take(self: &Arc<Self>) -> std::result::Result<Process, Failure> {
         let mut state = self.state.lock();
         loop {
             if let Some(process) = state.idle.pop() {
                 state.n_running += 1;
                 return Ok(process);
             }
-            if state.n_running < self.settings.n_processes {
-                state.n_running += 1;
+            if state.n_running == 0 {
+                state.n_running = 1;
                 break;
+            }
+            if state.is_proven && state.n_running < self.settings.n_processes {
+                state.n_running += 1;
+                let pool = Arc::clone(self);
+                let starting = std::thread::Builder::new()
+                    .name("worker-start".to_owned())
+                    // One that cannot be started is told when there is no other.
+                    .spawn(move || pool.give_back(pool.start().ok()));
+                if starting.is_err() {
+                    state.n_running -= 1;
+                }
             }
             self.returned.wait(&mut state);
         }
         drop(state);
-        let started =
-            launch(&self.settings).and_then(|launch| Process::start(&launch, &self.surroundings));
+        let started = self.start();
         if started.is_err() {
             self.give_back(None);
         }
         started
     }
 
+    fn start(&self) -> std::result::Result<Process, Failure> {
+        launch(&self.settings).and_then(|launch| Process::start(&launch, &self.surroundings))
+    }
+
     fn give_back(&self, process: Option<Process>) {
         let mut state = self.state.lock();
         state.n_running -= 1;
+        state.is_proven = process.is_some();
         state.idle.extend(process);
         drop(state);
         self.returned.notify_one();
