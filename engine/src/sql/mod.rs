@@ -12,6 +12,8 @@ pub mod statement;
 
 pub mod catalog_statement;
 
+pub mod show_statement;
+
 pub mod script;
 
 pub mod diagnostics;
