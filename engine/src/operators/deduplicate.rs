@@ -191,6 +191,7 @@ impl Operator for Deduplicate {
             // Nothing waits for a time, and the contents before the step are told at its end.
             return Ok(());
         }
+        let mut late = Vec::new();
         while let Some(Reverse((time_ms, arrived, id))) = self.due.peek().copied() {
             if time_ms > watermark_ms {
                 break;
@@ -207,6 +208,11 @@ impl Operator for Deduplicate {
             } = *kept
                 && known == arrived
             {
+                if !waiting.has_fired(watermark_ms) {
+                    // It met this watermark when it came, and leaves with the next one.
+                    late.push(Reverse((time_ms, arrived, id)));
+                    continue;
+                }
                 *kept = Kept::Done;
                 // It leaves as the last one before the watermark that passes it, or, if it was late,
                 // before the next one.
@@ -218,6 +224,7 @@ impl Operator for Deduplicate {
                 self.rows.release(slot);
             }
         }
+        self.due.extend(late);
         self.changes.caused_by(None);
         self.flush(out)
     }
