@@ -86,5 +86,5 @@ def test_late_records_and_watermarks_are_counted(tmp_path: Path) -> None:
     client = result.get_job_client()
     assert client is not None
     nodes = client._job.metrics()["nodes"]
-    assert sum(node["late_rows"] for node in nodes) == 1
+    assert sum(node["late_records"] for node in nodes) == 1
     assert {node["watermark_ms"] for node in nodes} == {2**63 - 1}
