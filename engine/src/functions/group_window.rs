@@ -123,7 +123,11 @@ fn part_type(types: &[FlinkType], index: usize) -> Result<FlinkType> {
     match types.first().map(|window| &window.root) {
         Some(TypeRoot::Row(fields)) => fields
             .get(index)
-            .map(|field| field.flink_type.clone())
+            .map(|field| FlinkType {
+                root: field.flink_type.root.clone(),
+                // Flink's types say that the time attribute may be missing.
+                nullable: index == 2,
+            })
             .ok_or_else(outside),
         _ => Err(outside()),
     }

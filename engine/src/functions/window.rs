@@ -44,6 +44,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// A validation error for a rank without ORDER BY.
 pub fn plan(raw: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
+    if raw.filter.is_some() {
+        return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+            "OVER must be applied to aggregate function: FILTER cannot stand before it".to_owned(),
+        )))
+        .into());
+    }
     let WindowFunctionDefinition::WindowUDF(function) = &raw.func_def else {
         return Ok(PlannerResult::Original(raw));
     };

@@ -31,6 +31,7 @@ use crate::plan::set_all::SetOperations;
 use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
+use crate::sql::diagnostics::validation;
 
 /// Finds tables for the binder. Names come as the user wrote them: one to three parts.
 pub trait TableResolver {
@@ -283,6 +284,13 @@ impl ExprPlanner for FlinkExpressions {
             .any(|argument| matches!(argument, Expr::Literal(ScalarValue::Null, _)))
         {
             return Err(illegal_null().into());
+        }
+        #[allow(deprecated, reason = "the binder still hands over `*` as a wildcard")]
+        let has_star = matches!(expr.args.as_slice(), [Expr::Wildcard { .. }]);
+        if expr.distinct && has_star {
+            return Err(
+                validation("incorrect syntax near '*': DISTINCT needs columns".to_owned()).into(),
+            );
         }
         #[allow(deprecated, reason = "the binder still hands over `*` as a wildcard")]
         let counts_rows = expr.func.name() == "count"

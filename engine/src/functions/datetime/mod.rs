@@ -29,6 +29,7 @@ use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::java_time::Pattern;
 use crate::functions::rules::is_interval;
 use crate::functions::string::{text, texts};
+use crate::sql::diagnostics::validation;
 use periods::{elapsed_millis, elapsed_months, overlaps};
 use reading::{date_format, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp};
 use rounding::round_to;
@@ -150,7 +151,19 @@ pub static FUNCTIONS: &[Definition] = &[
         "timestampdiff",
         3..=3,
         DIFFERENCE,
-        ResultType::Strict(TypeRoot::Int),
+        ResultType::Computed(|types, _| {
+            let is_instant = |given: &&FlinkType| matches!(given.root, TypeRoot::TimestampLtz(_));
+            let n_instants = types.iter().filter(is_instant).count();
+            if n_instants == 1 {
+                return Err(validation(
+                    "TIMESTAMP_LTZ only supports diff between the same type".to_owned(),
+                ));
+            }
+            Ok(FlinkType {
+                root: TypeRoot::Int,
+                nullable: types.iter().any(|given| given.nullable),
+            })
+        }),
         timestamp_diff,
     ),
     text(
@@ -471,7 +484,7 @@ fn moved_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resul
             left.root.clone()
         }
         _ => {
-            return Err(crate::sql::diagnostics::validation(format!(
+            return Err(validation(format!(
                 "{} and {} can be neither added nor subtracted",
                 left.root_text(),
                 right.root_text()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use super::arguments::{Arguments, call};
 use super::expand::grouping_sets;
@@ -14,7 +16,7 @@ use crate::operators::window::GroupRole;
 use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
-use crate::plan::keys::Keys;
+use crate::plan::keys::{ColumnSet, Keys};
 use crate::plan::window::slices::sliced_input;
 use crate::plan::{changes, text};
 use crate::runtime::{Exchange, NodeKind};
@@ -59,6 +61,11 @@ impl GraphBuilder {
             text::selected(&shown_call(expr, &arguments), &readable(field.name(), expr))
         }));
         let mut input = arguments.calc(self, &input, &group_columns);
+        let names_groups = calls.is_empty() && sets.is_none() && windows.is_none();
+        if names_groups && self.has_groups_of_one(&input, &group_columns) {
+            let schema = Arc::clone(aggregate.schema.inner());
+            return Ok(self.picked(&input, &group_columns, schema));
+        }
         if let Some(sets) = sets {
             let id = fields
                 .get(group_columns.len())
@@ -88,6 +95,10 @@ impl GraphBuilder {
 
     pub(super) fn distinct(&mut self, input: &LogicalPlan) -> Result<Built> {
         let built = self.query(input)?;
+        let columns: Vec<_> = (0..built.schema.fields().len()).collect();
+        if self.has_groups_of_one(&built, &columns) {
+            return Ok(built);
+        }
         let names: Vec<_> = built
             .schema
             .fields()
@@ -95,9 +106,30 @@ impl GraphBuilder {
             .map(|field| field.name().clone())
             .collect();
         let name = text::group_aggregate(&names, &names);
-        let columns = (0..names.len()).collect();
         let schema = Arc::clone(&built.schema);
         Ok(self.group(built, name, columns, vec![], schema))
+    }
+
+    /// Whether rows are known by some of the columns already: then each is a group of its own, and
+    /// grouping would only turn its updates into deletions and insertions.
+    fn has_groups_of_one(&self, input: &Built, group_columns: &[usize]) -> bool {
+        let columns: ColumnSet = group_columns.iter().copied().collect();
+        self.keys_of(input).are_within(&columns)
+    }
+
+    /// These columns of the input, called as in `schema`.
+    fn picked(&mut self, input: &Built, columns: &[usize], schema: SchemaRef) -> Built {
+        let fields = input.schema.fields();
+        let chosen = columns
+            .iter()
+            .filter_map(|column| Some((*column, fields.get(*column)?.name())));
+        let (select, projection): (Vec<_>, Vec<Arc<dyn PhysicalExpr>>) = chosen
+            .map(|(column, name)| {
+                let expr: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new(name, column));
+                (name.clone(), expr)
+            })
+            .unzip();
+        self.calc(input, text::calc(&select, None), None, projection, schema)
     }
 
     fn group(

@@ -301,3 +301,48 @@ fn values_without_parentheses() {
         .collect();
     assert_eq!(texts, ["VALUES 1, 2", "VALUES (1)", "VALUES 'a'"]);
 }
+
+#[test]
+fn groups_of_one_row_pass_updates_on() {
+    let counted = "(SELECT c, COUNT(*) AS n FROM (VALUES ('a'), ('b'), ('a')) AS t(c) GROUP BY c)";
+    let changes = expect![[r#"
+        [n BIGINT NOT NULL, c CHAR(1) NOT NULL]
+        +I 1 | a
+        +I 1 | b
+        -U 1 | a
+        +U 2 | a
+    "#]];
+    changes.assert_eq(&run(
+        &session(),
+        &format!("SELECT DISTINCT n, c FROM {counted}"),
+    ));
+    changes.assert_eq(&run(
+        &session(),
+        &format!("SELECT n, c FROM {counted} GROUP BY n, c"),
+    ));
+}
+
+#[test]
+fn count_of_a_column_without_null_counts_rows() {
+    check(
+        "SELECT COUNT(n) AS m FROM (SELECT c, COUNT(*) AS n FROM (VALUES ('a'), ('b'), ('a')) AS t(c)
+             GROUP BY c)",
+        expect![[r#"
+            [m BIGINT NOT NULL]
+            +I 1
+            -U 1
+            +U 2
+        "#]],
+    );
+}
+
+#[test]
+fn columns_beside_a_star_get_names_of_their_own() {
+    check(
+        "SELECT *, x, x + 1 FROM (VALUES (7, 'a')) AS t(x, y)",
+        expect![[r#"
+            [x INT NOT NULL, y CHAR(1) NOT NULL, x0 INT NOT NULL, EXPR$3 INT NOT NULL]
+            +I 7 | a | 7 | 8
+        "#]],
+    );
+}
