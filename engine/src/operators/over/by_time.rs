@@ -212,15 +212,29 @@ impl OverByTime {
         self.rows.settle()
     }
 
-    /// The rows of all times up to this, in order.
+    /// The rows of all times up to this, in order. A late row met this watermark when it came, and
+    /// leaves with the next one.
     fn take_due(&mut self, watermark_ms: i64) -> Vec<DueRow> {
         let mut due = Vec::new();
+        let mut late: Vec<(i64, Vec<WaitingRow>)> = Vec::new();
+        let by_event_time = self.time_column().is_some();
         while let Some(entry) = self.waiting.first_entry() {
             let time_ms = *entry.key();
             if time_ms > watermark_ms {
                 break;
             }
-            for row in entry.remove() {
+            let (stay, leave): (Vec<_>, Vec<_>) = entry.remove().into_iter().partition(|row| {
+                let arrival_ms = row.arrival_ms;
+                let waiting = Waiting {
+                    time_ms,
+                    arrival_ms,
+                };
+                by_event_time && !waiting.has_fired(watermark_ms)
+            });
+            if !stay.is_empty() {
+                late.push((time_ms, stay));
+            }
+            for row in leave {
                 if let Some(partition) = self.partitions.get_mut(row.partition as usize) {
                     partition.n_waiting = partition.n_waiting.saturating_sub(1);
                 }
@@ -232,6 +246,7 @@ impl OverByTime {
                 });
             }
         }
+        self.waiting.extend(late);
         due
     }
 
