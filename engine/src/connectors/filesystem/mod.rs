@@ -15,7 +15,7 @@
 //! With `lookup.cache`, beyond Flink, rows of the files can be looked up by key (`connectors/lookup`).
 //!
 //! As a sink it appends part files, hidden until they are complete. Columns of PARTITIONED BY stand
-//! in the names of folders, in both directions; [`commit`] tells when a partition is complete.
+//! in the names of folders, in both directions; `commit.rs` tells when a partition is complete.
 //!
 //! Position of a reader: the byte offset behind the last record, for each of its files.
 //!

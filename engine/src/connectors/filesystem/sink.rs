@@ -11,7 +11,7 @@
 //! In a job that is saved from time to time files roll with every checkpoint and become visible
 //! when it is complete: a job that starts from it writes every row once. Files that the checkpoint
 //! names are made visible if they are still hidden; what was written after it is deleted.
-//! Partitions that are complete are committed with it ([`super::commit`]).
+//! Partitions that are complete are committed with it (`commit.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
