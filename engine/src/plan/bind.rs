@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
+use crate::functions::rules;
 use crate::functions::{FunctionKind, FunctionRegistry};
 use crate::plan::aggregates::rewrite_aggregates;
 use crate::plan::bare_null;
@@ -240,7 +241,11 @@ fn same_unions(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(rewritten.map_err(from_planner)?.data)
 }
 
-fn same_inputs(inputs: &[Arc<LogicalPlan>]) -> DfResult<Vec<Arc<LogicalPlan>>> {
+/// These inputs of a set operation, with columns of the types that hold those of all.
+///
+/// # Errors
+/// If no plan can be made.
+pub fn same_inputs(inputs: &[Arc<LogicalPlan>]) -> DfResult<Vec<Arc<LogicalPlan>>> {
     let Some(first) = inputs.first() else {
         return Ok(Vec::new());
     };
@@ -291,8 +296,7 @@ fn same_inputs(inputs: &[Arc<LogicalPlan>]) -> DfResult<Vec<Arc<LogicalPlan>>> {
         .collect()
 }
 
-/// The type that holds two types of one family; none if they are of different families, which is
-/// for the coercion of types to decide.
+/// The type that holds two types; none if they are of different families.
 fn wider(left: TypeRoot, right: TypeRoot) -> Option<TypeRoot> {
     use TypeRoot as T;
     Some(match (&left, &right) {
@@ -302,7 +306,9 @@ fn wider(left: TypeRoot, right: TypeRoot) -> Option<TypeRoot> {
         (T::Timestamp(a), T::Timestamp(b)) => T::Timestamp(*a.max(b)),
         (T::TimestampLtz(a), T::TimestampLtz(b)) => T::TimestampLtz(*a.max(b)),
         (T::Time(a), T::Time(b)) => T::Time(*a.max(b)),
-        _ => return None,
+        _ => {
+            rules::least_restrictive(&[FlinkType::nullable(left), FlinkType::nullable(right)])?.root
+        }
     })
 }
 

@@ -27,7 +27,7 @@ use crate::plan::match_recognize::MatchRelations;
 use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::operands::plan_operator;
-use crate::plan::set_all::SetOperations;
+use crate::plan::set_operations::SetOperations;
 use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;

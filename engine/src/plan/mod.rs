@@ -42,7 +42,7 @@ pub mod aggregate_names;
 
 pub mod subquery;
 
-pub mod set_all;
+pub mod set_operations;
 
 pub mod star;
 

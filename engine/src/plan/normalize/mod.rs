@@ -41,7 +41,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
-pub(crate) use sets::{EXCEPT_ALL, INTERSECT_ALL};
+pub(crate) use sets::{EXCEPT, EXCEPT_ALL, INTERSECT, INTERSECT_ALL};
 
 use literals::{
     binary_literal, char_literal, interval_literal, number, number_text, to_plain_number,

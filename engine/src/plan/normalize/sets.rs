@@ -1,7 +1,7 @@
 //! Constructs over sets of rows that the binder does not know, as ones that it does.
 //!
 //! ```text
-//!   a INTERSECT ALL b         SELECT * FROM __intersect_all((a), (b))
+//!   a INTERSECT [ALL] b       SELECT * FROM __intersect_all((a), (b))
 //!   (x, y) IN (q)             EXISTS (SELECT 1 FROM (q) AS __in(c0, c1) WHERE x = c0 AND y = c1)
 //! ```
 
@@ -17,8 +17,10 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
 
-/// The relations that stand for INTERSECT ALL and EXCEPT ALL.
+/// The relations that stand for INTERSECT and EXCEPT.
+pub(crate) const INTERSECT: &str = "__intersect";
 pub(crate) const INTERSECT_ALL: &str = "__intersect_all";
+pub(crate) const EXCEPT: &str = "__except";
 pub(crate) const EXCEPT_ALL: &str = "__except_all";
 
 /// Refuses WHERE without FROM, which Flink's parser does not read.
@@ -37,7 +39,7 @@ pub(super) fn check_from(body: &SetExpr) -> Result<()> {
     }
 }
 
-/// Rewrites INTERSECT ALL and EXCEPT ALL.
+/// Rewrites INTERSECT and EXCEPT.
 pub(super) fn set_operations(body: &mut SetExpr) -> Result<()> {
     let SetExpr::SetOperation {
         op,
@@ -52,7 +54,9 @@ pub(super) fn set_operations(body: &mut SetExpr) -> Result<()> {
     set_operations(right)?;
     let name = match (*op, *set_quantifier) {
         (SetOperator::Intersect, SetQuantifier::All) => INTERSECT_ALL,
+        (SetOperator::Intersect, _) => INTERSECT,
         (SetOperator::Except, SetQuantifier::All) => EXCEPT_ALL,
+        (SetOperator::Except | SetOperator::Minus, _) => EXCEPT,
         _ => return Ok(()),
     };
     let query = |side: &SetExpr| -> Result<FunctionArg> {

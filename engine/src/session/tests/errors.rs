@@ -102,6 +102,23 @@ fn unions_need_types_of_one_family() {
         "SELECT 'a' UNION SELECT DATE '2024-01-01'",
         expect!["type mismatch in column 1 of UNION"],
     );
+    check(
+        "SELECT region FROM orders EXCEPT SELECT id FROM orders",
+        expect!["type mismatch in column 1 of EXCEPT"],
+    );
+    check(
+        "SELECT id FROM orders INTERSECT SELECT id, id FROM orders",
+        expect!["column count mismatch in INTERSECT"],
+    );
+    check(
+        "SELECT id FROM orders INTERSECT SELECT amount / 10.0 FROM orders",
+        expect![[r#"
+            [id DECIMAL(26, 6)]
+            +I 1.000000
+            +I 2.000000
+            +I 3.000000
+        "#]],
+    );
     let mixed = "SELECT 1 UNION ALL SELECT CAST(NULL AS INT) UNION ALL SELECT 2.5 UNION ALL SELECT CAST(NULL AS INT)";
     let schema = session().query(mixed).unwrap().schema();
     assert_eq!(

@@ -1,4 +1,5 @@
-//! INTERSECT ALL and EXCEPT ALL.
+//! INTERSECT and EXCEPT. Their columns have the types that hold those of both sides. Without ALL
+//! they are joins of distinct rows; with it:
 //!
 //! ```text
 //!   left, +1 │ 0 ─┐
@@ -20,11 +21,11 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder,
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr, TableFactor};
 
 use crate::error::{EngineError, Result};
-use crate::functions::aggregates;
 use crate::functions::table::{TableFunction, TableRows};
-use crate::plan::bind::mismatch;
+use crate::functions::{aggregates, checks};
+use crate::plan::bind::{mismatch, same_inputs};
 use crate::plan::correlate::{Correlate, TableCall};
-use crate::plan::normalize::{EXCEPT_ALL, INTERSECT_ALL};
+use crate::plan::normalize::{EXCEPT, EXCEPT_ALL, INTERSECT, INTERSECT_ALL};
 use crate::sql::diagnostics::validation;
 
 /// Plans the relations that [`crate::plan::normalize`] puts in the place of these operations.
@@ -37,10 +38,12 @@ impl RelationPlanner for SetOperations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> DfResult<RelationPlanning> {
-        let (is_intersect, args) = match &relation {
+        let (operation, args) = match &relation {
             TableFactor::Function { name, args, .. } => match name.to_string().as_str() {
-                INTERSECT_ALL => (true, args),
-                EXCEPT_ALL => (false, args),
+                INTERSECT => (Operation::Intersect, args),
+                INTERSECT_ALL => (Operation::IntersectAll, args),
+                EXCEPT => (Operation::Except, args),
+                EXCEPT_ALL => (Operation::ExceptAll, args),
                 _ => return Ok(RelationPlanning::Original(Box::new(relation))),
             },
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
@@ -58,34 +61,89 @@ impl RelationPlanner for SetOperations {
         let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
             return Err(EngineError::internal("a set operation without its sides").into());
         };
-        let plan = planned(left?, right?, is_intersect)?;
+        let (left, right) = checked(left?, right?, operation)?;
+        let plan = match operation {
+            Operation::Intersect => LogicalPlanBuilder::intersect(left, right, false),
+            Operation::Except => LogicalPlanBuilder::except(left, right, false),
+            Operation::IntersectAll => counted(left, right, true),
+            Operation::ExceptAll => counted(left, right, false),
+        }?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
             plan, None,
         ))))
     }
 }
 
-fn planned(left: LogicalPlan, right: LogicalPlan, is_intersect: bool) -> DfResult<LogicalPlan> {
-    let operation = if is_intersect {
-        "INTERSECT ALL"
-    } else {
-        "EXCEPT ALL"
-    };
+/// The operations of this room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Intersect,
+    IntersectAll,
+    Except,
+    ExceptAll,
+}
+
+impl Operation {
+    /// Its name, without and with ALL.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Intersect => ("INTERSECT", "INTERSECT"),
+            Self::IntersectAll => ("INTERSECT", "INTERSECT ALL"),
+            Self::Except => ("EXCEPT", "EXCEPT"),
+            Self::ExceptAll => ("EXCEPT", "EXCEPT ALL"),
+        }
+    }
+}
+
+/// The sides with columns of the same types.
+fn checked(
+    left: LogicalPlan,
+    right: LogicalPlan,
+    operation: Operation,
+) -> DfResult<(LogicalPlan, LogicalPlan)> {
+    let (name, whole_name) = operation.names();
+    if left.schema().fields().len() != right.schema().fields().len() {
+        return Err(validation(format!("column count mismatch in {name}")).into());
+    }
+    if let Some(message) = mismatch(left.schema(), right.schema(), whole_name) {
+        return Err(validation(message).into());
+    }
+    let sides = same_inputs(&[Arc::new(left), Arc::new(right)])?;
+    let mut sides = sides.into_iter().map(Arc::unwrap_or_clone);
+    match (sides.next(), sides.next()) {
+        (Some(left), Some(right)) => Ok((nullable_as(left, &right)?, right)),
+        _ => Err(EngineError::internal("a set operation without its sides").into()),
+    }
+}
+
+/// `left` with columns that may be NULL where those of `right` may, as Flink types the result.
+fn nullable_as(left: LogicalPlan, right: &LogicalPlan) -> DfResult<LogicalPlan> {
+    let schema = Arc::clone(left.schema());
+    let fields = || schema.fields().iter().zip(right.schema().fields());
+    if !fields().any(|(left, right)| !left.is_nullable() && right.is_nullable()) {
+        return Ok(left);
+    }
+    let columns = schema.columns().into_iter().zip(fields());
+    let exprs = columns.map(|(column, (left, right))| match right.is_nullable() {
+        true if !left.is_nullable() => {
+            let value = Expr::Column(column);
+            checks::nullable().call(vec![value]).alias(left.name())
+        }
+        _ => Expr::Column(column),
+    });
+    LogicalPlanBuilder::from(left).project(exprs)?.build()
+}
+
+/// Each row as often as it is on both sides, or more often on the left one.
+fn counted(left: LogicalPlan, right: LogicalPlan, is_intersect: bool) -> DfResult<LogicalPlan> {
     let names: Vec<String> = left
         .schema()
         .fields()
         .iter()
         .map(|field| field.name().clone())
         .collect();
-    if names.len() != right.schema().fields().len() {
-        let operation = operation.trim_end_matches(" ALL");
-        return Err(validation(format!("column count mismatch in {operation}")).into());
-    }
-    if let Some(message) = mismatch(left.schema(), right.schema(), operation) {
-        return Err(validation(message).into());
-    }
     // Columns with the names of the left side, then how often the row is on which side.
-    let counted = |side: LogicalPlan, is_left: bool| -> DfResult<LogicalPlanBuilder> {
+    let numbered = |side: LogicalPlan, is_left: bool| -> DfResult<LogicalPlanBuilder> {
         let columns = side.schema().columns().into_iter().zip(&names);
         let mut exprs: Vec<Expr> = columns
             .map(|(column, name)| Expr::Column(column).alias(name))
@@ -94,8 +152,8 @@ fn planned(left: LogicalPlan, right: LogicalPlan, is_intersect: bool) -> DfResul
         exprs.push(lit(i64::from(!is_left)).alias("__n_right"));
         LogicalPlanBuilder::from(side).project(exprs)
     };
-    let right = counted(right, false)?.build()?;
-    let union = counted(left, true)?.union(right)?;
+    let right = numbered(right, false)?.build()?;
+    let union = numbered(left, true)?.union(right)?;
     let column = |name: &str| Expr::Column(Column::new_unqualified(name));
     let key: Vec<Expr> = names.iter().map(|name| column(name)).collect();
     let sum = aggregates::find("sum")
