@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, Result as DfResult};
+use datafusion::common::{
+    Column, DFSchema, DFSchemaRef, JoinType, Result as DfResult, TableReference,
+};
 use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
@@ -220,7 +222,11 @@ impl UserDefinedLogicalNodeCore for TemporalJoin {
 pub fn column_named(names: &[String]) -> Option<Column> {
     match names {
         [name] => Some(Column::new_unqualified(name)),
-        [table, name] => Some(Column::new(Some(table.as_str()), name)),
+        // A text would be read as an identifier without quotes, in lower case.
+        [table, name] => Some(Column::new(
+            Some(TableReference::bare(table.as_str())),
+            name,
+        )),
         _ => None,
     }
 }

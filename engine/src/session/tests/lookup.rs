@@ -284,3 +284,12 @@ fn a_plan_names_its_lookup() {
                     retry=[lookup_miss, FIXED_DELAY, 1ms, 2])";
     assert!(text.contains(expected), "{text}");
 }
+
+#[test]
+fn names_keep_their_capitals() {
+    let (session, _folder) = session("'lookup.cache' = 'FULL'", 1);
+    let sql = "SELECT B.id, S.n FROM (SELECT *, PROCTIME() AS p_time FROM o) B \
+               JOIN items FOR SYSTEM_TIME AS OF B.p_time AS S ON LOWER(B.k) = S.k";
+    let expected = ["1 1", "1 3", "2 2", "3 1", "3 3"].map(|row| format!("+I {row}"));
+    assert_eq!(rows(&session, sql), expected);
+}
