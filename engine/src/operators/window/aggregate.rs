@@ -14,16 +14,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::accumulators::{Accumulators, not_ours};
 use super::assign::{millis, timestamps};
 use super::shared::SharedWindowAggregate;
 use super::{WindowClock, WindowKind};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::{Aggregate, AggregateCall};
-use crate::operators::group_changes::{columns_at, read_counts};
+use crate::operators::aggregates::AggregateCall;
+use crate::operators::group_changes::columns_at;
 use crate::operators::{Operator, OperatorFactory, Output, StepContext};
 use crate::state::{KeyIndex, StateTable};
 
@@ -97,6 +98,34 @@ impl WindowAggregateSpec {
         self.keys(|role| role == GroupRole::Key).collect()
     }
 
+    /// `n_rows` rows of a window that is over: the columns of their keys that the window does not
+    /// say, and the values of the calls.
+    ///
+    /// # Errors
+    /// If a column is missing.
+    pub(super) fn rows(
+        &self,
+        end_ms: i64,
+        n_rows: usize,
+        keys: Vec<ArrayRef>,
+        values: Vec<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        let missing = || EngineError::internal("a key of a window is missing");
+        let mut keys = keys.into_iter();
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for ((_, role), field) in self.group_columns.iter().zip(self.schema.fields()) {
+            let fixed = |value_ms: i64| timestamps(vec![value_ms; n_rows], field.data_type());
+            columns.push(match role {
+                GroupRole::Start => fixed(self.kind.start_ms(end_ms))?,
+                GroupRole::End => fixed(end_ms)?,
+                GroupRole::Time => fixed(self.clock.time_ms(end_ms - 1))?,
+                GroupRole::Key => keys.next().ok_or_else(missing)?,
+            });
+        }
+        columns.extend(values);
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+
     fn keys(&self, is_wanted: impl Fn(GroupRole) -> bool) -> impl Iterator<Item = usize> {
         self.group_columns
             .iter()
@@ -117,28 +146,14 @@ impl OperatorFactory for WindowAggregateSpec {
             .map(|field| field.data_type().clone())
             .collect();
         let key_columns = self.key_columns();
-        let key_types = key_columns
-            .iter()
-            .map(|&column| types.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("a window aggregate reads a missing column"))?;
         if self.keys(|role| role == GroupRole::End).count() == 0 {
             return Err(EngineError::internal("a window aggregate without a window"));
         }
-        let aggregates = self
-            .calls
-            .iter()
-            .map(|call| match call.counts_rows() {
-                true => Ok(None),
-                false => Aggregate::try_new(call, &types, self.input_retracts).map(Some),
-            })
-            .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(WindowAggregate {
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.input_schema, &key_columns)?,
             key_columns,
             spec: self.clone(),
-            counts: Vec::new(),
-            aggregates,
+            groups: Accumulators::try_new(&self.calls, &types, self.input_retracts)?,
             is_open: Vec::new(),
             windows: BTreeMap::new(),
             ids: Vec::new(),
@@ -152,10 +167,8 @@ struct WindowAggregate {
     /// The end first.
     key_columns: Vec<usize>,
     index: KeyIndex,
-    /// Rows of each id.
-    counts: Vec<i64>,
-    /// None for `COUNT(*)` without a filter: that is the count of rows.
-    aggregates: Vec<Option<Aggregate>>,
+    /// By id.
+    groups: Accumulators,
     /// Whether the id stands in `windows`.
     is_open: Vec<bool>,
     /// Ids by the end of their window, in order of arrival.
@@ -187,20 +200,7 @@ impl Operator for WindowAggregate {
         self.index.intern(&key, delta.num_rows(), &mut ids)?;
         self.resize();
         self.open(&key, &ids)?;
-        let signs: Option<Vec<i8>> = delta
-            .kinds()
-            .map(|kinds| kinds.iter().map(|kind| kind.sign() as i8).collect());
-        for (row_idx, &id) in ids.iter().enumerate() {
-            let sign = signs.as_ref().map_or(1, |signs| {
-                signs.get(row_idx).map_or(0, |&sign| i64::from(sign))
-            });
-            if let Some(count) = self.counts.get_mut(id as usize) {
-                *count += sign;
-            }
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.update(delta.batch(), &ids, signs.as_deref())?;
-        }
+        self.groups.update(&delta, &ids)?;
         self.ids = ids;
         Ok(())
     }
@@ -236,11 +236,7 @@ impl Operator for WindowAggregate {
         let ids: Vec<u32> = self.windows.values().flatten().copied().collect();
         let mut columns = self.index.keys(&ids)?;
         let key_columns = (0..columns.len()).collect();
-        let counts: Vec<i64> = ids.iter().map(|&id| self.count(id)).collect();
-        columns.push(read_counts(&counts));
-        for aggregate in self.aggregates.iter().flatten() {
-            columns.extend(aggregate.save(&ids)?);
-        }
+        columns.extend(self.groups.save(&ids)?);
         Ok(vec![StateTable {
             name: WINDOWS,
             batch: state_batch(columns)?,
@@ -249,9 +245,6 @@ impl Operator for WindowAggregate {
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved windows are not those of this aggregate".to_owned(),
-        };
         for table in tables {
             let columns = table.batch.columns();
             let split = columns.split_at_checked(self.key_columns.len());
@@ -262,21 +255,7 @@ impl Operator for WindowAggregate {
             self.index.intern(key, table.batch.num_rows(), &mut ids)?;
             self.resize();
             self.open(key, &ids)?;
-            let (counts, mut states) = states.split_first().ok_or_else(not_ours)?;
-            let counts = counts
-                .as_primitive_opt::<Int64Type>()
-                .ok_or_else(not_ours)?;
-            for (&id, &n_rows) in ids.iter().zip(counts.values()) {
-                if let Some(count) = self.counts.get_mut(id as usize) {
-                    *count += n_rows;
-                }
-            }
-            for aggregate in self.aggregates.iter_mut().flatten() {
-                let n_columns = aggregate.save(&[])?.len();
-                let (own, rest) = states.split_at_checked(n_columns).ok_or_else(not_ours)?;
-                aggregate.restore(&ids, own)?;
-                states = rest;
-            }
+            self.groups.add_saved(&ids, states)?;
         }
         Ok(())
     }
@@ -286,14 +265,11 @@ impl Operator for WindowAggregate {
     }
 
     fn state_bytes(&self) -> usize {
-        let aggregates = self.aggregates.iter().flatten();
-        let of_aggregates: usize = aggregates.map(Aggregate::state_bytes).sum();
-        of_aggregates
+        self.groups.state_bytes()
             + self.index.state_bytes()
-            + self.counts.capacity() * size_of::<i64>()
             + self.is_open.capacity()
             // One id each, and some for the windows themselves.
-            + self.counts.len() * size_of::<u32>()
+            + self.is_open.len() * size_of::<u32>()
             + self.windows.len() * 64
     }
 }
@@ -332,13 +308,8 @@ impl WindowAggregate {
 
     fn resize(&mut self) {
         let n_ids = self.index.end();
-        if self.counts.len() < n_ids {
-            self.counts.resize(n_ids, 0);
-            self.is_open.resize(n_ids, false);
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.resize(n_ids);
-        }
+        self.is_open.resize(n_ids.max(self.is_open.len()), false);
+        self.groups.resize(n_ids);
     }
 
     /// Puts ids that are new under the end of their window.
@@ -354,10 +325,6 @@ impl WindowAggregate {
         Ok(())
     }
 
-    fn count(&self, id: u32) -> i64 {
-        self.counts.get(id as usize).copied().unwrap_or(0)
-    }
-
     /// Emits and forgets the windows that are over at `time_ms`.
     fn fire(&mut self, time_ms: i64, out: &mut Output) -> Result<()> {
         while let Some(entry) = self.windows.first_entry() {
@@ -369,10 +336,14 @@ impl WindowAggregate {
             let full: Vec<u32> = ids
                 .iter()
                 .copied()
-                .filter(|&id| self.count(id) > 0)
+                .filter(|&id| self.groups.count(id) > 0)
                 .collect();
             if !full.is_empty() {
-                out.emit(Delta::insert_only(self.rows(end_ms, &full)?));
+                let keys = self.index.keys(&full)?.into_iter().skip(1).collect();
+                let rows = self
+                    .spec
+                    .rows(end_ms, full.len(), keys, self.groups.read(&full)?)?;
+                out.emit(Delta::insert_only(rows));
             }
             for id in ids {
                 self.forget(id);
@@ -381,50 +352,11 @@ impl WindowAggregate {
         Ok(())
     }
 
-    fn rows(&self, end_ms: i64, ids: &[u32]) -> Result<RecordBatch> {
-        let mut keys = self.index.keys(ids)?.into_iter().skip(1);
-        let mut columns = Vec::with_capacity(self.spec.schema.fields().len());
-        for ((_, role), field) in self
-            .spec
-            .group_columns
-            .iter()
-            .zip(self.spec.schema.fields())
-        {
-            let fixed = |value_ms: i64| timestamps(vec![value_ms; ids.len()], field.data_type());
-            columns.push(match role {
-                GroupRole::Start => fixed(self.spec.kind.start_ms(end_ms))?,
-                GroupRole::End => fixed(end_ms)?,
-                GroupRole::Time => fixed(self.spec.clock.time_ms(end_ms - 1))?,
-                GroupRole::Key => keys
-                    .next()
-                    .ok_or_else(|| EngineError::internal("a key of a window is missing"))?,
-            });
-        }
-        for aggregate in &self.aggregates {
-            columns.push(match aggregate {
-                Some(aggregate) => aggregate.read(ids)?,
-                None => {
-                    let counts: Vec<i64> = ids.iter().map(|&id| self.count(id)).collect();
-                    read_counts(&counts)
-                }
-            });
-        }
-        Ok(RecordBatch::try_new(
-            Arc::clone(&self.spec.schema),
-            columns,
-        )?)
-    }
-
     fn forget(&mut self, id: u32) {
         self.index.remove(id);
-        if let Some(count) = self.counts.get_mut(id as usize) {
-            *count = 0;
-        }
+        self.groups.clear(id);
         if let Some(is_open) = self.is_open.get_mut(id as usize) {
             *is_open = false;
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.clear(id);
         }
     }
 }

@@ -16,12 +16,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 
+use super::accumulators::{Accumulators, not_ours};
 use super::aggregate::{GroupRole, state_batch};
 use super::assign::timestamps;
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::{Aggregate, AggregateCall};
-use crate::operators::group_changes::{columns_at, read_counts};
+use crate::operators::aggregates::AggregateCall;
+use crate::operators::group_changes::columns_at;
 use crate::operators::{Operator, OperatorFactory, Output, StepContext};
 use crate::state::{KeyIndex, StateTable};
 
@@ -58,23 +59,12 @@ impl OperatorFactory for CountWindowSpec {
         let fields = self.input_schema.fields();
         let types: Vec<DataType> = fields.iter().map(|it| it.data_type().clone()).collect();
         let key_columns = self.key_columns();
-        let key_types = key_columns
-            .iter()
-            .map(|&column| types.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("a count window reads a missing column"))?;
-        let aggregates = self.calls.iter().map(|call| match call.counts_rows() {
-            true => Ok(None),
-            false => Aggregate::try_new(call, &types, false).map(Some),
-        });
         Ok(Box::new(CountWindow {
-            aggregates: aggregates.collect::<Result<_>>()?,
+            groups: Accumulators::try_new(&self.calls, &types, false)?,
             spec: self.clone(),
-            keys: KeyIndex::try_new(&key_types)?,
+            keys: KeyIndex::of_columns(&self.input_schema, &key_columns)?,
             key_columns,
             open: Vec::new(),
-            n_groups: 0,
-            free: Vec::new(),
         }))
     }
 }
@@ -84,11 +74,7 @@ struct CountWindow {
     key_columns: Vec<usize>,
     keys: KeyIndex,
     open: Vec<OfKey>,
-    /// None for `COUNT(*)` without a filter: that is the size.
-    aggregates: Vec<Option<Aggregate>>,
-    n_groups: u32,
-    /// Groups that are not used.
-    free: Vec<u32>,
+    groups: Accumulators,
 }
 
 /// The windows of a key.
@@ -133,11 +119,7 @@ impl Operator for CountWindow {
                 continue;
             };
             if of_key.n_since == 0 {
-                let group = self.free.pop().unwrap_or_else(|| {
-                    self.n_groups += 1;
-                    self.n_groups - 1
-                });
-                of_key.windows.push_back((0, group));
+                of_key.windows.push_back((0, self.groups.open()));
             }
             of_key.n_since = (of_key.n_since + 1) % self.spec.slide;
             for (n_rows, group) in &mut of_key.windows {
@@ -153,21 +135,13 @@ impl Operator for CountWindow {
                 full_keys.push(id);
             }
         }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.resize(self.n_groups as usize);
-        }
-        let taken = delta.take(&UInt32Array::from(rows))?;
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.update(taken.batch(), &groups, None)?;
-        }
+        self.groups
+            .update(&delta.take(&UInt32Array::from(rows))?, &groups)?;
         if !full.is_empty() {
             out.emit(Delta::insert_only(self.rows(&full_keys, &full)?));
         }
         for group in full {
-            for aggregate in self.aggregates.iter_mut().flatten() {
-                aggregate.clear(group);
-            }
-            self.free.push(group);
+            self.groups.release(group);
         }
         for &id in &ids {
             if self.open.get(id as usize).is_some_and(OfKey::is_empty) {
@@ -184,19 +158,15 @@ impl Operator for CountWindow {
         let key_columns: Vec<usize> = (0..keys.len()).collect();
         let since = used.iter().map(|id| of(id).n_since);
         keys.push(Arc::new(Int64Array::from_iter_values(since)));
-        let (mut ids, mut counts, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut groups) = (Vec::new(), Vec::new());
         for id in &used {
-            for (n_rows, group) in of(id).windows {
+            for (_, group) in of(id).windows {
                 ids.push(*id);
-                counts.push(n_rows);
                 groups.push(group);
             }
         }
         let mut windows = self.keys.keys(&ids)?;
-        windows.push(Arc::new(Int64Array::from(counts)));
-        for aggregate in self.aggregates.iter().flatten() {
-            windows.extend(aggregate.save(&groups)?);
-        }
+        windows.extend(self.groups.save(&groups)?);
         Ok(vec![
             StateTable {
                 name: KEYS,
@@ -212,14 +182,12 @@ impl Operator for CountWindow {
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved windows are not those of this aggregate".to_owned(),
-        };
         for table in tables {
             let columns = table.batch.columns();
             let split = columns.split_at_checked(self.key_columns.len());
             let (key, rest) = split.ok_or_else(not_ours)?;
-            let (numbers, mut states) = rest.split_first().ok_or_else(not_ours)?;
+            // Rows since a window began, or in it.
+            let numbers = rest.first().ok_or_else(not_ours)?;
             let numbers = numbers.as_primitive_opt::<Int64Type>();
             let numbers = numbers.ok_or_else(not_ours)?.values();
             let mut ids = Vec::new();
@@ -233,32 +201,23 @@ impl Operator for CountWindow {
                 if table.name == KEYS {
                     of_key.n_since = number;
                 } else {
-                    of_key.windows.push_back((number, self.n_groups));
-                    groups.push(self.n_groups);
-                    self.n_groups += 1;
+                    let group = self.groups.open();
+                    of_key.windows.push_back((number, group));
+                    groups.push(group);
                 }
             }
-            if table.name == KEYS {
-                continue;
-            }
-            for aggregate in self.aggregates.iter_mut().flatten() {
-                aggregate.resize(self.n_groups as usize);
-                let n_columns = aggregate.save(&[])?.len();
-                let (own, others) = states.split_at_checked(n_columns).ok_or_else(not_ours)?;
-                aggregate.restore(&groups, own)?;
-                states = others;
+            if table.name == WINDOWS {
+                self.groups.add_saved(&groups, rest)?;
             }
         }
         Ok(())
     }
 
     fn state_bytes(&self) -> usize {
-        let aggregates = self.aggregates.iter().flatten();
-        let of_aggregates: usize = aggregates.map(Aggregate::state_bytes).sum();
-        of_aggregates
+        self.groups.state_bytes()
             + self.keys.state_bytes()
             + self.open.capacity() * size_of::<OfKey>()
-            + self.n_groups as usize * size_of::<(i64, u32)>()
+            + self.groups.len() * size_of::<(i64, u32)>()
     }
 }
 
@@ -277,12 +236,7 @@ impl CountWindow {
                 _ => timestamps(vec![0; ids.len()], field.data_type())?,
             });
         }
-        for aggregate in &self.aggregates {
-            columns.push(match aggregate {
-                Some(aggregate) => aggregate.read(groups)?,
-                None => read_counts(&vec![self.spec.size; groups.len()]),
-            });
-        }
+        columns.extend(self.groups.read(groups)?);
         Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) mod assign;
 
 pub mod tvf;
 
+mod accumulators;
+
 pub mod aggregate;
 
 mod slices;

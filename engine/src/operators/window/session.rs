@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt8Array};
-use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef, UInt8Type};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt8Type};
 
 use super::aggregate::{WindowTime, state_batch};
 use super::assign::{millis, window_columns};
@@ -49,18 +49,9 @@ pub struct SessionTvfSpec {
 
 impl OperatorFactory for SessionTvfSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let key_types = self
-            .key_columns
-            .iter()
-            .map(|&column| {
-                let field = self.input_schema.fields().get(column);
-                field.map(|field| field.data_type().clone())
-            })
-            .collect::<Option<Vec<DataType>>>()
-            .ok_or_else(|| EngineError::internal("a session over a missing column"))?;
         Ok(Box::new(SessionTvf {
             spec: self.clone(),
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.input_schema, &self.key_columns)?,
             sessions: Vec::new(),
             ends: BTreeMap::new(),
             rows: RowStore::new(Arc::clone(&self.input_schema)),

@@ -14,25 +14,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::aggregate::{GroupRole, SliceOrder, WindowAggregateSpec, WindowTime, state_batch};
-use super::assign::{millis, timestamps};
+use super::accumulators::{Accumulators, not_ours};
+use super::aggregate::{SliceOrder, WindowAggregateSpec, WindowTime, state_batch};
+use super::assign::millis;
 use super::slices::{Bucket, Groups, Slices};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::Aggregate;
-use crate::operators::group_changes::{columns_at, read_counts};
+use crate::operators::group_changes::columns_at;
 use crate::operators::{Operator, Output, StepContext};
 use crate::state::{KeyIndex, StateTable};
-
-/// Accumulators of groups, and the number of rows of each.
-struct Accumulators {
-    counts: Vec<i64>,
-    /// None for `COUNT(*)` without a filter: that is the count of rows.
-    aggregates: Vec<Option<Aggregate>>,
-}
 
 /// An aggregate over windows that share slices.
 pub(super) struct SharedWindowAggregate {
@@ -45,8 +38,6 @@ pub(super) struct SharedWindowAggregate {
     n_groups_of_key: Vec<u32>,
     slices: Slices,
     groups: Accumulators,
-    /// Groups that are not used.
-    free: Vec<u32>,
     /// One group a key of the window that fires; empty in between.
     merged: Accumulators,
     /// For each key its group in `merged`.
@@ -70,20 +61,14 @@ impl SharedWindowAggregate {
             .next()
             .ok_or_else(|| EngineError::internal("a window aggregate without a window"))?;
         let key_columns: Vec<usize> = all.collect();
-        let key_types = key_columns
-            .iter()
-            .map(|&column| types.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("a window aggregate reads a missing column"))?;
         Ok(Self {
             end_column,
+            keys: KeyIndex::of_columns(&spec.input_schema, &key_columns)?,
             key_columns,
-            keys: KeyIndex::try_new(&key_types)?,
             n_groups_of_key: Vec::new(),
             slices: Slices::new(spec.kind),
-            groups: Accumulators::try_new(spec, &types)?,
-            free: Vec::new(),
-            merged: Accumulators::try_new(spec, &types)?,
+            groups: Accumulators::try_new(&spec.calls, &types, spec.input_retracts)?,
+            merged: Accumulators::try_new(&spec.calls, &types, spec.input_retracts)?,
             place_of_key: Vec::new(),
             n_late: 0,
             spec: spec.clone(),
@@ -134,7 +119,7 @@ impl SharedWindowAggregate {
         if let Some(&group) = groups.get(&key_id) {
             return group;
         }
-        let group = self.free.pop().unwrap_or_else(|| self.groups.add());
+        let group = self.groups.open();
         groups.insert(key_id, group);
         if let Some(n_groups) = self.n_groups_of_key.get_mut(key_id as usize) {
             *n_groups += 1;
@@ -144,8 +129,7 @@ impl SharedWindowAggregate {
 
     fn release(&mut self, groups: Groups) {
         for (key_id, group) in groups {
-            self.groups.clear(group);
-            self.free.push(group);
+            self.groups.release(group);
             if let Some(n_groups) = self.n_groups_of_key.get_mut(key_id as usize) {
                 *n_groups = n_groups.saturating_sub(1);
                 if *n_groups == 0 {
@@ -198,7 +182,7 @@ impl SharedWindowAggregate {
             let (from, keys): (Vec<u32>, Vec<u32>) = part.into_iter().unzip();
             let places = keys.iter().map(|&key| self.place_of_key.get(key as usize));
             let places: Vec<u32> = places.map(|it| it.copied().unwrap_or(NO_PLACE)).collect();
-            self.groups.merge_into(&from, &mut self.merged, &places)?;
+            self.merged.add_saved(&places, &self.groups.save(&from)?)?;
         }
         for &key_id in &key_ids {
             if let Some(place) = self.place_of_key.get_mut(key_id as usize) {
@@ -239,7 +223,7 @@ impl SharedWindowAggregate {
                     }
                 }
             }
-            let states = self.groups.saved(&from)?;
+            let states = self.groups.save(&from)?;
             self.groups.add_saved(&to, &states)?;
             self.release(done);
         }
@@ -328,7 +312,7 @@ impl Operator for SharedWindowAggregate {
         let key_columns = (0..columns.len()).collect();
         columns.push(Arc::new(Int64Array::from(slice_ends)));
         columns.push(Arc::new(Int64Array::from(from_ends)));
-        columns.extend(self.groups.saved(&ids)?);
+        columns.extend(self.groups.save(&ids)?);
         Ok(vec![StateTable {
             name: WINDOWS,
             batch: state_batch(columns)?,
@@ -337,9 +321,6 @@ impl Operator for SharedWindowAggregate {
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved slices are not those of this aggregate".to_owned(),
-        };
         for table in tables {
             let split = table.batch.columns();
             let split = split.split_at_checked(self.key_columns.len());
@@ -384,110 +365,7 @@ impl Operator for SharedWindowAggregate {
             + self.slices.state_bytes()
             + self.groups.state_bytes()
             + self.merged.state_bytes()
-            + (self.n_groups_of_key.capacity()
-                + self.place_of_key.capacity()
-                + self.free.capacity())
-                * size_of::<u32>()
-    }
-}
-
-impl Accumulators {
-    fn try_new(spec: &WindowAggregateSpec, types: &[DataType]) -> Result<Self> {
-        let aggregates = spec.calls.iter().map(|call| match call.counts_rows() {
-            true => Ok(None),
-            false => Aggregate::try_new(call, types, spec.input_retracts).map(Some),
-        });
-        Ok(Self {
-            counts: Vec::new(),
-            aggregates: aggregates.collect::<Result<_>>()?,
-        })
-    }
-
-    fn add(&mut self) -> u32 {
-        let group = self.counts.len();
-        self.resize(group + 1);
-        u32::try_from(group).unwrap_or(NO_PLACE)
-    }
-
-    fn resize(&mut self, n_groups: usize) {
-        if self.counts.len() < n_groups {
-            self.counts.resize(n_groups, 0);
-            for aggregate in self.aggregates.iter_mut().flatten() {
-                aggregate.resize(n_groups);
-            }
-        }
-    }
-
-    fn update(&mut self, delta: &Delta, groups: &[u32]) -> Result<()> {
-        let signs: Option<Vec<i8>> = delta
-            .kinds()
-            .map(|kinds| kinds.iter().map(|kind| kind.sign() as i8).collect());
-        for (row_idx, &group) in groups.iter().enumerate() {
-            let sign = signs.as_ref().and_then(|signs| signs.get(row_idx));
-            if let Some(count) = self.counts.get_mut(group as usize) {
-                *count += sign.map_or(1, |&sign| i64::from(sign));
-            }
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.update(delta.batch(), groups, signs.as_deref())?;
-        }
-        Ok(())
-    }
-
-    /// The states of groups: the counts of rows, then the columns of each aggregate.
-    fn saved(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
-        let mut columns = vec![read_counts(&counts)];
-        for aggregate in self.aggregates.iter().flatten() {
-            columns.extend(aggregate.save(groups)?);
-        }
-        Ok(columns)
-    }
-
-    /// Adds what [`Self::saved`] gave.
-    fn add_saved(&mut self, groups: &[u32], states: &[ArrayRef]) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved slices are not those of this aggregate".to_owned(),
-        };
-        let (counts, mut states) = states.split_first().ok_or_else(not_ours)?;
-        let counts = counts
-            .as_primitive_opt::<Int64Type>()
-            .ok_or_else(not_ours)?;
-        for (&group, &n_rows) in groups.iter().zip(counts.values()) {
-            if let Some(count) = self.counts.get_mut(group as usize) {
-                *count += n_rows;
-            }
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            let n_columns = aggregate.save(&[])?.len();
-            let (own, rest) = states.split_at_checked(n_columns).ok_or_else(not_ours)?;
-            aggregate.restore(groups, own)?;
-            states = rest;
-        }
-        Ok(())
-    }
-
-    fn merge_into(&self, groups: &[u32], other: &mut Self, places: &[u32]) -> Result<()> {
-        other.add_saved(places, &self.saved(groups)?)
-    }
-
-    fn count(&self, group: u32) -> i64 {
-        self.counts.get(group as usize).copied().unwrap_or(0)
-    }
-
-    fn clear(&mut self, group: u32) {
-        if let Some(count) = self.counts.get_mut(group as usize) {
-            *count = 0;
-        }
-        for aggregate in self.aggregates.iter_mut().flatten() {
-            aggregate.clear(group);
-        }
-    }
-
-    fn state_bytes(&self) -> usize {
-        let aggregates = self.aggregates.iter().flatten();
-        let of_aggregates: usize = aggregates.map(Aggregate::state_bytes).sum();
-        of_aggregates + self.counts.capacity() * size_of::<i64>()
+            + (self.n_groups_of_key.capacity() + self.place_of_key.capacity()) * size_of::<u32>()
     }
 }
 
@@ -509,29 +387,12 @@ fn emit(
     if groups.is_empty() {
         return Ok(());
     }
-    let mut keys = keys.keys(&key_ids)?.into_iter();
-    let mut columns = Vec::with_capacity(spec.schema.fields().len());
-    for ((_, role), field) in spec.group_columns.iter().zip(spec.schema.fields()) {
-        let fixed = |value_ms: i64| timestamps(vec![value_ms; groups.len()], field.data_type());
-        columns.push(match role {
-            GroupRole::Start => fixed(spec.kind.start_ms(end_ms))?,
-            GroupRole::End => fixed(end_ms)?,
-            GroupRole::Time => fixed(spec.clock.time_ms(end_ms - 1))?,
-            GroupRole::Key => keys
-                .next()
-                .ok_or_else(|| EngineError::internal("a key of a window is missing"))?,
-        });
-    }
-    for aggregate in &states.aggregates {
-        columns.push(match aggregate {
-            Some(aggregate) => aggregate.read(&groups)?,
-            None => {
-                let counts: Vec<i64> = groups.iter().map(|&group| states.count(group)).collect();
-                read_counts(&counts)
-            }
-        });
-    }
-    let batch = RecordBatch::try_new(Arc::clone(&spec.schema), columns)?;
+    let batch = spec.rows(
+        end_ms,
+        groups.len(),
+        keys.keys(&key_ids)?,
+        states.read(&groups)?,
+    )?;
     out.emit(Delta::insert_only(batch));
     Ok(())
 }
