@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, UserDefinedLogicalNodeCore,
 };
 
+use super::condition;
 use super::keys::key_of;
 use super::node::joined;
 use crate::error::{EngineError, Result};
@@ -244,27 +245,16 @@ impl UserDefinedLogicalNodeCore for LookupJoin {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        let mut all = Vec::new();
-        for (left, right) in &self.on {
-            all.push(left.clone());
-            all.push(right.clone());
-        }
-        all.extend(self.filter.clone());
-        all
+        condition::listed(&self.on, self.filter.as_ref())
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let keys = self.on.iter().map(|(left, right)| {
-            format!("({} = {})", text::expression(left), text::expression(right))
-        });
-        let rest = self.filter.iter().map(text::expression);
-        let condition: Vec<String> = keys.chain(rest).collect();
         let join_type = if self.is_left_outer { "left" } else { "inner" };
         write!(
             f,
             "LookupJoin(joinType=[{join_type}], period=[{}], condition=[{}])",
             self.time,
-            condition.join(" AND ")
+            condition::written(&self.on, self.filter.as_ref())
         )
     }
 
@@ -274,14 +264,8 @@ impl UserDefinedLogicalNodeCore for LookupJoin {
         let (Some(left), Some(right)) = (inputs.next(), inputs.next()) else {
             return Err(missing().into());
         };
-        let mut exprs = exprs.into_iter();
-        let mut on = Vec::with_capacity(self.on.len());
-        for _ in &self.on {
-            match (exprs.next(), exprs.next()) {
-                (Some(left), Some(right)) => on.push((left, right)),
-                _ => return Err(missing().into()),
-            }
-        }
+        let condition = condition::unlisted(self.on.len(), exprs.into_iter());
+        let (on, filter) = condition.ok_or_else(missing)?;
         let schema = Arc::new(joined(&left, &right, self.is_left_outer)?);
         Ok(Self {
             left,
@@ -289,7 +273,7 @@ impl UserDefinedLogicalNodeCore for LookupJoin {
             is_left_outer: self.is_left_outer,
             time: self.time.clone(),
             on,
-            filter: exprs.next(),
+            filter,
             retry: self.retry,
             schema,
         })
@@ -297,9 +281,7 @@ impl UserDefinedLogicalNodeCore for LookupJoin {
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let n_left = self.left.schema().fields().len();
-        let (left, right): (Vec<usize>, Vec<usize>) =
-            output_columns.iter().partition(|&&column| column < n_left);
-        let right = right.into_iter().map(|column| column - n_left).collect();
+        let (left, right) = condition::by_side(output_columns, n_left);
         Some(vec![left, right])
     }
 }

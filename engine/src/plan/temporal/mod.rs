@@ -10,6 +10,8 @@
 //!
 //! By processing time the join is a `LookupJoin`: the table is asked for the rows of each key.
 
+mod condition;
+
 pub mod keys;
 
 pub mod node;

@@ -10,6 +10,7 @@ use datafusion::common::{
 use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use super::condition;
 use crate::error::EngineError;
 use crate::operators::LookupRetry;
 use crate::plan::{text, time};
@@ -159,29 +160,17 @@ impl UserDefinedLogicalNodeCore for TemporalJoin {
 
     fn expressions(&self) -> Vec<Expr> {
         let mut all = vec![self.time.clone()];
-        for (left, right) in &self.on {
-            all.push(left.clone());
-            all.push(right.clone());
-        }
-        all.extend(self.filter.clone());
+        all.extend(condition::listed(&self.on, self.filter.as_ref()));
         all
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let mut condition: Vec<String> = self
-            .on
-            .iter()
-            .map(|(left, right)| {
-                format!("({} = {})", text::expression(left), text::expression(right))
-            })
-            .collect();
-        condition.extend(self.filter.iter().map(text::expression));
         let join_type = if self.is_left_outer { "left" } else { "inner" };
         write!(
             f,
             "TemporalJoin(joinType=[{join_type}], period=[{}], condition=[{}])",
             text::expression(&self.time),
-            condition.join(" AND ")
+            condition::written(&self.on, self.filter.as_ref())
         )
     }
 
@@ -192,21 +181,14 @@ impl UserDefinedLogicalNodeCore for TemporalJoin {
         };
         let mut exprs = exprs.into_iter();
         let time = exprs.next().ok_or_else(missing)?;
-        let mut on = Vec::with_capacity(self.on.len());
-        for _ in &self.on {
-            match (exprs.next(), exprs.next()) {
-                (Some(left), Some(right)) => on.push((left, right)),
-                _ => return Err(missing().into()),
-            }
-        }
-        Self::try_new(left, right, self.is_left_outer, time, on, exprs.next())
+        let condition = condition::unlisted(self.on.len(), exprs);
+        let (on, filter) = condition.ok_or_else(missing)?;
+        Self::try_new(left, right, self.is_left_outer, time, on, filter)
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let n_left = self.left.schema().fields().len();
-        let (left, right): (Vec<usize>, Vec<usize>) =
-            output_columns.iter().partition(|&&column| column < n_left);
-        let mut right: Vec<usize> = right.into_iter().map(|column| column - n_left).collect();
+        let (left, mut right) = condition::by_side(output_columns, n_left);
         // The versions have their times in a column that the condition does not name.
         let fields = self.right.schema().fields().iter().enumerate();
         let times = fields.filter(|(_, field)| time::is_rowtime(field));
