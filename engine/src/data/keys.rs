@@ -5,14 +5,28 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
 use datafusion::common::hash_utils::create_hashes;
 use foldhash::fast::FixedState;
 
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
 /// Part of what a checkpoint depends on: never change it.
 const SEED: u64 = 0x7469_6465_6d69_6c6c;
+
+/// The types of columns of a schema.
+///
+/// # Errors
+/// `Internal` if a column is missing.
+pub fn column_types(schema: &Schema, columns: &[usize]) -> Result<Vec<DataType>> {
+    let types = columns.iter().map(|&column| {
+        let field = schema.fields().get(column);
+        field.map(|field| field.data_type().clone())
+    });
+    types
+        .collect::<Option<_>>()
+        .ok_or_else(|| EngineError::internal("a key names a missing column"))
+}
 
 /// One hash a row. Without columns all rows have the same.
 ///

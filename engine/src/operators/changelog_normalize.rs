@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::datatypes::{Int64Type, SchemaRef};
 
 use super::deduplicate::with_column;
 use super::{Operator, OperatorFactory, Output, StepContext};
@@ -37,19 +37,10 @@ pub struct ChangelogNormalizeSpec {
 
 impl OperatorFactory for ChangelogNormalizeSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let types = self
-            .key_columns
-            .iter()
-            .map(|&column| {
-                let field = self.schema.fields().get(column);
-                field.map(|field| field.data_type().clone())
-            })
-            .collect::<Option<Vec<DataType>>>()
-            .ok_or_else(|| EngineError::internal("a primary key without its columns"))?;
         Ok(Box::new(ChangelogNormalize {
             spec: self.clone(),
             columns: (0..self.schema.fields().len()).collect(),
-            index: KeyIndex::try_new(&types)?,
+            index: KeyIndex::of_columns(&self.schema, &self.key_columns)?,
             slots: Vec::new(),
             rows: RowStore::new(SchemaRef::clone(&self.schema)),
             last_writes: LastWrites::default(),

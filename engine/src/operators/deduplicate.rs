@@ -56,19 +56,8 @@ pub struct DeduplicateSpec {
 
 impl OperatorFactory for DeduplicateSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let key_types = self
-            .key_columns
-            .iter()
-            .map(|&column| {
-                self.input_schema
-                    .fields()
-                    .get(column)
-                    .map(|field| field.data_type().clone())
-                    .ok_or_else(|| EngineError::internal("a key is a missing column"))
-            })
-            .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(Deduplicate {
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.input_schema, &self.key_columns)?,
             kept: Vec::new(),
             rows: RowStore::new(Arc::clone(&self.input_schema)),
             due: BinaryHeap::new(),

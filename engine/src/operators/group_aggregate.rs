@@ -73,12 +73,6 @@ impl OperatorFactory for GroupAggregateSpec {
             .iter()
             .map(|field| field.data_type().clone())
             .collect();
-        let key_types = self
-            .group_columns
-            .iter()
-            .map(|&column| types.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("a group aggregate reads a missing column"))?;
         let calls = self
             .calls
             .iter()
@@ -89,7 +83,7 @@ impl OperatorFactory for GroupAggregateSpec {
             .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(GroupAggregate {
             spec: self.clone(),
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.input_schema, &self.group_columns)?,
             counts: Vec::new(),
             calls,
             frontier: Frontier::default(),

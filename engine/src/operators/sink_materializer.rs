@@ -23,7 +23,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 
 use super::group_changes::columns_at;
 use super::{Operator, OperatorFactory, Output, StepContext};
@@ -59,12 +59,6 @@ pub struct SinkMaterializerSpec {
 impl OperatorFactory for SinkMaterializerSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
         let fields = self.schema.fields();
-        let key_types = self
-            .primary_key
-            .iter()
-            .map(|&column| fields.get(column).map(|field| field.data_type().clone()))
-            .collect::<Option<Vec<DataType>>>()
-            .ok_or_else(|| EngineError::internal("a primary key without its columns"))?;
         let all: Vec<usize> = (0..fields.len()).collect();
         Ok(Box::new(SinkMaterializer {
             identity: match self.upsert_key.is_empty() {
@@ -73,7 +67,7 @@ impl OperatorFactory for SinkMaterializerSpec {
             },
             all,
             spec: self.clone(),
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.schema, &self.primary_key)?,
             rows: RowStore::new(Arc::clone(&self.schema)),
             lists: Vec::new(),
             waiting: Vec::new(),
@@ -495,6 +489,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use expect_test::{Expect, expect};
+
+    use arrow::datatypes::DataType;
 
     use super::*;
     use crate::data::text;

@@ -21,7 +21,7 @@ use arrow::array::{
     new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, UInt8Type};
+use arrow::datatypes::{Int64Type, SchemaRef, UInt8Type};
 
 use super::join::{JoinInput, Residual};
 use super::{Operator, OperatorFactory, Output, StepContext};
@@ -51,18 +51,8 @@ pub struct TemporalJoinSpec {
 
 impl OperatorFactory for TemporalJoinSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let key_types = self
-            .left
-            .key_columns
-            .iter()
-            .map(|&column| {
-                let field = self.left.schema.fields().get(column);
-                field.map(|field| field.data_type().clone())
-            })
-            .collect::<Option<Vec<DataType>>>()
-            .ok_or_else(|| EngineError::internal("a temporal join by a missing column"))?;
         Ok(Box::new(TemporalJoin {
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.left.schema, &self.left.key_columns)?,
             versions: Vec::new(),
             n_waiting: Vec::new(),
             waiting: BTreeMap::new(),

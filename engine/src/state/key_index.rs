@@ -14,14 +14,14 @@
 use arrow::array::{Array, ArrayRef, BinaryArray, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, SortField};
 use hashbrown::HashTable;
 use std::sync::Arc;
 
 use super::byte_keys::ByteKeys;
 use super::columns;
-use crate::data::keys;
+use crate::data::keys::{self, column_types};
 use crate::error::{EngineError, Result};
 
 /// A table of keys.
@@ -49,7 +49,15 @@ enum Form {
 }
 
 impl KeyIndex {
-    /// An empty table for keys of these columns.
+    /// An empty table for keys in these columns of a schema.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`]; `Internal` if a column is missing.
+    pub fn of_columns(schema: &Schema, columns: &[usize]) -> Result<Self> {
+        Self::try_new(&column_types(schema, columns)?)
+    }
+
+    /// An empty table for keys of these types.
     ///
     /// # Errors
     /// `Unsupported` if a type cannot be a key.

@@ -7,10 +7,9 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use parking_lot::RwLock;
 
-use super::{
-    Found, KeyBytes, Lookup, LookupCache, LookupTable, PartialTable, Reload, read_all, types_of,
-};
+use super::{Found, KeyBytes, Lookup, LookupCache, LookupTable, PartialTable, Reload, read_all};
 use crate::connectors::Source;
+use crate::data::keys::column_types;
 use crate::data::size::batch_bytes;
 use crate::error::{EngineError, Result};
 
@@ -62,7 +61,7 @@ impl Lookup for ScanLookup {
                 Arc::new(PartialTable::try_new(
                     table,
                     options.clone(),
-                    &types_of(&schema, key_columns)?,
+                    &column_types(&schema, key_columns)?,
                     Arc::new(schema.project(columns)?),
                 )?)
             }
@@ -112,7 +111,7 @@ impl FullTable {
         reload: Reload,
         version: Option<Arc<Version>>,
     ) -> Result<Self> {
-        let keys = KeyBytes::try_new(&types_of(&source.schema(), key_columns)?)?;
+        let keys = KeyBytes::try_new(&column_types(&source.schema(), key_columns)?)?;
         Ok(Self {
             source,
             key_columns: key_columns.to_vec(),

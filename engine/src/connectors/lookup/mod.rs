@@ -127,13 +127,3 @@ impl KeyBytes {
         Ok(self.converter.convert_columns(&keys)?)
     }
 }
-
-/// The types of columns of a schema.
-pub(super) fn types_of(schema: &SchemaRef, columns: &[usize]) -> Result<Vec<DataType>> {
-    let all = schema.fields();
-    columns
-        .iter()
-        .map(|&column| all.get(column).map(|field| field.data_type().clone()))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| EngineError::internal("a lookup by a missing column"))
-}

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use super::join::{JoinInput, JoinKind, Residual};
 use super::window::WindowTime;
@@ -87,18 +87,8 @@ impl IntervalJoinSpec {
 
 impl OperatorFactory for IntervalJoinSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let key_types = self
-            .left
-            .key_columns
-            .iter()
-            .map(|&column| {
-                let field = self.left.schema.fields().get(column);
-                field.map(|field| field.data_type().clone())
-            })
-            .collect::<Option<Vec<DataType>>>()
-            .ok_or_else(|| EngineError::internal("an interval join by a missing column"))?;
         Ok(Box::new(IntervalJoin {
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&self.left.schema, &self.left.key_columns)?,
             keys: Vec::new(),
             timers: BTreeMap::new(),
             rows: [0, 1].map(|port| RowStore::new(Arc::clone(&self.input(port).schema))),

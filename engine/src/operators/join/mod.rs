@@ -37,12 +37,13 @@ mod tests;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use expiry::Writes;
 pub use residual::{Residual, ResidualColumn};
 
 use super::{Emission, Operator, OperatorFactory, Output, StepContext};
+use crate::data::keys::column_types;
 use crate::data::{Delta, keys};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
@@ -137,15 +138,7 @@ impl JoinKind {
 
 impl OperatorFactory for JoinSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        let key_types = |input: &JoinInput| -> Result<Vec<DataType>> {
-            input
-                .key_columns
-                .iter()
-                .map(|&column| input.schema.fields().get(column))
-                .map(|field| field.map(|field| field.data_type().clone()))
-                .collect::<Option<_>>()
-                .ok_or_else(|| EngineError::internal("a join's key names a missing column"))
-        };
+        let key_types = |input: &JoinInput| column_types(&input.schema, &input.key_columns);
         let types = key_types(&self.left)?;
         let other_types = key_types(&self.right)?;
         let is_same = types.len() == other_types.len()

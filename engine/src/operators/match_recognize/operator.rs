@@ -65,15 +65,9 @@ impl MatchRecognize {
             .iter()
             .map(|field| field.data_type().clone())
             .collect();
-        let key_types = spec
-            .partition_columns
-            .iter()
-            .map(|&column| types.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::internal("a pattern reads a missing column"))?;
         let orders = column_orders(&spec.input_schema, &spec.sort_keys)?;
         Ok(Self {
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&spec.input_schema, &spec.partition_columns)?,
             partitions: Vec::new(),
             paths: Paths::default(),
             rows: RowStore::new(Arc::clone(&spec.input_schema)),

@@ -75,7 +75,7 @@ struct DueRow {
 impl OverByTime {
     pub(super) fn try_new(spec: &OverSpec) -> Result<Self> {
         Ok(Self {
-            index: KeyIndex::try_new(&spec.key_types()?)?,
+            index: KeyIndex::of_columns(&spec.input_schema, &spec.partition_columns)?,
             partitions: Vec::new(),
             calls: Calls::try_new(spec)?,
             rows: RowStore::new(Arc::clone(&spec.input_schema)),

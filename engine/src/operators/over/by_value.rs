@@ -124,7 +124,7 @@ impl<K: SortValue> OverByValue<K> {
         Ok(Self {
             sort_column: key.column,
             sort_keys,
-            index: KeyIndex::try_new(&spec.key_types()?)?,
+            index: KeyIndex::of_columns(&spec.input_schema, &spec.partition_columns)?,
             partitions: Vec::new(),
             calls: Calls::try_new(spec)?,
             rows: RowStore::new(Arc::clone(&spec.input_schema)),

@@ -23,7 +23,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::aggregates::AggregateCall;
 use super::{Emission, Operator, OperatorFactory, SortKey};
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 
 /// One function before OVER.
 #[derive(Debug, Clone)]
@@ -112,19 +112,6 @@ impl OperatorFactory for OverSpec {
 }
 
 impl OverSpec {
-    fn key_types(&self) -> Result<Vec<arrow::datatypes::DataType>> {
-        self.partition_columns
-            .iter()
-            .map(|&column| {
-                self.input_schema
-                    .fields()
-                    .get(column)
-                    .map(|field| field.data_type().clone())
-                    .ok_or_else(|| EngineError::internal("OVER reads a missing column"))
-            })
-            .collect()
-    }
-
     /// Number of columns that pass unchanged.
     fn n_passed(&self) -> usize {
         self.schema.fields().len().saturating_sub(self.calls.len())

@@ -82,17 +82,6 @@ impl<K> Row<K> {
 
 impl<K: SortValue> TopN<K> {
     pub(super) fn try_new(spec: RankSpec, sort_keys: SortKeys) -> Result<Self> {
-        let key_types = spec
-            .partition_columns
-            .iter()
-            .map(|&column| {
-                spec.input_schema
-                    .fields()
-                    .get(column)
-                    .map(|field| field.data_type().clone())
-                    .ok_or_else(|| EngineError::internal("a Top-N reads a missing column"))
-            })
-            .collect::<Result<Vec<_>>>()?;
         let identity = match &spec.strategy {
             RankStrategy::AppendFast => Vec::new(),
             RankStrategy::UpdateFast(columns) => columns.clone(),
@@ -100,7 +89,7 @@ impl<K: SortValue> TopN<K> {
         };
         Ok(Self {
             sort_keys,
-            index: KeyIndex::try_new(&key_types)?,
+            index: KeyIndex::of_columns(&spec.input_schema, &spec.partition_columns)?,
             partitions: Vec::new(),
             rows: row_store(&spec.input_schema),
             key_bytes: 0,
