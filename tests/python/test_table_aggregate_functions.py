@@ -234,6 +234,15 @@ def test_a_table_function_in_sql() -> None:
     assert rows(env, left) == ["+I (3, 'a')", "+I (4, None)"]
 
 
+@pytest.mark.parametrize("call", ["TABLE(split('a b'))", "split('a b')", "LATERAL split('a b')"])
+def test_a_table_function_without_another_table(call: str) -> None:
+    env = environment()
+    assert rows(env, f"SELECT * FROM {call} AS x(w, l)") == ["+I ('a', 1)", "+I ('b', 1)"]
+    # Only LATERAL sees the columns of what stands before.
+    with pytest.raises(Exception, match="column 's' not found"):
+        rows(env, "SELECT * FROM t, TABLE(split(s))")
+
+
 def test_rows_of_a_group() -> None:
     table = environment().from_path("t")
     top = udtaf(Top2())

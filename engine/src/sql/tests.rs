@@ -292,6 +292,37 @@ fn a_mistyped_clause() {
 }
 
 #[test]
+fn what_was_meant() {
+    for (text, hint) in [
+        ("SELECT COUNT(*) FORM orders", "did you mean 'FROM'?"),
+        (
+            "SELECT id FROM orders JION t ON TRUE",
+            "did you mean 'JOIN'?",
+        ),
+        ("SELECT id FROM orders GROUP id", "GROUP needs BY"),
+        ("SELECT id FROM orders LIMT 3", "did you mean 'LIMIT'?"),
+        (
+            "SELECT CAST(a AS VARCHER) FROM t",
+            "did you mean 'VARCHAR'?",
+        ),
+        (
+            "SELECT id, FROM orders",
+            "something is missing behind the comma, or the comma is too much",
+        ),
+    ] {
+        let error = parse_script(text).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("hint: {hint}")), "{text}: {error}");
+    }
+    check_error(
+        "SELECT CASE WHEN a THEN 2 FROM t",
+        &expect![[r"
+            this CASE has no END at line 1, column 8
+              1 | SELECT CASE WHEN a THEN 2 FROM t
+                |        ^^^^"]],
+    );
+}
+
+#[test]
 fn a_statement_that_ends_too_early() {
     check_error(
         "SELECT 1 FROM",

@@ -26,19 +26,22 @@ mod nested;
 
 mod predicates;
 
+mod relations;
+
 mod sets;
 
 pub(crate) use names::name_columns;
+pub use relations::table_hint;
+pub(super) use relations::unsupported_relation;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Fetch, Function,
     FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Interval, LimitClause,
     NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, OrderByKind, Query, SetExpr,
-    TableAlias, TableFactor, TableVersion, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
-    VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
+    TableFactor, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    WindowFrameBound, WindowSpec, WindowType,
 };
 
 pub(crate) use sets::{EXCEPT, EXCEPT_ALL, INTERSECT, INTERSECT_ALL};
@@ -50,10 +53,6 @@ use literals::{
 use predicates::{overlaps, typed_call};
 
 use crate::error::{EngineError, Result};
-use crate::plan::changelog::is_changelog_function;
-use crate::plan::window::relation::is_window;
-use crate::sql::SUBQUERY_TABLE;
-use crate::sql::hints::table_options;
 use crate::sql::syntax::{call, object_name};
 
 /// Rewrites `query` in place, subqueries included.
@@ -144,7 +143,8 @@ impl VisitorMut for Normalizer {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<EngineError> {
-        carry_hint(table);
+        relations::carry_hint(table);
+        relations::table_of_call(table);
         self.n_values += usize::from(names::name_values(table, self.n_values));
         ControlFlow::Continue(())
     }
@@ -513,117 +513,4 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
         limit_by: vec![],
     });
     Ok(())
-}
-
-/// The relations of Flink that parse and do not run yet, in the user's words.
-pub(super) fn unsupported_relation(table: &TableFactor) -> Option<String> {
-    let feature = match table {
-        TableFactor::Table {
-            name,
-            args: Some(_),
-            ..
-        } if name.to_string().replace('`', "") == SUBQUERY_TABLE => return None,
-        TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => "PIVOT".to_owned(),
-        TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
-            "JSON_TABLE".to_owned()
-        }
-        TableFactor::TableFunction {
-            expr: Expr::Function(function),
-            ..
-        } if is_window(&function.name.to_string())
-            || is_changelog_function(&function.name.to_string()) =>
-        {
-            return None;
-        }
-        TableFactor::TableFunction { expr, .. } => relation_function(&expr.to_string()),
-        TableFactor::Function { name, .. } if is_table_call(&name.to_string()) => return None,
-        TableFactor::Function { name, .. } => relation_function(&name.to_string()),
-        TableFactor::Table {
-            name,
-            args: Some(_),
-            ..
-        } if is_window(&name.to_string()) || is_changelog_function(&name.to_string()) => {
-            return None;
-        }
-        TableFactor::Table {
-            name,
-            args: Some(_),
-            ..
-        } => relation_function(&name.to_string()),
-        TableFactor::Table {
-            version: Some(TableVersion::ForSystemTimeAsOf(_)),
-            ..
-        } => return None,
-        TableFactor::Table {
-            version: Some(_), ..
-        } => "this version of a table".to_owned(),
-        TableFactor::Table {
-            sample: Some(_), ..
-        } => "TABLESAMPLE".to_owned(),
-        _ => return None,
-    };
-    Some(feature)
-}
-
-/// Marks a relation whose name carries the options of a hint.
-const HINT_MARK: char = '\u{1}';
-
-/// Moves the options of a table's hint into its name, where [`table_hint`] finds them again: the
-/// binder hands nothing else through.
-fn carry_hint(table: &mut TableFactor) {
-    let options = table_options(table);
-    let TableFactor::Table {
-        name,
-        alias,
-        with_hints,
-        ..
-    } = table
-    else {
-        return;
-    };
-    with_hints.clear();
-    if options.is_empty() {
-        return;
-    }
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident().map(|ident| ident.value.clone()))
-        .collect();
-    if alias.is_none()
-        && let Some(last) = parts.last()
-    {
-        *alias = Some(TableAlias {
-            explicit: true,
-            name: Ident::with_quote('`', last.clone()),
-            columns: vec![],
-            at: None,
-        });
-    }
-    let carried = serde_json::json!([parts, options]);
-    *name = ObjectName::from(vec![Ident::with_quote(
-        '`',
-        format!("{HINT_MARK}{carried}"),
-    )]);
-}
-
-/// The path and the options that [`normalize_query`] put into a relation's name, if it did.
-#[must_use]
-pub fn table_hint(name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
-    serde_json::from_str(name.strip_prefix(HINT_MARK)?).ok()
-}
-
-/// `TABLE(f(…))`: the call of a table function.
-fn is_table_call(name: &str) -> bool {
-    name.eq_ignore_ascii_case("TABLE")
-}
-
-fn relation_function(text: &str) -> String {
-    let name = text.split('(').next().unwrap_or(text).trim().to_uppercase();
-    match name.as_str() {
-        "TUMBLE" | "HOP" | "CUMULATE" | "SESSION" => {
-            format!("the window table function {name}")
-        }
-        _ => format!("the table function {name}"),
-    }
 }

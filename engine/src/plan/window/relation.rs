@@ -13,15 +13,16 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, ObjectName, Query, SetExpr, TableAlias, TableFactor, Value, ValueWithSpan,
+    FunctionArguments, ObjectName, Query, SetExpr, Spanned, TableAlias, TableFactor, Value,
+    ValueWithSpan,
 };
 
 use super::WindowTvf;
 use crate::data::types::FlinkType;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::operators::window::WindowKind;
 use crate::plan::build::physical;
-use crate::sql::diagnostics::validation;
+use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean, validation};
 
 /// Plans window table functions.
 #[derive(Debug)]
@@ -311,11 +312,13 @@ fn column_of(expr: &SqlExpr, schema: &DFSchema) -> DfResult<Expr> {
                 .iter()
                 .map(|field| field.name().as_str())
                 .collect();
-            Err(validation(format!(
-                "unknown identifier '{name}' in a descriptor; the columns are {}",
-                known.join(", ")
-            ))
-            .into())
+            let hint = did_you_mean(&name, known.iter().copied())
+                .unwrap_or_else(|| format!("the columns here are: {}", known.join(", ")));
+            let message = format!("unknown identifier '{name}' in a descriptor");
+            let diagnostic = SqlDiagnostic::validation(message)
+                .with_span("", expr.span())
+                .with_hint(Some(hint));
+            Err(EngineError::from(Arc::new(diagnostic)).into())
         }
     }
 }

@@ -149,7 +149,11 @@ fn null_in_a_result_that_has_none() {
 fn what_does_not_run_yet_says_so() {
     check(
         "SELECT * FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
-        expect!["unknown identifier 'ts' in a descriptor; the columns are id, region, amount"],
+        expect![[r#"
+            unknown identifier 'ts' in a descriptor at line 1, column 53
+              1 | SELECT * FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                |                                                     ^^
+              hint: the columns here are: id, region, amount"#]],
     );
     check(
         "SELECT page FROM clicks ORDER BY page",

@@ -251,9 +251,7 @@ fn windows_that_do_not_exist() {
         ),
         (
             "TUMBLE(TABLE events, DESCRIPTOR(nothing), INTERVAL '5' SECOND)",
-            expect![
-                "unknown identifier 'nothing' in a descriptor; the columns are k, ts, v, twice, late, p"
-            ],
+            expect!["unknown identifier 'nothing' in a descriptor at line 1, column 86"],
         ),
         (
             "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '0' SECOND)",

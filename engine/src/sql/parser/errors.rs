@@ -4,7 +4,8 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use crate::sql::diagnostics::{
-    Position, SqlDiagnostic, SqlErrorKind, did_you_mean, span_length, split_parser_error,
+    Position, SqlDiagnostic, SqlErrorKind, did_you_mean, most_similar, span_length,
+    split_parser_error,
 };
 use crate::sql::reserved::is_reserved;
 use crate::sql::source::{SourceText, position_of};
@@ -93,6 +94,38 @@ const CLAUSE_WORDS: [&str; 42] = [
     "EXISTS",
 ];
 
+/// The words that data types begin with.
+const TYPE_WORDS: [&str; 28] = [
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BOOLEAN",
+    "BYTES",
+    "CHAR",
+    "CHARACTER",
+    "DATE",
+    "DEC",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "MAP",
+    "MULTISET",
+    "NUMERIC",
+    "REAL",
+    "ROW",
+    "SMALLINT",
+    "STRING",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "TINYINT",
+    "VARBINARY",
+    "VARCHAR",
+];
+
 /// The longest list of expected things that is shown.
 const MAX_EXPECTED_CHARS: usize = 90;
 
@@ -102,25 +135,35 @@ pub(super) fn to_diagnostic(
     source: &SourceText,
     tokens: &[TokenWithSpan],
 ) -> SqlDiagnostic {
-    let (message, position) = split_parser_error(error);
+    let (message, mut position) = split_parser_error(error);
     let significant: Vec<&TokenWithSpan> = tokens
         .iter()
         .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
         .collect();
-    let found_idx = position.and_then(|position| {
+    let mut found_idx = position.and_then(|position| {
         significant
             .iter()
             .position(|token| position_of(token.span.start) == Some(position))
     });
+    // Some errors name a token and have the place of the next one.
+    if let Some((_, named)) = message.rsplit_once(", found: ")
+        && let Some(before) = found_idx.unwrap_or(significant.len()).checked_sub(1)
+        && let Some(token) = significant.get(before)
+        && found_idx.is_none_or(|idx| {
+            significant
+                .get(idx)
+                .is_none_or(|it| it.token.to_string() != named)
+        })
+        && token.token.to_string() == named
+    {
+        found_idx = Some(before);
+        position = position_of(token.span.start);
+    }
     let found = found_idx.and_then(|idx| significant.get(idx).copied());
-    let (message, expected) = reword(&message, found);
+    let (message, expected) = reword(&message, found, &significant);
     let length = found.map_or(1, |token| span_length(source.text(), token.span));
     let position = position.or_else(|| end_of(&significant));
-    let previous = found_idx
-        .unwrap_or(significant.len())
-        .checked_sub(1)
-        .and_then(|idx| significant.get(idx).copied());
-    let hint = hint(&message, expected.as_deref(), found_idx, found, previous);
+    let hint = hint(&message, expected.as_deref(), &significant, found_idx);
     let kind = if message.ends_with("not supported yet") {
         SqlErrorKind::Table
     } else {
@@ -130,8 +173,17 @@ pub(super) fn to_diagnostic(
 }
 
 /// The message in our words, and what sqlparser would have liked.
-fn reword(message: &str, found: Option<&TokenWithSpan>) -> (String, Option<String>) {
+fn reword(
+    message: &str,
+    found: Option<&TokenWithSpan>,
+    significant: &[&TokenWithSpan],
+) -> (String, Option<String>) {
     if let Some(name) = message.strip_prefix(RESERVED) {
+        // A CASE that does not parse as one is read as a name.
+        let n_words = |word| significant.iter().filter(|it| is_word(it, word)).count();
+        if name.eq_ignore_ascii_case("'CASE'") && n_words("CASE") > n_words("END") {
+            return ("this CASE has no END".to_owned(), None);
+        }
         return (format!("{name} is a reserved word"), None);
     }
     if let Some(token) = found
@@ -166,34 +218,57 @@ fn lower_first(message: &str) -> String {
 fn hint(
     message: &str,
     expected: Option<&str>,
+    significant: &[&TokenWithSpan],
     found_idx: Option<usize>,
-    found: Option<&TokenWithSpan>,
-    previous: Option<&TokenWithSpan>,
 ) -> Option<String> {
     if let Some(name) = message.strip_suffix(" is a reserved word") {
         let name = name.trim_matches('\'');
         return Some(format!("write the name in backticks: `{name}`"));
     }
+    if let Some(name) = message.strip_prefix("unknown data type ") {
+        return did_you_mean(name.trim_matches('\''), TYPE_WORDS);
+    }
+    let at = |idx: Option<usize>| idx.and_then(|idx| significant.get(idx).copied());
+    let before = |n: usize| at(found_idx.unwrap_or(significant.len()).checked_sub(n));
+    let found = at(found_idx);
+    if before(1).is_some_and(|token| token.token == Token::Comma)
+        && word_of(found).is_none_or(is_reserved)
+    {
+        return Some("something is missing behind the comma, or the comma is too much".to_owned());
+    }
     expected?;
-    let word = |token: Option<&TokenWithSpan>| match token.map(|token| &token.token) {
-        Some(Token::Word(word)) if word.quote_style.is_none() => Some(word.value.clone()),
-        _ => None,
-    };
     if found_idx == Some(0) {
-        return word(found).and_then(|word| did_you_mean(&word, STATEMENT_WORDS));
+        return word_of(found).and_then(|word| did_you_mean(word, STATEMENT_WORDS));
     }
-    // `SELECT a FORM t`: FORM was taken as a name, and what follows it is the surprise.
-    for candidate in [word(found), word(previous)].into_iter().flatten() {
-        let upper = candidate.to_ascii_uppercase();
-        if !CLAUSE_WORDS.contains(&upper.as_str())
-            && !is_reserved(&upper)
-            && let Some(hint) = did_you_mean(&upper, CLAUSE_WORDS)
-        {
-            return Some(hint);
-        }
+    if let Some(word) = word_of(found)
+        && ["GROUP", "ORDER", "PARTITION"].contains(&word.to_ascii_uppercase().as_str())
+        && !at(found_idx.map(|idx| idx + 1)).is_some_and(|next| is_word(next, "BY"))
+    {
+        return Some(format!("{} needs BY", word.to_uppercase()));
     }
-    if let Some(word) = word(found)
-        && is_reserved(&word)
+    // `SELECT a FORM t`: FORM was taken as a name, and what follows it is the surprise. The name
+    // of a relation is not meant to be a word of a clause.
+    let is_relation = before(2).is_some_and(|token| {
+        ["FROM", "JOIN", "INTO", "TABLE"]
+            .iter()
+            .any(|it| is_word(token, it))
+    });
+    let previous = word_of(before(1)).filter(|_| !is_relation);
+    let meant = [word_of(found), previous]
+        .into_iter()
+        .flatten()
+        .filter_map(|word| {
+            let upper = word.to_ascii_uppercase();
+            let is_right = CLAUSE_WORDS.contains(&upper.as_str()) || is_reserved(&upper);
+            let meant = most_similar(&upper, CLAUSE_WORDS).filter(|_| !is_right)?;
+            Some((meant.len().abs_diff(upper.len()), meant))
+        })
+        .min_by_key(|(difference, _)| *difference);
+    if let Some((_, meant)) = meant {
+        return Some(format!("did you mean '{meant}'?"));
+    }
+    if let Some(word) = word_of(found)
+        && is_reserved(word)
         && expected.is_some_and(|expected| expected.contains("identifier"))
     {
         return Some(format!(
@@ -204,6 +279,18 @@ fn hint(
         .map(expected_text)
         .filter(|text| text.chars().count() <= MAX_EXPECTED_CHARS)
         .map(|text| format!("expected {text}"))
+}
+
+/// The word that a token is, if it is not in quotes.
+fn word_of(token: Option<&TokenWithSpan>) -> Option<&str> {
+    match token.map(|token| &token.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => Some(&word.value),
+        _ => None,
+    }
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    word_of(Some(token)).is_some_and(|it| it.eq_ignore_ascii_case(word))
 }
 
 /// sqlparser's name of what it expected, for people.
