@@ -20,10 +20,13 @@ impl MimeBundle {
         Self::default().with("text/plain", text.into())
     }
 
-    /// The same with an HTML form.
+    /// The same with an HTML form. Frontends take what stands between two dollar signs for a
+    /// formula; the classes tell them to leave names like `EXPR$0` and prices alone.
     #[must_use]
-    pub fn with_html(self, html: impl Into<String>) -> Self {
-        self.with("text/html", html.into())
+    pub fn with_html(self, html: impl AsRef<str>) -> Self {
+        let html = html.as_ref();
+        let html = format!("<div class=\"tex2jax_ignore mathjax_ignore\">{html}</div>");
+        self.with("text/html", html)
     }
 
     /// The same with another form.
@@ -61,5 +64,19 @@ impl From<String> for DisplayId {
 impl From<&str> for DisplayId {
     fn from(id: &str) -> Self {
         Self(id.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_no_formulas() {
+        let bundle = MimeBundle::plain("EXPR$0 EXPR$1").with_html("<b>EXPR$0 EXPR$1</b>");
+        assert_eq!(
+            bundle.data["text/html"],
+            "<div class=\"tex2jax_ignore mathjax_ignore\"><b>EXPR$0 EXPR$1</b></div>"
+        );
     }
 }

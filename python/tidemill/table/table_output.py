@@ -6,6 +6,7 @@ a second (or as long as the caller says), is stopped, and a warning says so.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,17 @@ class TableOutput:
                 f"this table never ends: these are its rows after {seconds:g} s; limit it, or use "
                 "execute().collect() to follow it",
                 SnapshotWarning,
-                stacklevel=3,
+                stacklevel=_levels_to_the_caller(),
             )
         return rows
+
+
+def _levels_to_the_caller() -> int:
+    """Count the frames from the caller of this function to the first outside of the package."""
+    package = __name__.partition(".")[0]
+    n_levels = 1
+    frame = sys._getframe(1)  # noqa: SLF001 - warnings has nothing for it before Python 3.12
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame = frame.f_back
+        n_levels += 1
+    return n_levels
