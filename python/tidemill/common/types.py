@@ -203,7 +203,7 @@ class Row:
     def __repr__(self) -> str:
         """Show the row as the expression that makes it, without its kind."""
         if self._fields is None:
-            return f"Row({', '.join(map(repr, self._values))})"
+            return f"<Row({', '.join(map(repr, self._values))})>"
         pairs = zip(self._fields, self._values, strict=True)
         return f"Row({', '.join(f'{name}={value!r}' for name, value in pairs)})"
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from tidemill._native import engine
 from tidemill.common.configuration import Configuration
 from tidemill.common.launch import launch_options, note_job
-from tidemill.common.types import Row
 from tidemill.table.catalog_operations import CatalogOperations
 from tidemill.table.compiled_plan import CompiledPlan
-from tidemill.table.composite_types import RowType
 from tidemill.table.dependencies import DependencyOperations
+from tidemill.table.element_check import check_rows, texts_of_values
+from tidemill.table.elements import are_types, row_type_of, values_of
 from tidemill.table.environment import set_current_environment
 from tidemill.table.iterable_source import IterableSource
 from tidemill.table.legacy_environment import LegacyOperations
@@ -30,16 +30,15 @@ from tidemill.table.statement_set import StatementSet
 from tidemill.table.table import Table
 from tidemill.table.table_config import TableConfig
 from tidemill.table.table_result import TableResult
-from tidemill.table.type_inference import infer_row_type
-from tidemill.table.type_parser import parse_data_type
 from tidemill.table.udf_runtime import define
 from tidemill.table.udf_wrappers import as_wrapper
-from tidemill.util.exceptions import TableException, ValidationException
+from tidemill.util.exceptions import TableException
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tidemill._native.engine import Result, Session
+    from tidemill.table.composite_types import RowType
     from tidemill.table.environment_settings import EnvironmentSettings
     from tidemill.table.explain_detail import ExplainDetail
     from tidemill.table.expression_nodes import Node
@@ -153,20 +152,29 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
             A ``DataTypes.ROW``, its text, one type for a single column, a list of types, or a
             list of names. Types that are not given are inferred.
         verify_schema
-            Has no effect: values are always checked.
+            Whether values must be of the declared types as PyFlink understands them. Without it
+            lengths are not looked at, and anything may stand for a text; what cannot be stored is
+            refused all the same.
 
         Raises
         ------
         TypeError
-            If a value does not fit its type, or types cannot be inferred.
+            If a value is not of its type, or types cannot be inferred.
+        ValueError
+            If a value is NULL, too large or too long where that is not allowed, or an element has
+            too many values or too few.
         """
-        del verify_schema
         rows = list(elements)
-        row_type = _row_type_of(rows, schema)
+        row_type = row_type_of(rows, schema)
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         names = row_type.field_names()
+        values = [values_of(row, names) for row in rows]
+        if not verify_schema:
+            values = texts_of_values(values, row_type)
+        elif are_types(schema):
+            check_rows(values, row_type)
         scan = self._anonymous("python-input-format")
-        self._session.register_rows(scan.path, fields, [_values(row, names) for row in rows])
+        self._session.register_rows(scan.path, fields, values)
         return Table(scan, self)
 
     def from_iterable(
@@ -192,11 +200,11 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         --------
         ``t_env.from_iterable(sensor_readings, "ROW<id STRING, value DOUBLE>")``
         """
-        row_type = _row_type_of([], schema)
+        row_type = row_type_of([], schema)
         names = row_type.field_names()
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         scan = self._anonymous("python-iterable")
-        source = IterableSource(iterable, lambda row: _values(row, names))
+        source = IterableSource(iterable, lambda row: values_of(row, names))
         self._session.register_iterable(scan.path, fields, source, bounded)
         return Table(scan, self)
 
@@ -226,7 +234,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         self._session.execute(
             f"CREATE TEMPORARY TABLE {scan.path} {declared} WITH ('connector' = 'values')"
         )
-        values = [_values(row, names) for row in rows]
+        values = [values_of(row, names) for row in rows]
         self._session.register_rows(scan.path, fields, values, attach=True)
         table = Table(scan, self)
         if not schema.has_physical_columns():
@@ -243,6 +251,9 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         import pyarrow as pa  # noqa: PLC0415 - only who comes with pandas needs the package
 
         del splits_num
+        if not hasattr(pdf, "dtypes"):
+            msg = f"from_pandas takes a pandas.DataFrame, not {type(pdf).__name__}"
+            raise TypeError(msg)
         return self.from_arrow(pa.Table.from_pandas(pdf, preserve_index=False), schema)
 
     def from_arrow(
@@ -258,7 +269,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         if not isinstance(schema, DataType) and all(isinstance(part, str) for part in schema):
             self._session.register_arrow(scan.path, data)
             return Table(scan, self).alias(*map(str, schema))
-        row_type = _row_type_of([], schema)
+        row_type = row_type_of([], schema)
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         self._session.register_arrow(scan.path, data, fields)
         return Table(scan, self)
@@ -435,39 +446,3 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
 
 class _Owner:
     """Something to hold on to."""
-
-
-def _row_type_of(rows: list[Any], schema: Any) -> RowType:
-    if isinstance(schema, str):
-        schema = parse_data_type(schema)
-    if isinstance(schema, RowType):
-        return schema
-    if isinstance(schema, DataType):
-        return RowType().add("f0", schema)
-    if schema is None:
-        return infer_row_type(rows)
-    parts = list(schema)
-    if all(isinstance(part, str) for part in parts):
-        return infer_row_type(rows, parts)
-    if all(isinstance(part, DataType) for part in parts):
-        row_type = RowType()
-        for index, part in enumerate(parts):
-            row_type.add(f"f{index}", part)
-        return row_type
-    msg = "a schema is a DataTypes.ROW, a list of DataTypes, or a list of names"
-    raise ValidationException(msg)
-
-
-def _values(row: Any, names: Sequence[str]) -> Sequence[Any]:
-    if isinstance(row, Row):
-        values: Sequence[Any] = row.get_fields_by_names(list(names))
-    elif isinstance(row, dict):
-        values = [row.get(name) for name in names]
-    elif isinstance(row, tuple | list):
-        values = row
-    else:
-        values = (row,)
-    if len(values) != len(names):
-        msg = f"the element {row!r} has {len(values)} values, the schema has {len(names)} columns"
-        raise TypeError(msg)
-    return values

@@ -7,6 +7,7 @@ TIMESTAMP_LTZ(6).
 
 from __future__ import annotations
 
+import array
 import datetime as dt
 import decimal
 import types
@@ -22,10 +23,14 @@ from tidemill.table.logical_types import (
     DateType,
     DecimalType,
     DoubleType,
+    FloatType,
+    IntType,
     LocalZonedTimestampType,
     NullType,
+    SmallIntType,
     TimestampType,
     TimeType,
+    TinyIntType,
     VarBinaryType,
     VarCharType,
 )
@@ -49,6 +54,20 @@ _SIMPLE: tuple[tuple[type, Callable[[], DataType]], ...] = (
     (dt.time, TimeType),
 )
 
+# The numbers that each kind of `array.array` holds, unsigned ones in the next larger type.
+_ARRAY_ELEMENTS: dict[str, Callable[[], DataType]] = {
+    "b": TinyIntType,
+    "B": SmallIntType,
+    "h": SmallIntType,
+    "H": IntType,
+    "i": IntType,
+    "I": BigIntType,
+    "l": BigIntType,
+    "q": BigIntType,
+    "f": FloatType,
+    "d": DoubleType,
+}
+
 
 def infer_row_type(rows: Iterable[Any], names: Sequence[str] | None = None) -> RowType:
     """Find the type that all rows have in common.
@@ -69,9 +88,7 @@ def infer_row_type(rows: Iterable[Any], names: Sequence[str] | None = None) -> R
     """
     merged: RowType | None = None
     for row in rows:
-        row_type = _row_type(row)
-        if names is not None:
-            row_type = _renamed(row_type, names)
+        row_type = _row_type(row, names)
         merged = (
             row_type if merged is None else typing.cast("RowType", _merge(merged, row_type, "row"))
         )
@@ -81,32 +98,30 @@ def infer_row_type(rows: Iterable[Any], names: Sequence[str] | None = None) -> R
     return merged
 
 
-def _renamed(row_type: RowType, names: Sequence[str]) -> RowType:
-    """Name the columns first, so that an error about types names them too."""
-    if len(names) != len(row_type):
-        msg = f"{len(names)} names are given for elements of {len(row_type)} values"
-        raise ValueError(msg)
-    pairs = zip(names, row_type.field_types(), strict=True)
-    return RowType([RowField(name, data_type) for name, data_type in pairs])
-
-
 def infer_type(value: Any) -> DataType:
     """Find the type of one value; see `infer_row_type`."""
-    if value is None:
-        return NullType()
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return LocalZonedTimestampType()
-    for python_type, make in _SIMPLE:
-        if isinstance(value, python_type):
-            return make()
+    simple = _infer_simple(value)
+    if simple is not None:
+        return simple
     if isinstance(value, dict):
         return MapType(_common(value.keys()), _common(value.values()))
     if isinstance(value, list):
         return ArrayType(_common(value))
-    if isinstance(value, Row | tuple):
+    if isinstance(value, array.array) and value.typecode in _ARRAY_ELEMENTS:
+        return ArrayType(_ARRAY_ELEMENTS[value.typecode]().not_null())
+    if isinstance(value, Row | tuple) or getattr(value, "__dict__", None):
         return _row_type(value)
     msg = f"{value!r} of type {type(value).__name__} has no type in SQL"
     raise TypeError(msg)
+
+
+def _infer_simple(value: Any) -> DataType | None:
+    """Find the type of a value that has no parts."""
+    if value is None:
+        return NullType()
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return LocalZonedTimestampType()
+    return next((make() for python_type, make in _SIMPLE if isinstance(value, python_type)), None)
 
 
 def type_of_hint(function: Any, name: str) -> DataType:
@@ -147,16 +162,24 @@ def _from_hint(hint: Any) -> DataType | None:
     return None
 
 
-def _row_type(row: Any) -> RowType:
+def _row_type(row: Any, names: Sequence[str] | None = None) -> RowType:
+    """Find the type of one row.
+
+    Values that `names` has no name for are ``_2``, ``_3`` …; names without a value name nothing.
+    """
     if isinstance(row, dict):
         # Sorted, so that dictionaries of any order agree.
-        return RowType([RowField(name, infer_type(row[name])) for name in sorted(row)])
-    names = getattr(row, "_fields", None)
-    values = list(row) if isinstance(row, Row | tuple | list) else [row]
-    if not names:
-        names = [f"_{index}" for index in range(1, len(values) + 1)]
-    pairs = zip(names, values, strict=True)
-    return RowType([RowField(name, infer_type(value)) for name, value in pairs])
+        found = [(name, row[name]) for name in sorted(row)]
+    elif isinstance(row, Row | tuple | list):
+        own = getattr(row, "_fields", None) or []
+        given = own if names is None else names
+        numbered = [f"_{index}" for index in range(len(given) + 1, len(row) + 1)]
+        found = list(zip([*given, *numbered], row, strict=False))
+    elif _infer_simple(row) is None and getattr(row, "__dict__", None):
+        found = sorted(vars(row).items())
+    else:
+        found = [("_1" if names is None else names[0], row)]
+    return RowType([RowField(name, infer_type(value)) for name, value in found])
 
 
 def _common(values: Iterable[Any]) -> DataType:
