@@ -23,7 +23,7 @@ def call(
     """Call a function on columns, as a job does."""
     arrays = [pa.array(column) for column in columns]
     result = engine.call_function(
-        FunctionRunner(function, {}),
+        FunctionRunner(function, dict),
         function.func_type,
         arrays,
         len(arrays[0]) if n_rows is None else n_rows,
@@ -53,7 +53,13 @@ VALUES = [
     ("DOUBLE", 1, 1.0),
     ("STRING", "广东省", "广东省"),
     ("BYTES", b"ab", b"ab"),
-    ("DECIMAL(10, 2)", Decimal("1.005"), Decimal("1.01")),
+    ("BOOLEAN", 1, True),
+    ("BIGINT", -7.9, -7),
+    ("INT", Decimal("7.9"), 7),
+    ("INT", True, 1),
+    # Half to even, as the context of Python's decimals has it.
+    ("DECIMAL(10, 2)", Decimal("1.005"), Decimal("1.00")),
+    ("DECIMAL(10, 2)", Decimal("1.015"), Decimal("1.02")),
     ("DATE", dt.date(1969, 12, 31), dt.date(1969, 12, 31)),
     ("TIME(3)", dt.time(1, 2, 3, 4000), dt.time(1, 2, 3, 4000)),
     (
@@ -84,7 +90,10 @@ def test_results_of_all_types(result_type: str, value: Any, expected: Any) -> No
     ("result_type", "value"),
     [
         ("BIGINT", "1"),
-        ("BIGINT", 1.0),
+        ("BIGINT", float("nan")),
+        ("BOOLEAN", 256),
+        ("BOOLEAN", "true"),
+        ("DECIMAL(3, 2)", 1.5),
         ("TINYINT", 300),
         ("STRING", 1),
         ("DATE", "2020-01-01"),
@@ -169,6 +178,28 @@ def test_vectorized_functions() -> None:
     short = udf(lambda x: x[:1], result_type="BIGINT", func_type="pandas", name="short")
     with pytest.raises(UserDefinedFunctionException, match="returned 1 values for 2 rows"):
         call(short, [1, 2])
+
+
+def test_a_column_of_another_type_names_both() -> None:
+    pytest.importorskip("pandas")
+    halves = udf(lambda x: x / 2, result_type="INT", func_type="pandas")
+    with pytest.raises(UserDefinedFunctionException) as error:
+        call(halves, [1, 2])
+    text = str(error.value)
+    assert "its result of type float64 does not fit the declared type INT: Float value 0.5" in text
+    assert "Traceback" not in text
+
+
+def test_a_column_of_rows_is_a_frame() -> None:
+    pd = pytest.importorskip("pandas")
+
+    def describe(rows: Any) -> Any:
+        assert isinstance(rows, pd.DataFrame)
+        return rows["name"] + rows["street"].fillna("?")
+
+    function = udf(describe, result_type="STRING", func_type="pandas")
+    rows = [{"name": "a", "street": "x"}, {"name": "b", "street": None}, None]
+    assert call(function, rows) == ["ax", "b?", None]
 
 
 def test_what_is_no_function() -> None:

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
 
 use crate::data::types::FlinkType;
 use crate::error::EngineError;
-use crate::functions::udf::{AggregateUdfSpec, UdfSpec};
+use crate::functions::udf::{AggregateUdfSpec, UdfSpec, display_name};
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// What specifications of functions have in common.
@@ -141,7 +141,8 @@ fn invalid_call(name: &str, declared: &[FieldRef], given: &[DataType]) -> Engine
         .map(|field| FlinkType::from_field(field).root_text())
         .collect();
     EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
-        "invalid call of function '{name}({})'; it takes ({})",
+        "invalid call of function '{}({})'; it takes ({})",
+        display_name(name),
         given.join(", "),
         expected.join(", ")
     ))))

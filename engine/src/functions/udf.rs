@@ -10,6 +10,15 @@ use arrow::datatypes::FieldRef;
 use crate::error::Result;
 use crate::functions::usage::FunctionUse;
 
+/// What stands between the own name of a function that nobody has given one in SQL, and its number.
+const INLINE: &str = "$inline";
+
+/// The name of a function for people: without the number of one that a program calls in place.
+#[must_use]
+pub fn display_name(name: &str) -> &str {
+    name.split_once(INLINE).map_or(name, |(name, _)| name)
+}
+
 /// A registered scalar function.
 #[derive(Debug, Clone)]
 pub struct UdfSpec {

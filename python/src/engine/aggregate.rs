@@ -16,6 +16,7 @@ use tidemill_engine::functions::udf::{AggregateRuntime, GroupStates, GroupedRows
 use tidemill_engine::functions::usage::FunctionUse;
 
 use super::builders::ColumnBuilder;
+use super::python_values::Rounding;
 use super::registration::{self, Registration};
 use super::values::ColumnReader;
 use super::worker::RemoteStates;
@@ -77,6 +78,7 @@ impl PythonAggregate {
             &self.registration.result,
             values.len(),
             &self.registration.time_zone,
+            Rounding::HalfEven,
         )?;
         for value in values {
             column.append(&value).map_err(|mismatch| {

@@ -1,9 +1,9 @@
 //! Python values as Arrow columns: results of functions and the rows of `from_elements`.
 //!
 //! Values are checked, never guessed: text is no number and a number is no text; what does not fit
-//! is a [`Mismatch`] that names the declared type and the value. An `int` fits into DOUBLE, a
-//! `bool` into whole numbers, anything with `__index__` or `__float__` (numpy's scalars) into
-//! numbers of its kind.
+//! is a [`Mismatch`] that names the declared type and the value. An `int` fits into DOUBLE, and what
+//! `int` takes into whole numbers (numpy's scalars, a `float`, of which the fraction is cut off);
+//! `from_elements` looks more closely before.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use arrow::datatypes::{
 use pyo3::prelude::*;
 use tidemill_engine::data::types::{FlinkType, TypeRoot};
 
-use super::python_values as python;
+use super::python_values::{self as python, Rounding};
 
 /// A value that does not fit its type.
 #[derive(Debug)]
@@ -55,7 +55,12 @@ enum Values {
     Float64(PrimitiveBuilder<Float64Type>),
     Utf8(StringBuilder),
     Binary(BinaryBuilder),
-    Decimal(Vec<Option<i128>>, u8, i8),
+    Decimal {
+        values: Vec<Option<i128>>,
+        precision: u8,
+        scale: i8,
+        rounding: Rounding,
+    },
     Date(Vec<Option<i32>>),
     Time(Vec<Option<i32>>),
     Timestamp {
@@ -85,7 +90,8 @@ enum Values {
 }
 
 impl ColumnBuilder {
-    /// Builds a column of the type of `field` with room for `n_rows`.
+    /// Builds a column of the type of `field` with room for `n_rows`; `rounding` is for decimals
+    /// with too many digits behind the point.
     ///
     /// # Errors
     /// If no Python values stand for the type.
@@ -94,9 +100,10 @@ impl ColumnBuilder {
         field: &FieldRef,
         n_rows: usize,
         time_zone: &str,
+        rounding: Rounding,
     ) -> PyResult<Self> {
         let child = |field: &FieldRef, n_rows: usize| {
-            Self::try_new(py, field, n_rows, time_zone).map(Box::new)
+            Self::try_new(py, field, n_rows, time_zone, rounding).map(Box::new)
         };
         let values = match field.data_type() {
             DataType::Null => Values::Null(0),
@@ -109,9 +116,12 @@ impl ColumnBuilder {
             DataType::Float64 => Values::Float64(PrimitiveBuilder::with_capacity(n_rows)),
             DataType::Utf8 => Values::Utf8(StringBuilder::with_capacity(n_rows, n_rows * 16)),
             DataType::Binary => Values::Binary(BinaryBuilder::with_capacity(n_rows, n_rows * 16)),
-            DataType::Decimal128(precision, scale) => {
-                Values::Decimal(Vec::with_capacity(n_rows), *precision, *scale)
-            }
+            DataType::Decimal128(precision, scale) => Values::Decimal {
+                values: Vec::with_capacity(n_rows),
+                precision: *precision,
+                scale: *scale,
+                rounding,
+            },
             DataType::Date32 => Values::Date(Vec::with_capacity(n_rows)),
             DataType::Time32(TimeUnit::Millisecond) => Values::Time(Vec::with_capacity(n_rows)),
             DataType::Timestamp(unit, zone) => Values::Timestamp {
@@ -146,7 +156,7 @@ impl ColumnBuilder {
             DataType::Struct(fields) => Values::Row {
                 columns: fields
                     .iter()
-                    .map(|field| Self::try_new(py, field, n_rows, time_zone))
+                    .map(|field| Self::try_new(py, field, n_rows, time_zone, rounding))
                     .collect::<PyResult<_>>()?,
                 valid: Vec::with_capacity(n_rows),
             },
@@ -195,8 +205,14 @@ impl ColumnBuilder {
             Values::Float64(builder) => builder.append_value(python::float(value)?),
             Values::Utf8(builder) => python::with_text(value, |text| builder.append_value(text))?,
             Values::Binary(builder) => builder.append_value(python::bytes(value)?),
-            Values::Decimal(values, precision, scale) => {
-                values.push(Some(python::decimal(value, *precision, *scale)?));
+            Values::Decimal {
+                values,
+                precision,
+                scale,
+                rounding,
+            } => {
+                let number = python::decimal(value, *precision, *scale, *rounding)?;
+                values.push(Some(number));
             }
             Values::Date(values) => values.push(Some(python::date(value)?)),
             Values::Time(values) => values.push(Some(python::time(value)?)),
@@ -260,7 +276,7 @@ impl ColumnBuilder {
             Values::Float64(builder) => builder.append_null(),
             Values::Utf8(builder) => builder.append_null(),
             Values::Binary(builder) => builder.append_null(),
-            Values::Decimal(values, _, _) => values.push(None),
+            Values::Decimal { values, .. } => values.push(None),
             Values::Date(values) | Values::Time(values) | Values::Months(values) => {
                 values.push(None);
             }
@@ -293,7 +309,12 @@ impl ColumnBuilder {
             Values::Float64(mut builder) => Arc::new(builder.finish()),
             Values::Utf8(mut builder) => Arc::new(builder.finish()),
             Values::Binary(mut builder) => Arc::new(builder.finish()),
-            Values::Decimal(values, precision, scale) => {
+            Values::Decimal {
+                values,
+                precision,
+                scale,
+                ..
+            } => {
                 let array = Decimal128Array::from(values);
                 Arc::new(array.with_precision_and_scale(precision, scale)?)
             }

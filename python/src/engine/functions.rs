@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::FieldRef;
 use pyo3::prelude::*;
 use tidemill_engine::functions::UserFunction;
-use tidemill_engine::functions::udf::{AggregateUdfSpec, UdfSpec};
+use tidemill_engine::functions::udf::{AggregateUdfSpec, UdfSpec, display_name};
 use tidemill_engine::session::{Configuration, FunctionResolver};
 use tidemill_engine::sql::statement::CreateFunction;
 use tidemill_engine::{EngineError, Result};
@@ -49,7 +49,7 @@ impl Definition {
             .map(|types| types.iter().map(|text| field(text)).collect())
             .transpose()?;
         let properties = Properties {
-            name: name.to_owned(),
+            name: display_name(name).to_owned(),
             kind: self.kind,
             result: Arc::clone(&result),
             result_type: self.result_type,

@@ -18,6 +18,7 @@ const MAX_REPR_CHARS: usize = 80;
 /// Key and value of a map.
 pub(super) type Entry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
+/// A truth value, or a number of one byte that is none if it is 0, as PyFlink takes them.
 pub(super) fn boolean(value: &Bound<'_, PyAny>) -> Result<bool, Refusal> {
     if let Ok(boolean) = value.cast::<PyBool>() {
         return Ok(boolean.is_true());
@@ -27,12 +28,23 @@ pub(super) fn boolean(value: &Bound<'_, PyAny>) -> Result<bool, Refusal> {
     if name == "bool" || name == "bool_" {
         return value.is_truthy().map_err(|_| Refusal::Here);
     }
-    Err(Refusal::Here)
+    value
+        .extract::<u8>()
+        .map(|byte| byte != 0)
+        .map_err(|_| Refusal::Here)
 }
 
-/// A whole number that fits into `T`; anything with `__index__`.
+/// A whole number that fits into `T`: anything with `__index__`, and what `int` makes one of, cut
+/// off towards zero as PyFlink does: a mean that was declared as BIGINT.
 pub(super) fn integer<T: TryFrom<i64>>(value: &Bound<'_, PyAny>) -> Result<T, Refusal> {
-    let number: i64 = value.extract().map_err(|_| Refusal::Here)?;
+    let number: i64 = match value.extract() {
+        Ok(number) => number,
+        // Text has no such method.
+        Err(_) => value
+            .call_method0(intern!(value.py(), "__int__"))
+            .and_then(|whole| whole.extract())
+            .map_err(|_| Refusal::Here)?,
+    };
     T::try_from(number).map_err(|_| Refusal::Here)
 }
 
@@ -63,8 +75,22 @@ pub(super) fn bytes(value: &Bound<'_, PyAny>) -> Result<Vec<u8>, Refusal> {
     Err(Refusal::Here)
 }
 
-/// A decimal number of `scale` digits behind the point, rounded half up; `Decimal` or `int`.
-pub(super) fn decimal(value: &Bound<'_, PyAny>, precision: u8, scale: i8) -> Result<i128, Refusal> {
+/// What becomes of digits for which there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// Half away from zero: values that become a table.
+    HalfUp,
+    /// Half to the even neighbor, which is Python's own way: what functions return.
+    HalfEven,
+}
+
+/// A decimal number of `scale` digits behind the point; `Decimal` or `int`.
+pub(super) fn decimal(
+    value: &Bound<'_, PyAny>,
+    precision: u8,
+    scale: i8,
+    rounding: Rounding,
+) -> Result<i128, Refusal> {
     let class = value.get_type();
     let name = class.name().map_err(|_| Refusal::Here)?;
     let text = if name == "Decimal" {
@@ -73,13 +99,14 @@ pub(super) fn decimal(value: &Bound<'_, PyAny>, precision: u8, scale: i8) -> Res
             .map_err(|_| Refusal::Here)?;
         text.extract::<String>().map_err(|_| Refusal::Here)?
     } else {
-        integer::<i64>(value)?.to_string()
+        let whole: i64 = value.extract().map_err(|_| Refusal::Here)?;
+        whole.to_string()
     };
-    unscaled(&text, precision, scale).ok_or(Refusal::Here)
+    unscaled(&text, precision, scale, rounding).ok_or(Refusal::Here)
 }
 
 /// `-12.345` with scale 2 as -1235; `None` if it has too many digits or is no number.
-fn unscaled(text: &str, precision: u8, scale: i8) -> Option<i128> {
+fn unscaled(text: &str, precision: u8, scale: i8, rounding: Rounding) -> Option<i128> {
     let scale = usize::try_from(scale).ok()?;
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -89,11 +116,14 @@ fn unscaled(text: &str, precision: u8, scale: i8) -> Option<i128> {
     let kept: String = fraction.chars().take(scale).collect();
     let padded = format!("{whole}{kept:0<scale$}");
     let mut number: i128 = padded.parse().ok()?;
-    if fraction
-        .chars()
-        .nth(scale)
-        .is_some_and(|digit| digit >= '5')
-    {
+    let mut left = fraction.chars().skip(scale);
+    let first = left.next().unwrap_or('0');
+    let is_half = first == '5' && left.all(|digit| digit == '0');
+    let goes_up = match rounding {
+        Rounding::HalfEven if is_half => number % 2 == 1,
+        _ => first >= '5',
+    };
+    if goes_up {
         number += 1;
     }
     let limit = 10_i128.checked_pow(u32::from(precision))?;
@@ -286,4 +316,23 @@ pub(super) fn describe(value: &Bound<'_, PyAny>) -> String {
     let shown: String = text.chars().take(MAX_REPR_CHARS).collect();
     let ellipsis = if shown.len() < text.len() { "…" } else { "" };
     format!("{shown}{ellipsis} of type {class}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rounding, unscaled};
+
+    #[test]
+    fn halves_go_up_or_to_the_even_neighbor() {
+        let both = |text| {
+            [Rounding::HalfUp, Rounding::HalfEven].map(|rounding| unscaled(text, 5, 2, rounding))
+        };
+        assert_eq!(both("1.005"), [Some(101), Some(100)]);
+        assert_eq!(both("-1.015"), [Some(-102), Some(-102)]);
+        assert_eq!(both("1.00500001"), [Some(101), Some(101)]);
+        assert_eq!(both("1.0049"), [Some(100), Some(100)]);
+        assert_eq!(both("7"), [Some(700), Some(700)]);
+        assert_eq!(both("999.995"), [None, None]);
+        assert_eq!(both("NaN"), [None, None]);
+    }
 }

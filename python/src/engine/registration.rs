@@ -268,8 +268,9 @@ impl Registration {
             return;
         }
         self.close();
-        let remote = self.remote.lock();
-        let used = remote.pool.clone().zip(remote.function.clone());
+        let mut remote = self.remote.lock();
+        // The next job gets what the function refers to then, as in this process.
+        let used = remote.pool.clone().zip(remote.function.take());
         drop(remote);
         if let Some((pool, function)) = used {
             pool.end(&function);

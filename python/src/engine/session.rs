@@ -21,6 +21,7 @@ use super::errors;
 use super::functions::{Definition, PythonResolver};
 use super::iterable::IterableSource;
 use super::job::PyJob;
+use super::python_values::Rounding;
 use super::query::PyQuery;
 use super::result::{PyTableResult, Shape, fields};
 
@@ -371,7 +372,7 @@ pub(super) fn batch_of(
     let mut builders = schema
         .fields()
         .iter()
-        .map(|field| ColumnBuilder::try_new(py, field, n_rows, time_zone))
+        .map(|field| ColumnBuilder::try_new(py, field, n_rows, time_zone, Rounding::HalfUp))
         .collect::<PyResult<Vec<_>>>()?;
     for row_idx in range {
         let row = rows.get_item(row_idx)?;

@@ -22,6 +22,7 @@ use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
 use super::distinct::{DistinctRows, distinct_rows};
+use super::python_values::Rounding;
 use super::registration::{self, Registration};
 use super::values::ColumnReader;
 
@@ -112,6 +113,7 @@ impl PythonFunction {
             &self.registration.result,
             n_rows,
             &self.registration.time_zone,
+            Rounding::HalfEven,
         )
         .map_err(raised)?;
         let calls = Calls::try_new(py, &callable, &readers, n_rows).map_err(raised)?;

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from tidemill.metrics.metricbase import MetricGroup
 from tidemill.table import worker_functions
 from tidemill.table.composite_types import ArrayType, RowType
+from tidemill.table.job_parameters import current_parameters
 from tidemill.table.udf import FunctionContext, UserDefinedFunction
 from tidemill.table.udf_wrappers import UserDefinedTableFunctionWrapper, as_wrapper
-from tidemill.table.worker_launch import extend_path
 from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ class FunctionRunner:
     wrapper
         The function with its types.
     parameters
-        The session's options, which the function can read when it is opened.
+        Reads the session's options, which the function can ask for when it is opened.
     """
 
-    def __init__(self, wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self, wrapper: UserDefinedFunctionWrapper, parameters: Callable[[], Mapping[str, str]]
+    ) -> None:
         """Keep both; nothing is called yet."""
         self.wrapper = wrapper
         self.parameters = parameters
@@ -86,7 +88,7 @@ class FunctionRunner:
             with self._lock:
                 if not self._is_open:
                     self.metrics = MetricGroup()  # each job counts from nothing
-                    context = FunctionContext(self.metrics, self.parameters, self.wrapper.name)
+                    context = FunctionContext(self.metrics, self.parameters(), self.wrapper.name)
                     function.open(context)
                     self._is_open = True
                     _open_runners.add(self)
@@ -108,10 +110,10 @@ class FunctionRunner:
         if wrapper.is_async:
             from tidemill.table.udf_async import ConcurrentCalls  # noqa: PLC0415 - brings asyncio
 
-            return ConcurrentCalls(call, self.parameters)
+            return ConcurrentCalls(call, self.parameters())
         if wrapper.func_type == "general":
             return call
-        return _vectorized(call, wrapper.func_type)
+        return _vectorized(call, wrapper.func_type, wrapper.result_type.as_summary_string())
 
     def pickled(self) -> bytes:
         """Pickle the function for a worker process."""
@@ -163,7 +165,9 @@ def _place(file: str) -> str:
     return f'File "{file}"' if described is None else " ".join(described)
 
 
-def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> Definition:
+def define(
+    wrapper: UserDefinedFunctionWrapper, parameters: Callable[[], Mapping[str, str]]
+) -> Definition:
     """Describe a function for the engine; see `FunctionRunner` for `parameters`.
 
     A function that gives rows is to the engine one that gives an array of rows.
@@ -186,7 +190,9 @@ def define(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -
     )
 
 
-def runner_of(wrapper: UserDefinedFunctionWrapper, parameters: Mapping[str, str]) -> FunctionRunner:
+def runner_of(
+    wrapper: UserDefinedFunctionWrapper, parameters: Callable[[], Mapping[str, str]]
+) -> FunctionRunner:
     """Make what opens and closes a function of any kind."""
     from tidemill.table.aggregate_runtime import AggregateRunner  # noqa: PLC0415 - imports this module
 
@@ -204,6 +210,8 @@ def load_definition(path: str, options: Iterable[tuple[str, str]] = ()) -> Defin
     ValidationException
         If there is no such module or name.
     """
+    from tidemill.table.worker_launch import extend_path  # noqa: PLC0415 - workers do without
+
     module_name, _, name = path.rpartition(".")
     if not module_name:
         msg = f"'{path}' does not name a Python function: write 'module.function'"
@@ -214,7 +222,7 @@ def load_definition(path: str, options: Iterable[tuple[str, str]] = ()) -> Defin
     except (ImportError, AttributeError) as error:
         msg = f"Python function '{path}' cannot be loaded: {error}"
         raise ValidationException(msg) from error
-    return define(as_wrapper(function), {})
+    return define(as_wrapper(function), current_parameters())
 
 
 def _shorten(value: Any) -> str:
@@ -222,8 +230,11 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= _MAX_VALUE_CHARS else text[: _MAX_VALUE_CHARS - 1] + "…"
 
 
-def _vectorized(function: Callable[..., Any], func_type: str) -> Callable[..., Any]:
-    """Adapt a function of series or arrays to columns that come as pyarrow arrays."""
+def _vectorized(function: Callable[..., Any], func_type: str, declared: str) -> Callable[..., Any]:
+    """Adapt a function of series or arrays to columns that come as pyarrow arrays.
+
+    `declared` is the type of its results, for messages.
+    """
     try:
         pyarrow = importlib.import_module("pyarrow")
         package = None if func_type == "arrow" else importlib.import_module(func_type)
@@ -235,14 +246,29 @@ def _vectorized(function: Callable[..., Any], func_type: str) -> Callable[..., A
     def call_with_arrays(result_type: Any, n_rows: int, *columns: Any) -> Any:
         arrays = [pyarrow.array(column) for column in columns]
         if func_type == "pandas":
-            result = function(*(array.to_pandas() for array in arrays))
+            result = function(*(_pandas(pyarrow, package, array) for array in arrays))
         elif func_type == "polars":
             result = function(*(package.from_arrow(array) for array in arrays))  # type: ignore[union-attr]
         else:
             result = function(*arrays)
-        return _column(pyarrow, result, pyarrow.field(result_type).type, n_rows)
+        target = pyarrow.field(result_type).type
+        try:
+            return _column(pyarrow, result, target, n_rows)
+        except pyarrow.ArrowException as error:
+            kind = getattr(result, "dtype", None) or getattr(result, "type", type(result).__name__)
+            msg = f"its result of type {kind} does not fit the declared type {declared}: {error}"
+            raise TypeError(msg) from None
 
     return call_with_arrays
+
+
+def _pandas(pyarrow: Any, package: Any, array: Any) -> Any:
+    """Give a column as a series; one of rows as a frame, in which a row that is NULL has none."""
+    if not pyarrow.types.is_struct(array.type):
+        return array.to_pandas()
+    parts = [part.to_pandas() for part in array.flatten()]
+    names = [array.type.field(index).name for index in range(len(parts))]
+    return package.DataFrame(dict(zip(names, parts, strict=True)))
 
 
 def _column(pyarrow: Any, result: Any, target: Any, n_rows: int) -> Any:

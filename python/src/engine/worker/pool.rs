@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::FieldRef;
@@ -84,9 +85,15 @@ struct State {
     idle: Vec<Process>,
     /// Those that are lent out or start.
     n_running: usize,
-    /// Whether a worker has just done something: then more are worth their start.
+    /// Whether a worker has just done something: then more may be worth their start.
     is_proven: bool,
+    /// How long threads have waited for workers that are proven, since the last one was started.
+    waited: Duration,
 }
+
+/// Another worker is worth its start, which takes about as long on a processor, when threads have
+/// waited for so long: a job that ends soon does better with the first.
+const WORTH_A_START: Duration = Duration::from_millis(250);
 
 impl Pool {
     /// Workers for these settings; the first starts with the first call.
@@ -163,8 +170,8 @@ impl Pool {
         Ok(arrow::compute::concat(&results)?)
     }
 
-    /// A worker. The first one starts here; further ones start beside, so that a job that ends soon
-    /// does not wait for them, and whoever waits takes the worker that is there first.
+    /// A worker. The first one starts here; further ones start beside, and whoever waits takes the
+    /// worker that is there first.
     fn take(self: &Arc<Self>) -> std::result::Result<Process, Failure> {
         let mut state = self.state.lock();
         loop {
@@ -176,8 +183,9 @@ impl Pool {
                 state.n_running = 1;
                 break;
             }
-            if state.is_proven && state.n_running < self.settings.n_processes {
+            if state.waited >= WORTH_A_START && state.n_running < self.settings.n_processes {
                 state.n_running += 1;
+                state.waited = Duration::ZERO;
                 let pool = Arc::clone(self);
                 let starting = std::thread::Builder::new()
                     .name("worker-start".to_owned())
@@ -187,7 +195,11 @@ impl Pool {
                     state.n_running -= 1;
                 }
             }
-            self.returned.wait(&mut state);
+            let began = Instant::now();
+            self.returned.wait_for(&mut state, WORTH_A_START);
+            if state.is_proven {
+                state.waited += began.elapsed();
+            }
         }
         drop(state);
         let started = self.start();
