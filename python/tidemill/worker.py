@@ -23,5 +23,9 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
     from tidemill import _native  # noqa: PLC0415 (after the set-up)
+    from tidemill.deferred import defer  # noqa: PLC0415
+
+    for package in ("tidemill.common", "tidemill.table"):
+        defer(package)
 
     _native.engine.serve_worker(sys.argv[-1], token)

@@ -279,3 +279,18 @@ def test_an_aggregate_that_dies_fails_its_job_and_the_next_has_a_new_worker() ->
     assert told is not None
     assert int(told[1]) <= 1500 <= int(told[2]) <= 2500
     assert values(env, "SELECT fatal(n) FROM t WHERE n < 1500")[-1] == 1124250
+
+
+def test_a_function_in_a_worker_may_import_the_package() -> None:
+    env = environment(execution_mode="process")
+
+    def describe(n: int) -> str:
+        import tidemill.table
+        from tidemill.common import Configuration, Row
+        from tidemill.table import DataTypes
+
+        assert Configuration.__module__ == "tidemill.common.configuration"
+        return f"{DataTypes.INT()} {Row(n)} {tidemill.table.Row is Row}"
+
+    env.create_temporary_function("describe", udf(describe, result_type="STRING"))
+    assert values(env, "SELECT describe(n) FROM t LIMIT 1") == ["INT <Row(1)> True"]

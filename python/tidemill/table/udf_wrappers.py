@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tidemill.common.types import new_row
 from tidemill.table.composite_types import MapType, RowField, RowType
-from tidemill.table.expression import Expression, to_node
-from tidemill.table.expression_nodes import FunctionCall
 from tidemill.table.logical_types import DataType
 from tidemill.table.type_inference import type_of_hint
 from tidemill.table.type_parser import parse_data_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tidemill.table.expression import Expression
 
     FuncType = Literal["general", "pandas", "arrow", "polars"]
     InputTypes = DataType | str | RowField | Sequence[DataType | str | RowField]
@@ -143,6 +143,10 @@ class UserDefinedFunctionWrapper:
 
     def __call__(self, *args: Any) -> Expression:
         """Call the function in an expression."""
+        # Expressions are much code, which workers do without.
+        from tidemill.table.expression import Expression, to_node  # noqa: PLC0415
+        from tidemill.table.expression_nodes import FunctionCall  # noqa: PLC0415
+
         return Expression(FunctionCall(self, tuple(map(to_node, args))))
 
     def __repr__(self) -> str:
