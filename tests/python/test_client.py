@@ -72,6 +72,37 @@ def test_a_program_runs_with_pyflink_meaning_this_package(tmp_path: Path) -> Non
     assert done.returncode == 0
 
 
+CATCHES = """\
+from py4j.java_gateway import is_instance_of
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyflink.table import EnvironmentSettings, TableEnvironment
+from pyflink.util.exceptions import JavaException, TableException
+
+t_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+for statement in ("SELECT missing", "SELEC 1", "USE CATALOG nowhere", "SELECT 1/0"):
+    try:
+        list(t_env.execute_sql(statement).collect())
+    except Py4JJavaError as error:
+        cause = error.java_exception
+        print(type(error).__name__, cause.getClass().getName(), isinstance(error, JavaException))
+        assert cause.toString() == f"{cause.getClass().getName()}: {cause.getMessage()}"
+        assert cause.getMessage() in str(error)
+"""
+
+
+def test_a_program_catches_what_it_catches_of_pyflink(tmp_path: Path) -> None:
+    (tmp_path / "catches.py").write_text(CATCHES)
+    done = run(["run", "catches.py"], tmp_path)
+    assert done.stderr == ""
+    api = "org.apache.flink.table"
+    assert done.stdout.splitlines() == [
+        f"ValidationException {api}.api.ValidationException True",
+        f"SqlParserException {api}.api.SqlParserException True",
+        f"CatalogException {api}.catalog.exceptions.CatalogException True",
+        "DataException java.lang.RuntimeException True",
+    ]
+
+
 def test_a_program_that_fails_says_so(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise SystemExit(3)\n")
     assert run(["run", "bad.py"], tmp_path).returncode == 3

@@ -5,8 +5,9 @@
                                              └▶ also sys.modules["pyflink.table.udf"]
 ```
 
-A class is the same class under both names, so that a program may mix them. An installed PyFlink is
-hidden while the alias is there.
+So does ``import py4j``, whose exceptions PyFlink's programs catch, with `tidemill.compat.py4j`.
+A class is the same class under both names, so that a program may mix them. An installed PyFlink or
+py4j is hidden while the alias is there.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-_ALIAS = "pyflink"
-_PACKAGE = "tidemill"
+_PACKAGES = {"pyflink": "tidemill", "py4j": "tidemill.compat.py4j"}
 # Modules of other releases, by where their content is today.
 _MOVED = {
     "pyflink.table.catalogs": "tidemill.table.catalog",
@@ -36,7 +36,7 @@ _MOVED = {
 
 
 def install() -> None:
-    """Let ``pyflink`` mean this package from now on; doing it again changes nothing."""
+    """Let the aliases mean this package from now on; doing it again changes nothing."""
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         for name in [name for name in sys.modules if _is_alias(name)]:
             del sys.modules[name]
@@ -44,11 +44,11 @@ def install() -> None:
 
 
 def _is_alias(name: str) -> bool:
-    return name == _ALIAS or name.startswith(f"{_ALIAS}.")
+    return name.partition(".")[0] in _PACKAGES
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds ``pyflink`` and what is below it."""
+    """Finds the aliases and what is below them."""
 
     def __init__(self) -> None:
         # What the import system overwrites while it loads a module under its second name.
@@ -80,4 +80,5 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _own_name(alias: str) -> str:
-    return _MOVED.get(alias, _PACKAGE + alias.removeprefix(_ALIAS))
+    package, dot, rest = alias.partition(".")
+    return _MOVED.get(alias, _PACKAGES[package] + dot + rest)

@@ -1,8 +1,9 @@
 """The exceptions of the Python API.
 
-All derive from `TidemillError`. Their text is what the user should read: the sentence, and for a
-wrong statement the line with a caret. A notebook shows just that and the line of the cell, without
-the frames of this package (``_render_traceback_`` is IPython's hook for it).
+All derive from `TidemillError`, which PyFlink's programs may also catch as ``JavaException`` or
+``Py4JJavaError`` (`tidemill.compat.py4j`). Their text is what the user should read: the sentence,
+and for a wrong statement the line with a caret. A notebook shows just that and the line of the
+cell, without the frames of this package (``_render_traceback_`` is IPython's hook for it).
 
 ```text
   TidemillError ─┬─ TableException ─┬─ ValidationException ── SqlParserException
@@ -21,6 +22,8 @@ import linecache
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from tidemill.compat.py4j.protocol import Py4JJavaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,11 +66,31 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _PACKAGE = str(Path(__file__).parents[1])
 # What stands between a notebook and the user's cell.
 _HOSTS = frozenset({"IPython", "asyncio", "contextlib", "runpy"})
+_TABLE_API = "org.apache.flink.table.api"
+_CATALOG = "org.apache.flink.table.catalog.exceptions"
 _RED = "\x1b[31m"
 _RESET = "\x1b[0m"
 
 
-class TidemillError(Exception):
+class JavaException(Py4JJavaError):
+    """Base of what PyFlink raises for an exception of the JVM.
+
+    Parameters
+    ----------
+    stack_trace
+        The text.
+    """
+
+    def __init__(self, stack_trace: str) -> None:
+        super().__init__(stack_trace)
+
+    @property
+    def stack_trace(self) -> str:
+        """The text, which here has no frames."""
+        return str(self)
+
+
+class TidemillError(JavaException):
     """Base of all exceptions that this package raises by itself."""
 
     def _render_traceback_(self) -> list[str]:
@@ -98,90 +121,115 @@ def _users_line(trace: TracebackType | None) -> str | None:
 class TableException(TidemillError):
     """A statement or a table operation cannot be planned or run."""
 
+    java_class = f"{_TABLE_API}.TableException"
+
 
 class ValidationException(TableException):
     """A statement or an operation makes no sense here: unknown names, types that do not fit."""
+
+    java_class = f"{_TABLE_API}.ValidationException"
 
 
 class SqlParserException(ValidationException):
     """A text is not a statement."""
 
+    java_class = f"{_TABLE_API}.SqlParserException"
+
 
 class ExpressionParserException(ValidationException):
     """A text is not an expression."""
+
+    java_class = f"{_TABLE_API}.ExpressionParserException"
 
 
 class UnsupportedOperationException(TableException):
     """The operation exists in Flink and does not run here."""
 
+    java_class = "java.lang.UnsupportedOperationException"
+
 
 class CatalogException(TableException):
     """A catalog refused an operation."""
+
+    java_class = f"{_CATALOG}.CatalogException"
 
 
 class DatabaseNotExistException(CatalogException):
     """The database does not exist."""
 
+    java_class = f"{_CATALOG}.DatabaseNotExistException"
+
 
 class DatabaseAlreadyExistException(CatalogException):
     """The database exists already."""
+
+    java_class = f"{_CATALOG}.DatabaseAlreadyExistException"
 
 
 class DatabaseNotEmptyException(CatalogException):
     """The database has tables."""
 
+    java_class = f"{_CATALOG}.DatabaseNotEmptyException"
+
 
 class TableNotExistException(CatalogException):
     """The table does not exist."""
+
+    java_class = f"{_CATALOG}.TableNotExistException"
 
 
 class TableAlreadyExistException(CatalogException):
     """The table exists already."""
 
+    java_class = f"{_CATALOG}.TableAlreadyExistException"
+
 
 class FunctionNotExistException(CatalogException):
     """The function does not exist."""
+
+    java_class = f"{_CATALOG}.FunctionNotExistException"
 
 
 class FunctionAlreadyExistException(CatalogException):
     """The function exists already."""
 
+    java_class = f"{_CATALOG}.FunctionAlreadyExistException"
+
 
 class ModelNotExistException(CatalogException):
     """The model does not exist."""
+
+    java_class = f"{_CATALOG}.ModelNotExistException"
 
 
 class ModelAlreadyExistException(CatalogException):
     """The model exists already."""
 
+    java_class = f"{_CATALOG}.ModelAlreadyExistException"
+
 
 class PartitionNotExistException(CatalogException):
     """The partition does not exist."""
+
+    java_class = f"{_CATALOG}.PartitionNotExistException"
 
 
 class PartitionAlreadyExistsException(CatalogException):
     """The partition exists already."""
 
+    java_class = f"{_CATALOG}.PartitionAlreadyExistsException"
+
 
 class PartitionSpecInvalidException(CatalogException):
     """The columns do not say which partition."""
+
+    java_class = f"{_CATALOG}.PartitionSpecInvalidException"
 
 
 class TableNotPartitionedException(CatalogException):
     """The table has no partitions."""
 
-
-class JavaException(TidemillError):
-    """An exception of a JVM; never raised, because there is none.
-
-    Parameters
-    ----------
-    stack_trace
-        The frames.
-    """
-
-    def __init__(self, stack_trace: str) -> None:
-        super().__init__(stack_trace)
+    java_class = f"{_CATALOG}.TableNotPartitionedException"
 
 
 def capture_java_exception(f: F) -> F:
