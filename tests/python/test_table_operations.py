@@ -132,7 +132,7 @@ def test_elements_with_a_schema(env: TableEnvironment) -> None:
     assert rows(table.filter(col("id") < 3)) == [(1, ["x"]), (2, [])]
     with pytest.raises(TypeError, match="column 'id', row 0: 'x' of type str does not fit"):
         env.from_elements([("x", [])], schema)
-    with pytest.raises(TypeError, match="2 values, the schema has 1 columns"):
+    with pytest.raises(ValueError, match="2 values, the schema has 1 columns"):
         env.from_elements([(1, 2)], DataTypes.ROW([DataTypes.FIELD("a", DataTypes.INT())]))
 
 

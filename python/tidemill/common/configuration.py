@@ -134,4 +134,4 @@ class Configuration:
 
     def __str__(self) -> str:
         """Show the options."""
-        return str(self._options)
+        return f"{{{', '.join(f'{key}={value}' for key, value in self._options.items())}}}"

@@ -152,6 +152,10 @@ class Time:
         """Give the length in milliseconds."""
         return self._milliseconds
 
+    def __str__(self) -> str:
+        """Show the number and its unit."""
+        return f"{self._milliseconds} ms"
+
     def __eq__(self, other: object) -> bool:
         """Compare the length."""
         return isinstance(other, Time) and self._milliseconds == other._milliseconds

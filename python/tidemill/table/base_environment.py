@@ -21,6 +21,7 @@ from tidemill.table.element_check import check_rows, texts_of_values
 from tidemill.table.elements import are_types, row_type_of, values_of
 from tidemill.table.environment import set_current_environment
 from tidemill.table.iterable_source import IterableSource
+from tidemill.table.job_parameters import parameters_of
 from tidemill.table.legacy_environment import LegacyOperations
 from tidemill.table.logical_types import DataType
 from tidemill.table.operations import Query, Relation, Scan
@@ -426,7 +427,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         return self._inline_functions[id(function)][1]
 
     def _register(self, path: str, function: UserDefinedFunctionWrapper) -> None:
-        definition = define(function, self._session.all_config())
+        definition = define(function, parameters_of(self))
         # A cell that is run again redefines its function.
         self._session.register_function(path, definition, replace=True)
 

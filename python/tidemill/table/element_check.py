@@ -1,8 +1,9 @@
 """Checks the rows of `from_elements` against their declared types, as PyFlink does.
 
-The native builder refuses values of another kind (text for INT) by itself. This module adds what
-PyFlink is stricter about, with its classes of errors: ``ValueError`` for NULLs, ranges, lengths and
-the number of values, ``TypeError`` for a ``bool`` where a whole number is declared. An ``int`` for
+The native builder refuses values of another kind (text for INT) by itself; it also makes columns of
+what functions return, where a whole number may come as a float. This module adds what is stricter
+here, with PyFlink's classes of errors: ``ValueError`` for NULLs, ranges, lengths and the number of
+values, ``TypeError`` for a ``bool`` or a ``float`` where a whole number is declared. An ``int`` for
 DOUBLE or DECIMAL stays welcome, which PyFlink refuses.
 
 A type that has nothing to check has no check, so that wide tables of such columns cost nothing.
@@ -18,6 +19,7 @@ from tidemill.table.logical_types import (
     MAX_LENGTH,
     BigIntType,
     BinaryType,
+    BooleanType,
     CharType,
     DataType,
     IntType,
@@ -44,7 +46,7 @@ def check_rows(rows: Sequence[Sequence[Any]], row_type: RowType) -> None:
     ValueError
         If a value is NULL, out of range or of a length that its type does not allow.
     TypeError
-        If a ``bool`` stands for a whole number.
+        If a ``bool`` or a ``float`` stands for a whole number, or a number for a ``bool``.
     """
     for column_idx, field in enumerate(row_type):
         check = _check_of(field.data_type)
@@ -96,26 +98,46 @@ def _check_of(data_type: DataType) -> Callable[[Any], None] | None:
 
 
 def _check_of_value(data_type: DataType) -> Callable[[Any], None] | None:
-    if type(data_type) in _BITS:
-        return _whole_number(data_type, _BITS[type(data_type)])
-    if isinstance(data_type, CharType | BinaryType | VarCharType | VarBinaryType):
-        return _length(data_type)
-    if isinstance(data_type, RowType):
-        return _fields(data_type)
-    if isinstance(data_type, MapType):
-        return _entries(data_type)
-    if isinstance(data_type, ArrayType) and not isinstance(data_type, MultisetType):
-        return _items(data_type)
-    return None
+    check: Callable[[Any], None] | None = None
+    if isinstance(data_type, BooleanType):
+        check = _truth
+    elif type(data_type) in _BITS:
+        check = _whole_number(data_type, _BITS[type(data_type)])
+    elif isinstance(data_type, CharType | BinaryType | VarCharType | VarBinaryType):
+        check = _length(data_type)
+    elif isinstance(data_type, RowType):
+        check = _fields(data_type)
+    elif isinstance(data_type, MapType):
+        check = _entries(data_type)
+    elif isinstance(data_type, ArrayType) and not isinstance(data_type, MultisetType):
+        check = _items(data_type)
+    return check
+
+
+def _truth(value: Any) -> None:
+    # numpy's own truth values are welcome.
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise _mismatch(value, BooleanType())
+
+
+def _mismatch(value: Any, data_type: DataType) -> TypeError:
+    kind = type(value).__name__
+    return TypeError(
+        f"{_shown(value)} of type {kind} does not fit the type {data_type.as_summary_string()}"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"
 
 
 def _whole_number(data_type: DataType, bits: int) -> Callable[[Any], None]:
     least, most = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
     def check(value: Any) -> None:
-        if isinstance(value, bool):
-            msg = f"{value} of type bool does not fit the type {data_type.as_summary_string()}"
-            raise TypeError(msg)
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise _mismatch(value, data_type)
         if isinstance(value, int) and not least <= value <= most:
             msg = f"{value} is out of the range of {data_type.as_summary_string()}"
             raise ValueError(msg)
@@ -135,10 +157,8 @@ def _length(
         if not isinstance(value, str | bytes | bytearray):
             return
         if len(value) > length or (is_fixed and len(value) != length):
-            shown = repr(value)
-            if len(shown) > _MAX_VALUE_CHARS:
-                shown = f"{shown[:_MAX_VALUE_CHARS]}…"
-            msg = f"the length {len(value)} of {shown} does not fit {data_type.as_summary_string()}"
+            text = data_type.as_summary_string()
+            msg = f"the length {len(value)} of {_shown(value)} does not fit {text}"
             raise ValueError(msg)
 
     return check

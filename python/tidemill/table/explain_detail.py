@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 
 __all__ = ["ExplainDetail"]
 
 
-class ExplainDetail(Enum):
+class ExplainDetail(IntEnum):
     """A further detail of a plan."""
 
     ESTIMATED_COST = 0

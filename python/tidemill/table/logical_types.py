@@ -71,8 +71,8 @@ class DataType:
 
     @classmethod
     def type_name(cls) -> str:
-        """Give the lower-case name of the type without ``Type``."""
-        return cls.__name__.removesuffix("Type").lower()
+        """Give the name of the class in capitals, without ``Type``."""
+        return cls.__name__.removesuffix("Type").upper()
 
     def need_conversion(self) -> bool:
         """Tell whether values have an internal form of their own."""
@@ -123,6 +123,10 @@ class DataType:
         """Show PyFlink's text, e.g. ``VarCharType(10, true)``."""
         arguments = [*self._repr_arguments(), "true" if self._nullable else "false"]
         return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def __str__(self) -> str:
+        """Show the name of the type alone, as PyFlink does; `as_summary_string` tells all of it."""
+        return self.type_name()
 
     def _repr_arguments(self) -> list[str]:
         return []

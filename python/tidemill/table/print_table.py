@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["print_result", "print_rows"]
 
 _KINDS = ("+I", "-U", "+U", "-D")
-_NULL_WIDTH = len("<NULL>")
+_NULL = "<NULL>"
+_NULL_WIDTH = len(_NULL)
 _FIXED_WIDTHS: dict[type[DataType], int] = {
     TinyIntType: 4,
     SmallIntType: 6,
@@ -131,10 +132,11 @@ def _print_stream(result: Result, max_column_width: int) -> None:
 
 
 def _print_sized(result: Result) -> None:
+    """Print what a statement other than a query tells: where there is nothing, it shows nothing."""
     names = [name for name, _ in result.schema()]
     content: list[list[str]] = []
     while (rows := result.next_cells()) is not None:
-        content.extend(cells for _, cells in rows)
+        content.extend([cell if cell != _NULL else "" for cell in cells] for _, cells in rows)
     widths = [
         max([_text_width(name), *(_text_width(cells[index]) for cells in content)])
         for index, name in enumerate(names)
@@ -186,7 +188,8 @@ def _width_of_type(data_type: DataType, max_column_width: int) -> int:
     elif isinstance(data_type, TimeType):
         width = 8 if data_type.precision == 0 else 9 + data_type.precision
     elif isinstance(data_type, TimestampType | LocalZonedTimestampType):
-        width = 19 if data_type.precision == 0 else 20 + data_type.precision
+        # With a fraction: as wide as one of milliseconds, microseconds or nanoseconds.
+        width = 19 if data_type.precision == 0 else 20 + -(-data_type.precision // 3) * 3
     else:
         width = _FIXED_WIDTHS.get(type(data_type), max_column_width)
     return max(width, _NULL_WIDTH)

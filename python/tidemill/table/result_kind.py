@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 
 __all__ = ["ResultKind"]
 
 
-class ResultKind(Enum):
+class ResultKind(IntEnum):
     """The kind of a `TableResult`."""
 
     SUCCESS = 0

@@ -259,14 +259,14 @@ class Table(TableOutput):
     def map(self, func: Expression | UserDefinedFunctionWrapper | str) -> Table:
         """Make a row of each row by a scalar function; one that is not called takes the row.
 
-        The fields of its result become the columns.
+        The fields of its result become the columns; a result without fields becomes ``f0``.
         """
         call = self._row_call(func)
         if isinstance(call, Alias):
             call = call.expression
         result = self._type_of(call)
         if not isinstance(result, RowType):
-            return self._project([call])
+            return self._project([Alias(call, ("f0",))])
         inner = self.with_relation(Project(self._relation, (Alias(call, ("$row",)),)))
         return inner.with_relation(
             Project(

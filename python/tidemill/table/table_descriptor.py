@@ -61,6 +61,11 @@ class FormatDescriptor:
         """Give the options without the prefix."""
         return dict(self._options)
 
+    def __str__(self) -> str:
+        """Show the format with its options, e.g. ``csv[{field-delimiter=;}]``."""
+        options = ", ".join(f"{key}={value}" for key, value in self._options.items())
+        return f"{self._format}[{{{options}}}]" if options else self._format
+
 
 class TableDescriptor:
     """A table: its schema and its options.

@@ -23,7 +23,7 @@ def dump(runner: FunctionRunner) -> bytes:
     import cloudpickle  # noqa: PLC0415 (only functions that run in processes need it)
 
     try:
-        pickled: bytes = cloudpickle.dumps((runner.wrapper, dict(runner.parameters)))
+        pickled: bytes = cloudpickle.dumps((runner.wrapper, dict(runner.parameters())))
     except Exception as error:
         msg = f"it cannot run in a process of its own, because it cannot be pickled: {error}"
         raise UnsupportedOperationException(msg) from error
@@ -37,4 +37,4 @@ def load(pickled: bytes) -> FunctionRunner:
     from tidemill.table.udf_runtime import runner_of  # noqa: PLC0415 (imports this module)
 
     wrapper, parameters = pickle.loads(pickled)  # noqa: S301 (from the process that started us)
-    return runner_of(wrapper, parameters)
+    return runner_of(wrapper, lambda: parameters)
