@@ -86,7 +86,8 @@ fn bind_unplaced(
     let plan = SqlToRel::new_with_options(&context, options)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_planner)?;
-    let plan = expand_plan(subquery::checked(correlated(plan)?)?)?;
+    let plan = subquery::unnested(subquery::checked(correlated(plan)?)?)?;
+    let plan = expand_plan(plan)?;
     check_set_operations(&plan)?;
     let plan = plan_temporal_joins(plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;

@@ -28,7 +28,8 @@ pub(super) fn joined(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     Ok(rewritten?.data)
 }
 
-fn lateral(plan: &LogicalPlan) -> Option<(Subquery, Option<TableReference>)> {
+/// The subquery that a relation is, and its name.
+pub(super) fn lateral(plan: &LogicalPlan) -> Option<(Subquery, Option<TableReference>)> {
     match plan {
         LogicalPlan::Subquery(subquery) => Some((subquery.clone(), None)),
         LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {

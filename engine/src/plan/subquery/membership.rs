@@ -22,14 +22,23 @@ use datafusion::logical_expr::{
 
 use super::quantified::case;
 
+/// What runs the conjuncts of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filters {
+    /// Ours: NULL counts among the rows that meet the further conditions.
+    Incremental,
+    /// DataFusion's: NULL counts wherever it stands, so that a correlated NOT IN is rewritten, too.
+    Batch,
+}
+
 /// `plan` with IN and NOT IN rewritten, but for those that are conjuncts of a filter.
 ///
 /// # Errors
 /// If a rewritten plan is not valid: a bug.
-pub fn memberships(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+pub fn memberships(plan: LogicalPlan, filters: Filters) -> DfResult<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         if let LogicalPlan::Filter(filter) = node {
-            return of_filter(filter);
+            return of_filter(filter, filters);
         }
         let schema = merge_schema(&node.inputs());
         node.map_expressions(|expr| {
@@ -49,13 +58,13 @@ pub fn memberships(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     Ok(rewritten?.data)
 }
 
-fn of_filter(filter: Filter) -> DfResult<Transformed<LogicalPlan>> {
+fn of_filter(filter: Filter, filters: Filters) -> DfResult<Transformed<LogicalPlan>> {
     let schema = Arc::clone(filter.input.schema());
     let mut changed = false;
     let conjuncts = split_conjunction_owned(filter.predicate)
         .into_iter()
         .map(|conjunct| {
-            if is_membership(&conjunct) {
+            if is_membership(&conjunct, filters) {
                 return Ok(conjunct);
             }
             let rewritten = where_true(conjunct, &schema)?;
@@ -73,11 +82,17 @@ fn of_filter(filter: Filter) -> DfResult<Transformed<LogicalPlan>> {
     })
 }
 
-fn is_membership(expr: &Expr) -> bool {
-    match expr {
-        Expr::Not(inner) => matches!(inner.as_ref(), Expr::InSubquery(_)),
-        other => matches!(other, Expr::InSubquery(_)),
-    }
+fn is_membership(expr: &Expr, filters: Filters) -> bool {
+    let (membership, negated) = match expr {
+        Expr::InSubquery(membership) => (membership, membership.negated),
+        Expr::Not(inner) => match inner.as_ref() {
+            Expr::InSubquery(membership) => (membership, !membership.negated),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let is_correlated = !membership.subquery.outer_ref_columns.is_empty();
+    !(negated && is_correlated && filters == Filters::Batch)
 }
 
 /// Under AND and OR only: it counts only whether the expression is true.

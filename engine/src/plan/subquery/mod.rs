@@ -6,8 +6,11 @@
 //!   x NOT IN (q) under OR, …    EXISTS (q with …), with NULL where Flink says so
 //!   EXISTS (q) in SELECT        a join that marks the rows that have a partner
 //!   LATERAL (q)                 a join with what q asks as its condition
+//!   (q with x < outer.y)        a join with what q gives for each distinct outer.y
 //!   (q) of many rows            MIN and COUNT of q, and an error if there is more than one row
 //! ```
+
+mod dependent;
 
 mod lateral;
 
@@ -19,10 +22,11 @@ mod quantified;
 
 mod single_value;
 
+pub use dependent::unnested;
 pub use single_value::checked;
 
 pub use marks::marked;
-pub use membership::memberships;
+pub use membership::{Filters, memberships};
 
 use datafusion::logical_expr::LogicalPlan;
 
@@ -35,7 +39,7 @@ use crate::plan::errors::from_planner;
 /// If a rewritten plan is not valid: a bug.
 pub fn prepared(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = quantified::compared(plan).map_err(from_planner)?;
-    let plan = memberships(plan).map_err(from_planner)?;
+    let plan = memberships(plan, Filters::Incremental).map_err(from_planner)?;
     let plan = marked(plan).map_err(from_planner)?;
     lateral::joined(plan).map_err(from_planner)
 }
@@ -45,6 +49,7 @@ pub fn prepared(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// # Errors
 /// As [`prepared`].
 pub fn prepared_for_batch(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = memberships(plan).map_err(from_planner)?;
-    marked(plan).map_err(from_planner)
+    let plan = memberships(plan, Filters::Batch).map_err(from_planner)?;
+    let plan = marked(plan).map_err(from_planner)?;
+    lateral::joined(plan).map_err(from_planner)
 }

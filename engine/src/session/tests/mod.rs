@@ -18,6 +18,8 @@ mod nested;
 
 mod sql_functions;
 
+mod subqueries;
+
 mod order;
 
 mod plans;
