@@ -16,6 +16,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::key_index::{Ids, hash_word, put};
+use super::probe_table::{ProbeTable, SmallKey};
 use crate::error::{EngineError, Result};
 
 /// The most bytes of a short key; one more says how many there are.
@@ -27,7 +28,7 @@ const LONG: u8 = u8::MAX;
 type Slot = [u8; SHORT_BYTES + 1];
 
 /// A short key: its bytes, zeros, and their number in the highest byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Short {
     low: u64,
     high: u64,
@@ -56,7 +57,9 @@ impl Short {
     fn slot(self) -> Slot {
         (u128::from(self.low) | u128::from(self.high) << 64).to_le_bytes()
     }
+}
 
+impl SmallKey for Short {
     #[inline]
     fn hash(self) -> u64 {
         hash_word(self.low ^ hash_word(self.high).rotate_left(32))
@@ -95,7 +98,7 @@ impl Long {
 /// A table of keys that are bytes.
 #[derive(Debug, Default)]
 pub(super) struct ByteKeys {
-    short: HashTable<(Short, u32)>,
+    short: ProbeTable<Short>,
     long: HashTable<Long>,
     null_id: Option<u32>,
     /// By id.
@@ -137,8 +140,11 @@ impl ByteKeys {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
         let offsets = column.value_offsets().iter();
         let ends = column.value_offsets().iter().skip(1);
+        // Short keys wait until a long one or NULL comes, to be looked up together.
+        let mut waiting = Vec::with_capacity(column.len());
         for (row_idx, (&start, &end)) in offsets.zip(ends).enumerate() {
             if nulls.is_some_and(|nulls| nulls.is_null(row_idx)) {
+                self.intern_waiting(&mut waiting, given, ids)?;
                 ids.push(self.intern_null(given)?);
                 continue;
             }
@@ -146,15 +152,35 @@ impl ByteKeys {
             let length = end - start;
             // Bytes of the next keys are cut off, so that mostly nothing has to be copied.
             let chunk = bytes.get(start..).and_then(<[u8]>::first_chunk);
-            let id = match chunk {
+            match chunk {
                 Some(chunk) if length <= SHORT_BYTES => {
-                    self.intern_short(Short::of_chunk(*chunk, length), given)?
+                    waiting.push(Short::of_chunk(*chunk, length));
                 }
-                _ => self.intern(bytes.get(start..end).unwrap_or_default(), given)?,
-            };
-            ids.push(id);
+                _ => {
+                    self.intern_waiting(&mut waiting, given, ids)?;
+                    let key = bytes.get(start..end).unwrap_or_default();
+                    ids.push(self.intern(key, given)?);
+                }
+            }
         }
-        Ok(())
+        self.intern_waiting(&mut waiting, given, ids)
+    }
+
+    /// Appends the ids of short keys, which are taken out.
+    fn intern_waiting(
+        &mut self,
+        waiting: &mut Vec<Short>,
+        given: &mut Ids,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let slots = &mut self.slots;
+        let interned = self.short.intern(waiting, ids, |key| {
+            let id = given.give()?;
+            put(slots, id, key.slot());
+            Ok(id)
+        });
+        waiting.clear();
+        interned
     }
 
     fn intern_null(&mut self, given: &mut Ids) -> Result<u32> {
@@ -166,15 +192,12 @@ impl ByteKeys {
 
     #[inline]
     fn intern_short(&mut self, key: Short, given: &mut Ids) -> Result<u32> {
-        let hash = key.hash();
-        if let Some(&(_, id)) = self.short.find(hash, |(other, _)| *other == key) {
-            return Ok(id);
-        }
-        let id = given.give()?;
-        put(&mut self.slots, id, key.slot());
-        self.short
-            .insert_unique(hash, (key, id), |(other, _)| other.hash());
-        Ok(id)
+        let slots = &mut self.slots;
+        self.short.intern_one(key, |key| {
+            let id = given.give()?;
+            put(slots, id, key.slot());
+            Ok(id)
+        })
     }
 
     /// The id of a key; it is entered if it is unknown.
@@ -233,12 +256,7 @@ impl ByteKeys {
             return false;
         };
         if let Some(short) = Short::of(key) {
-            let entry = self
-                .short
-                .find_entry(short.hash(), |&(_, other)| other == id);
-            return entry
-                .map(hashbrown::hash_table::OccupiedEntry::remove)
-                .is_ok();
+            return self.short.remove(short, id);
         }
         let length = key.len();
         let Ok(entry) = self.long.find_entry(hash_bytes(key), |it| it.id == id) else {

@@ -97,6 +97,23 @@ pub fn from_i64(
     Ok(make_array(data))
 }
 
+/// A column of a 64-bit integer-like type from its values, none of them NULL. They are not copied.
+///
+/// # Errors
+/// `Internal` for other types.
+pub fn of_words(values: Vec<i64>, data_type: &DataType) -> Result<ArrayRef> {
+    if integer_width(data_type) != Some(size_of::<i64>()) {
+        return Err(EngineError::internal(format!(
+            "{data_type} is no integer type of 64 bits"
+        )));
+    }
+    let data = ArrayData::builder(data_type.clone())
+        .len(values.len())
+        .add_buffer(Buffer::from_vec(values))
+        .build()?;
+    Ok(make_array(data))
+}
+
 /// The values of a float column; what stands at NULLs is arbitrary.
 ///
 /// # Errors

@@ -16,11 +16,11 @@ use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, SortField};
-use hashbrown::HashTable;
 use std::sync::Arc;
 
 use super::byte_keys::ByteKeys;
 use super::columns;
+use super::probe_table::{ProbeTable, SmallKey};
 use crate::data::keys::{self, column_types};
 use crate::error::{EngineError, Result};
 
@@ -256,7 +256,7 @@ pub(super) fn put<T: Clone>(values: &mut Vec<T>, id: u32, value: T) {
 
 #[derive(Debug, Default)]
 struct WordKeys {
-    table: HashTable<(u64, u32)>,
+    table: ProbeTable<u64>,
     null_id: Option<u32>,
     /// By id, to find the entry of a key that is removed.
     words: Vec<u64>,
@@ -265,29 +265,24 @@ struct WordKeys {
 impl WordKeys {
     fn intern(&mut self, column: &ArrayRef, given: &mut Ids, ids: &mut Vec<u32>) -> Result<()> {
         let words = columns::to_words(column)?;
-        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-        for (row_idx, &word) in words.iter().enumerate() {
-            let id = if nulls.is_some_and(|nulls| nulls.is_null(row_idx)) {
-                self.intern_null(given)?
-            } else {
-                self.intern_one(word, given)?
+        let known = &mut self.words;
+        let mut give = |word: u64| {
+            let id = given.give()?;
+            put(known, id, word);
+            Ok(id)
+        };
+        let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) else {
+            return self.table.intern(&words, ids, give);
+        };
+        for (&word, is_there) in words.iter().zip(nulls) {
+            let id = match (is_there, self.null_id) {
+                (true, _) => self.table.intern_one(word, &mut give)?,
+                (false, Some(id)) => id,
+                (false, None) => *self.null_id.insert(give(0)?),
             };
             ids.push(id);
         }
         Ok(())
-    }
-
-    #[inline]
-    fn intern_one(&mut self, word: u64, given: &mut Ids) -> Result<u32> {
-        let hash = hash_word(word);
-        if let Some(&(_, id)) = self.table.find(hash, |&(other, _)| other == word) {
-            return Ok(id);
-        }
-        let id = given.give()?;
-        put(&mut self.words, id, word);
-        self.table
-            .insert_unique(hash, (word, id), |&(other, _)| hash_word(other));
-        Ok(id)
     }
 
     fn word(&self, id: u32) -> Option<u64> {
@@ -295,40 +290,31 @@ impl WordKeys {
         word.filter(|_| self.null_id != Some(id))
     }
 
-    fn intern_null(&mut self, given: &mut Ids) -> Result<u32> {
-        if let Some(id) = self.null_id {
-            return Ok(id);
-        }
-        let id = given.give()?;
-        self.null_id = Some(id);
-        Ok(id)
-    }
-
     fn remove(&mut self, id: u32) -> bool {
         if self.null_id == Some(id) {
             self.null_id = None;
             return true;
         }
-        let Some(&word) = self.words.get(id as usize) else {
-            return false;
-        };
-        let entry = self
-            .table
-            .find_entry(hash_word(word), |&(_, other)| other == id);
-        entry
-            .map(hashbrown::hash_table::OccupiedEntry::remove)
-            .is_ok()
+        let word = self.words.get(id as usize);
+        word.is_some_and(|&word| self.table.remove(word, id))
+    }
+}
+
+impl SmallKey for u64 {
+    #[inline]
+    fn hash(self) -> u64 {
+        hash_word(self)
     }
 }
 
 /// Two words and which of them are NULL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct TwoWords {
     words: [u64; 2],
     nulls: u8,
 }
 
-impl TwoWords {
+impl SmallKey for TwoWords {
     #[inline]
     fn hash(self) -> u64 {
         let [one, two] = self.words;
@@ -338,7 +324,7 @@ impl TwoWords {
 
 #[derive(Debug, Default)]
 struct TwoWordKeys {
-    table: HashTable<(TwoWords, u32)>,
+    table: ProbeTable<TwoWords>,
     words: Vec<TwoWords>,
 }
 
@@ -360,42 +346,31 @@ impl TwoWordKeys {
         let is_null = |nulls: Option<&NullBuffer>, row_idx: usize| {
             nulls.is_some_and(|nulls| nulls.is_null(row_idx))
         };
-        for (row_idx, (&one_word, &two_word)) in one_words.iter().zip(&two_words).enumerate() {
-            let one_null = is_null(one.nulls(), row_idx);
-            let two_null = is_null(two.nulls(), row_idx);
-            let key = TwoWords {
-                words: [
-                    if one_null { 0 } else { one_word },
-                    if two_null { 0 } else { two_word },
-                ],
-                nulls: u8::from(one_null) | u8::from(two_null) << 1,
-            };
-            ids.push(self.intern_one(key, given)?);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn intern_one(&mut self, key: TwoWords, given: &mut Ids) -> Result<u32> {
-        let hash = key.hash();
-        if let Some(&(_, id)) = self.table.find(hash, |&(other, _)| other == key) {
-            return Ok(id);
-        }
-        let id = given.give()?;
-        put(&mut self.words, id, key);
-        self.table
-            .insert_unique(hash, (key, id), |&(other, _)| other.hash());
-        Ok(id)
+        let words = one_words.iter().zip(&two_words).enumerate();
+        let keys: Vec<TwoWords> = words
+            .map(|(row_idx, (&one_word, &two_word))| {
+                let one_null = is_null(one.nulls(), row_idx);
+                let two_null = is_null(two.nulls(), row_idx);
+                TwoWords {
+                    words: [
+                        if one_null { 0 } else { one_word },
+                        if two_null { 0 } else { two_word },
+                    ],
+                    nulls: u8::from(one_null) | u8::from(two_null) << 1,
+                }
+            })
+            .collect();
+        let known = &mut self.words;
+        self.table.intern(&keys, ids, |key| {
+            let id = given.give()?;
+            put(known, id, key);
+            Ok(id)
+        })
     }
 
     fn remove(&mut self, id: u32) -> bool {
-        let Some(&key) = self.words.get(id as usize) else {
-            return false;
-        };
-        let entry = self.table.find_entry(key.hash(), |&(_, other)| other == id);
-        entry
-            .map(hashbrown::hash_table::OccupiedEntry::remove)
-            .is_ok()
+        let key = self.words.get(id as usize);
+        key.is_some_and(|&key| self.table.remove(key, id))
     }
 }
 

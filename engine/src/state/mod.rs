@@ -12,6 +12,8 @@ pub mod columns;
 
 pub mod key_index;
 
+mod probe_table;
+
 pub mod multiset;
 
 pub mod memory;
