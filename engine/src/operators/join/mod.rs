@@ -42,7 +42,7 @@ use arrow::datatypes::SchemaRef;
 use expiry::Writes;
 pub use residual::{Residual, ResidualColumn};
 
-use super::{Emission, Operator, OperatorFactory, Output, StepContext};
+use super::{Emission, Operator, OperatorFactory, Output, StepContext, StepLength};
 use crate::data::keys::column_types;
 use crate::data::{Delta, keys};
 use crate::error::{EngineError, Result};
@@ -136,6 +136,16 @@ impl JoinKind {
     }
 }
 
+impl JoinSpec {
+    /// Whether its changes are sent on at the end of a step. Pairs of rows that only come are never
+    /// taken back: there is nothing to wait for.
+    fn waits(&self) -> bool {
+        let only_comes =
+            self.kind == JoinKind::Inner && !self.left.retracts && !self.right.retracts;
+        self.emission == Emission::NetPerStep && !only_comes
+    }
+}
+
 impl OperatorFactory for JoinSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
         let key_types = |input: &JoinInput| column_types(&input.schema, &input.key_columns);
@@ -162,8 +172,16 @@ impl OperatorFactory for JoinSpec {
             sides: [side(&self.left, 0), side(&self.right, 1)],
             pending: [Vec::new(), Vec::new()],
             now_ms: None,
+            waits: self.waits(),
             spec: self.clone(),
         }))
+    }
+
+    fn step_length(&self) -> StepLength {
+        match self.waits() {
+            true => StepLength::Short,
+            false => StepLength::Any,
+        }
     }
 }
 
@@ -172,7 +190,9 @@ struct Join {
     /// The keys of both sides.
     index: KeyIndex,
     sides: [Side; 2],
-    /// What has come in this step, by port; net mode only.
+    /// Whether the rows of a step are kept until its end.
+    waits: bool,
+    /// What has come in this step, by port.
     pending: [Vec<Delta>; 2],
     /// The time of the step, where rows have an end.
     now_ms: Option<i64>,
@@ -242,18 +262,14 @@ impl Operator for Join {
         ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
-        match self.spec.emission {
-            Emission::RowByRow => {
-                self.expire(ctx)?;
-                self.push_row_by_row(port, &delta, out)
-            }
-            Emission::NetPerStep => {
-                if let Some(pending) = self.pending.get_mut(port) {
-                    pending.push(delta);
-                }
-                Ok(())
-            }
+        if !self.waits {
+            self.expire(ctx)?;
+            return self.push_row_by_row(port, &delta, out);
         }
+        if let Some(pending) = self.pending.get_mut(port) {
+            pending.push(delta);
+        }
+        Ok(())
     }
 
     fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
