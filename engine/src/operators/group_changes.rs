@@ -18,6 +18,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
+use crate::state::columns;
 
 /// These columns of `batch`.
 pub(super) fn columns_at(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<ArrayRef>> {
@@ -69,7 +70,7 @@ pub(super) struct ClosedFrontier {
     before: Vec<ArrayRef>,
     /// Whether the group had rows before.
     is_there: Vec<bool>,
-    /// Whether contents that are as before are sent too.
+    /// Whether contents need not be compared: each is another than before, or is sent anyway.
     pub(super) sends_all: bool,
 }
 
@@ -196,7 +197,8 @@ impl ClosedFrontier {
         update_before: bool,
     ) -> Result<Option<Delta>> {
         let is_there_after = counts.iter().map(|&count| count > 0);
-        if is_there_after.clone().all(|is_there| is_there) && !self.is_there.contains(&true) {
+        let all_are_there = is_there_after.clone().all(|is_there| is_there);
+        if all_are_there && !self.is_there.contains(&true) {
             let columns = self.key.iter().chain(after).cloned().collect();
             return Ok(Some(Delta::insert_only(changed_rows(schema, columns)?)));
         }
@@ -204,6 +206,9 @@ impl ClosedFrontier {
             true => BooleanBuffer::new_unset(counts.len()),
             false => same_rows(&self.before, after, counts.len())?,
         };
+        if all_are_there && !self.is_there.contains(&false) && is_same.count_set_bits() == 0 {
+            return self.all_updated(schema, after, update_before).map(Some);
+        }
         let mut changes = Changes::default();
         for (place, ((&before, after), is_same)) in
             (0_u32..).zip(self.is_there.iter().zip(is_there_after).zip(&is_same))
@@ -218,6 +223,48 @@ impl ClosedFrontier {
             .collect::<Result<Vec<_>>>()?;
         changes.build(schema, &self.key, values)
     }
+}
+
+impl ClosedFrontier {
+    /// The changes if every group was there, still is, and has another content.
+    fn all_updated(
+        &self,
+        schema: &SchemaRef,
+        after: &[ArrayRef],
+        update_before: bool,
+    ) -> Result<Delta> {
+        let n_groups = self.groups.len();
+        if !update_before {
+            let columns = self.key.iter().chain(after).cloned().collect();
+            let kinds = vec![RowKind::UpdateAfter; n_groups];
+            return Delta::try_new(changed_rows(schema, columns)?, kinds);
+        }
+        let twice: UInt32Array = (0..n_groups as u32).flat_map(|place| [place; 2]).collect();
+        let mut columns = taken(&self.key, &twice)?;
+        for (before, after) in self.before.iter().zip(after) {
+            columns.push(alternating(before, after)?);
+        }
+        let kinds = [RowKind::UpdateBefore, RowKind::UpdateAfter].repeat(n_groups);
+        Delta::try_new(changed_rows(schema, columns)?, kinds)
+    }
+}
+
+/// The values of two columns of one length, in turns.
+fn alternating(before: &ArrayRef, after: &ArrayRef) -> Result<ArrayRef> {
+    let has_nulls = before.null_count() > 0 || after.null_count() > 0;
+    if !has_nulls && columns::integer_width(before.data_type()) == Some(size_of::<i64>()) {
+        let pairs = columns::to_i64(before)?;
+        let others = columns::to_i64(after)?;
+        let mut values = Vec::with_capacity(2 * pairs.len());
+        for (&before, &after) in pairs.iter().zip(others.iter()) {
+            values.extend_from_slice(&[before, after]);
+        }
+        return columns::of_words(values, before.data_type());
+    }
+    let sources: Vec<(usize, usize)> = (0..before.len())
+        .flat_map(|place| [(0, place), (1, place)])
+        .collect();
+    Ok(interleave(&[before, after], &sources)?)
 }
 
 /// The changes of a batch, row by row.
