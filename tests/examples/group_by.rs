@@ -20,9 +20,12 @@ use tidemill_engine::operators::{
 };
 use tidemill_tests::oracle::TestResult;
 
-/// Rows of a batch, and batches of a step: what a job under load has.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
-const STEP_BATCHES: usize = 8;
+/// Batches of a wave: what a job under load has, and the step of one that shows every change.
+const WAVE_BATCHES: usize = 8;
+/// Batches of a step of a job that sends net changes: what fits into the time of a step.
+const STEP_BATCHES: usize = 256;
 
 fn main() -> TestResult<()> {
     let millions: usize = match std::env::args().nth(1) {
@@ -35,7 +38,7 @@ fn main() -> TestResult<()> {
         .transpose()?;
     let n_batches = millions * 1_000_000 / BATCH_ROWS;
     println!("million rows/s: COUNT(*), SUM(v), MAX(v) GROUP BY k, {millions} M rows, one thread");
-    println!("key         keys        net   row by row   DataFusion batch");
+    println!("key         keys   long steps  short steps   row by row   DataFusion batch");
     for (key_type, n_keys) in [
         (DataType::Int64, 34),
         (DataType::Int64, 1_000),
@@ -51,10 +54,11 @@ fn main() -> TestResult<()> {
         let batches = batches(&key_type, n_keys, n_batches)?;
         let n_rows = (n_batches * BATCH_ROWS) as f64;
         let rate = |seconds: f64| n_rows / seconds / 1e6;
-        let net = rate(incremental(&batches, Emission::NetPerStep)?);
-        let rows = rate(incremental(&batches, Emission::RowByRow)?);
+        let long = rate(incremental(&batches, Emission::NetPerStep, STEP_BATCHES)?);
+        let short = rate(incremental(&batches, Emission::NetPerStep, WAVE_BATCHES)?);
+        let rows = rate(incremental(&batches, Emission::RowByRow, WAVE_BATCHES)?);
         let batch = rate(batch_engine(&batches)?);
-        println!("{key_type:<6} {n_keys:>9} {net:>10.1} {rows:>12.1} {batch:>18.1}");
+        println!("{key_type:<6} {n_keys:>9} {long:>12.1} {short:>12.1} {rows:>12.1} {batch:>18.1}");
     }
     Ok(())
 }
@@ -97,8 +101,12 @@ fn batches(key_type: &DataType, n_keys: u64, n_batches: usize) -> TestResult<Vec
         .collect()
 }
 
-/// Seconds that the operator takes for all batches.
-fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
+/// Seconds that the operator takes for all batches in steps of so many.
+fn incremental(
+    batches: &[RecordBatch],
+    emission: Emission,
+    step_batches: usize,
+) -> TestResult<f64> {
     let key_type = batches
         .first()
         .map_or(DataType::Int64, |batch| batch.column(0).data_type().clone());
@@ -134,7 +142,7 @@ fn incremental(batches: &[RecordBatch], emission: Emission) -> TestResult<f64> {
         ..StepContext::default()
     };
     let started = now_seconds();
-    for step in batches.chunks(STEP_BATCHES) {
+    for step in batches.chunks(step_batches) {
         ctx.step += 1;
         for batch in step {
             operator.push(0, Delta::insert_only(batch.clone()), &ctx, &mut out)?;

@@ -14,13 +14,14 @@ use crate::oracle::{Bag, TestResult, bag_of, fold};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// The settings of a session: so many workers, steps of so many rows, few of which are enough for
-/// another worker.
+/// The settings of a session: so many workers, waves of so many rows, few of which are enough for
+/// another worker, and three of which are a step where the job gains by long ones.
 #[must_use]
-pub fn config(n_workers: usize, step_rows: usize) -> BTreeMap<String, String> {
+pub fn config(n_workers: usize, wave_rows: usize) -> BTreeMap<String, String> {
     [
         ("parallelism.default", n_workers.to_string()),
-        ("table.exec.mini-batch.size", step_rows.to_string()),
+        ("table.exec.mini-batch.size", (3 * wave_rows).to_string()),
+        ("tidemill.step.wave-rows", wave_rows.to_string()),
         ("table.local-time-zone", "UTC".to_owned()),
         ("tidemill.worker.min-rows", "1".to_owned()),
     ]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::aggregates::{Aggregate, AggregateCall};
 use super::group_changes::{Frontier, RowChanges, changed_rows, columns_at, read_counts};
 use super::group_ttl::without_leading_retractions;
-use super::{Operator, OperatorFactory, Output, StepContext, UpdateKinds};
+use super::{Operator, OperatorFactory, Output, StepContext, StepLength, UpdateKinds};
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
 use crate::state::ttl::LastWrites;
@@ -87,11 +87,19 @@ impl OperatorFactory for GroupAggregateSpec {
             counts: Vec::new(),
             calls,
             frontier: Frontier::default(),
+            never_same: !self.input_retracts && self.calls.iter().any(AggregateCall::counts_rows),
             ids: Vec::new(),
             is_first_worker: worker_idx == 0,
             last_writes: LastWrites::default(),
             n_written: 0,
         }))
+    }
+
+    fn step_length(&self) -> StepLength {
+        match self.emission {
+            Emission::RowByRow => StepLength::Any,
+            Emission::NetPerStep => StepLength::Long,
+        }
     }
 
     fn with_updates(&self, updates: &UpdateKinds<'_>) -> Option<Arc<dyn OperatorFactory>> {
@@ -111,6 +119,8 @@ struct GroupAggregate {
     calls: Vec<Option<Aggregate>>,
     /// The groups that this step (or batch, row by row) has touched.
     frontier: Frontier,
+    /// Each row of a group changes what is shown of it: rows only come, and their number is shown.
+    never_same: bool,
     /// Of the rows of the batch; kept for its memory.
     ids: Vec<u32>,
     is_first_worker: bool,
@@ -336,8 +346,9 @@ impl GroupAggregate {
     ) -> Result<()> {
         let (groups, rows) = self.frontier.touch(ids);
         if !groups.is_empty() {
-            let before = self.read(&groups)?;
-            let is_there = groups.iter().map(|&group| self.count(group) > 0).collect();
+            let counts = self.counts_of(&groups);
+            let before = self.read(&groups, &counts)?;
+            let is_there = counts.iter().map(|&count| count > 0).collect();
             self.frontier
                 .remember(groups, rows, key, before, is_there)?;
         }
@@ -350,17 +361,20 @@ impl GroupAggregate {
 
     /// Sends the changes of the step's groups; with `sends_all` also contents that are as before.
     fn emit_net(&mut self, sends_all: bool, out: &mut Output) -> Result<()> {
+        let sends_all = sends_all || self.never_same;
         for mut frontier in self.frontier.take()? {
             frontier.sends_all = sends_all;
             let groups = &frontier.groups;
-            let after = self.read(groups)?;
-            let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
+            let counts = self.counts_of(groups);
             require_not_negative(&counts)?;
+            let after = self.read(groups, &counts)?;
             let (schema, update_before) = (&self.spec.schema, self.spec.update_before);
             if let Some(delta) = frontier.net_changes(schema, &after, &counts, update_before)? {
                 out.emit(delta);
             }
-            self.remove_empty(groups);
+            if self.spec.input_retracts {
+                self.remove_empty(groups);
+            }
         }
         Ok(())
     }
@@ -414,19 +428,21 @@ impl GroupAggregate {
             .collect()
     }
 
-    /// One column a call, one value a group; those of groups without rows say nothing.
-    fn read(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let is_used: Vec<bool> = groups.iter().map(|&group| self.count(group) > 0).collect();
+    /// One column a call, one value a group; `counts` are the rows of the groups. Values of groups
+    /// without rows say nothing.
+    fn read(&self, groups: &[u32], counts: &[i64]) -> Result<Vec<ArrayRef>> {
+        let is_used: Vec<bool> = counts.iter().map(|&count| count > 0).collect();
         self.calls
             .iter()
             .map(|call| match call {
                 Some(aggregate) => aggregate.read_used(groups, &is_used),
-                None => {
-                    let counts: Vec<i64> = groups.iter().map(|&group| self.count(group)).collect();
-                    Ok(read_counts(&counts))
-                }
+                None => Ok(read_counts(counts)),
             })
             .collect()
+    }
+
+    fn counts_of(&self, groups: &[u32]) -> Vec<i64> {
+        groups.iter().map(|&group| self.count(group)).collect()
     }
 
     fn count(&self, group: u32) -> i64 {

@@ -201,6 +201,11 @@ pub trait OperatorFactory: Send + Sync + Debug {
         0
     }
 
+    /// Whether the operator does better with many rows a step.
+    fn step_length(&self) -> StepLength {
+        StepLength::Any
+    }
+
     /// The same operator where its readers or the inputs at some ports do without `-U`; none if it
     /// is the same as ever: what it sends is looked through then.
     fn with_updates(&self, _updates: &UpdateKinds<'_>) -> Option<Arc<dyn OperatorFactory>> {
@@ -212,6 +217,17 @@ pub trait OperatorFactory: Send + Sync + Debug {
     fn expressions(&self) -> Option<Vec<&Arc<dyn PhysicalExpr>>> {
         None
     }
+}
+
+/// What an operator says about the length of the steps that suits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepLength {
+    /// It does not mind.
+    Any,
+    /// It sends less the longer a step is, and keeps no rows of it.
+    Long,
+    /// It keeps the rows of a step until its end.
+    Short,
 }
 
 /// How updates come into an operator, and how they are to leave it.

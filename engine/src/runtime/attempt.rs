@@ -10,6 +10,7 @@ use super::graph::{Graph, NodeKind};
 use super::job::JobOptions;
 use super::metrics::Counters;
 use super::open;
+use super::pace::StepLimits;
 use super::source::{Inbox, ReaderThread};
 use super::step::{Crew, StepLoop};
 use super::watermark::NodeWatermarks;
@@ -106,6 +107,7 @@ pub(super) fn open(
     };
     let step_loop = StepLoop {
         crew: Crew::start(workers, thread_name)?,
+        limits: StepLimits::new(graph, options),
         options: options.clone(),
         inbox,
         walk,

@@ -26,6 +26,7 @@ use super::restart::{Backoff, RestartStats, RestartStrategy};
 use super::source::ReaderThread;
 use super::step::{Outcome, StepLoop};
 use super::{panic_error, spawn};
+use crate::catalog::options::parse_duration;
 use crate::connectors::Boundedness;
 use crate::error::{EngineError, Result};
 use crate::functions::usage::{self, FunctionUse, UsedFunction};
@@ -44,6 +45,10 @@ pub struct JobOptions {
     pub parallelism: usize,
     /// Rows that a step takes in at most.
     pub max_step_rows: usize,
+    /// Rows of a step that go through the graph together, at most.
+    pub wave_rows: usize,
+    /// How long a step takes in more rows, where the job gains by long steps.
+    pub step_time: Duration,
     /// Rows that a reader is asked for at a time.
     pub source_batch_rows: usize,
     /// Rows below which a step's input is not split over workers.
@@ -64,7 +69,9 @@ impl Default for JobOptions {
         Self {
             name: "job".to_owned(),
             parallelism: 1,
-            max_step_rows: 65_536,
+            max_step_rows: 16 << 20,
+            wave_rows: 65_536,
+            step_time: Duration::from_millis(50),
             source_batch_rows: 8_192,
             min_worker_rows: 1_024,
             max_memory_bytes: None,
@@ -76,23 +83,39 @@ impl Default for JobOptions {
 }
 
 impl JobOptions {
+    /// Rows that go through the graph together, at most.
+    pub(super) fn max_wave_rows(&self) -> usize {
+        self.wave_rows.min(self.max_step_rows)
+    }
+
     /// These options with what the session's configuration says about steps, by key:
-    /// `table.exec.mini-batch.size` (rows of a step), `tidemill.source.batch-rows` (rows that a
-    /// reader is asked for at a time), `tidemill.worker.min-rows` (rows of a step below which it
-    /// is not split over workers), `tidemill.memory.limit`, `table.exec.state.ttl`; and about
-    /// checkpoints.
+    /// `table.exec.mini-batch.size` (rows of a step), `table.exec.mini-batch.allow-latency` (how
+    /// long it may take in more), `tidemill.step.wave-rows` (rows of a step that go through the
+    /// graph together), `tidemill.source.batch-rows` (rows that a reader is asked for at a time),
+    /// `tidemill.worker.min-rows` (rows below which a wave is not split over workers),
+    /// `tidemill.memory.limit`, `table.exec.state.ttl`; and about checkpoints.
     ///
     /// # Errors
     /// `Options` for a value that is no positive number; `-1` leaves the default.
     pub fn with_config(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self> {
         for (key, option) in [
             ("table.exec.mini-batch.size", &mut self.max_step_rows),
+            ("tidemill.step.wave-rows", &mut self.wave_rows),
             ("tidemill.source.batch-rows", &mut self.source_batch_rows),
             ("tidemill.worker.min-rows", &mut self.min_worker_rows),
         ] {
             if let Some(number) = positive(key, &get)? {
                 *option = number;
             }
+        }
+        if get("table.exec.mini-batch.enabled").is_some_and(|it| it.eq_ignore_ascii_case("true"))
+            && let Some(latency) = get("table.exec.mini-batch.allow-latency")
+        {
+            self.step_time = parse_duration(&latency).ok_or_else(|| EngineError::Options {
+                message: format!(
+                    "the value '{latency}' of 'table.exec.mini-batch.allow-latency' is no duration"
+                ),
+            })?;
         }
         self.max_memory_bytes = memory::limit_of_config(&get)?;
         self.state_ttl_ms = ttl::of_config(&get)?;

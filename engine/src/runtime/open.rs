@@ -96,7 +96,7 @@ pub(super) fn sources(
             opened.push((projection.len(), reader, tracker));
         }
     }
-    let inbox = Arc::new(Inbox::try_new(states, options.max_step_rows)?);
+    let inbox = Arc::new(Inbox::try_new(states, options.max_wave_rows())?);
     let readers = opened
         .into_iter()
         .enumerate()

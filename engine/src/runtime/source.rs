@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::checkpoint::{ReaderState, ReaderTime};
 use super::panic_error;
@@ -69,6 +69,8 @@ struct Queue {
     flushed_ms: Option<i64>,
     /// No rows for so long that the reader does not hold others back.
     is_idle: bool,
+    /// The reader has found nothing and sleeps.
+    is_asleep: bool,
     /// Nobody needs more of its rows, although the source may have some.
     closed: bool,
     /// Told after the rows that came before it.
@@ -84,19 +86,33 @@ struct Queue {
 /// What a step gets.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// Rows of source nodes, in order of arrival for each reader, and how far each source is
-    /// behind them; `ended` says that nothing follows.
-    Step {
-        rows: Vec<(usize, Delta)>,
-        progress: Vec<(usize, Progress)>,
-        ended: bool,
-    },
+    /// Rows, and how far the sources are.
+    Step(Arrived),
     /// Somebody asked for attention, or the time has come.
     Woken,
     /// Somebody stopped the job.
     Stopped,
     /// A reader failed.
     Failed(EngineError),
+}
+
+/// Rows that were admitted together.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    /// Rows of source nodes, in order of arrival for each reader.
+    pub(super) rows: Vec<(usize, Delta)>,
+    /// How far each source is behind them.
+    pub(super) progress: Vec<(usize, Progress)>,
+    /// Nothing follows.
+    pub(super) ended: bool,
+    /// More rows are there, or are just being read.
+    pub(super) has_more: bool,
+}
+
+impl Arrived {
+    pub(super) fn n_rows(&self) -> usize {
+        self.rows.iter().map(|(_, delta)| delta.num_rows()).sum()
+    }
 }
 
 impl Inbox {
@@ -190,16 +206,42 @@ impl Inbox {
                 }
             }
         }
+        match self.take(state, max_rows) {
+            Ok(arrived) => Admission::Step(arrived),
+            Err(error) => Admission::Failed(error),
+        }
+    }
+
+    /// More rows for the step that has begun: waits as long as rows are just being read, at most
+    /// until `deadline`. None if there are none, or the job should look around.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`].
+    pub(super) fn admit_more(&self, max_rows: usize, deadline: Instant) -> Result<Option<Arrived>> {
+        let mut state = self.state.lock();
+        while !state.stop && !state.wake {
+            if state.queues.iter().any(|queue| queue.n_rows > 0) {
+                return self.take(state, max_rows).map(Some);
+            }
+            let is_over =
+                !state.reads() || self.arrived.wait_until(&mut state, deadline).timed_out();
+            if is_over {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes at most `max_rows` rows, shared evenly by the readers that have some.
+    fn take(&self, mut state: MutexGuard<'_, State>, max_rows: usize) -> Result<Arrived> {
         state.has_news = false;
         let n_ready = state.queues.iter().filter(|queue| queue.n_rows > 0).count();
         let share = (max_rows / n_ready.max(1)).max(1);
         let mut rows = Vec::new();
         for queue_idx in 0..state.queues.len() {
             let others_ms = state.others_ms(queue_idx);
-            if let Some(queue) = state.queues.get_mut(queue_idx)
-                && let Err(error) = queue.admit(share, others_ms, &mut rows)
-            {
-                return Admission::Failed(error);
+            if let Some(queue) = state.queues.get_mut(queue_idx) {
+                queue.admit(share, others_ms, &mut rows)?;
             }
         }
         let progress = state.progress();
@@ -207,13 +249,15 @@ impl Inbox {
             .queues
             .iter()
             .all(|queue| queue.ended && queue.n_rows == 0 && queue.failure.is_none());
+        let has_more = state.queues.iter().any(|queue| queue.n_rows > 0) || state.reads();
         drop(state);
         self.room.notify_all();
-        Admission::Step {
+        Ok(Arrived {
             rows,
             progress,
             ended,
-        }
+            has_more,
+        })
     }
 
     /// Ends the readers of a source whose rows nobody needs; what they left here is dropped.
@@ -279,11 +323,14 @@ impl Inbox {
     fn idle(&self, reader_idx: usize, duration: Duration) -> bool {
         let deadline = Instant::now() + duration;
         let mut state = self.state.lock();
+        state.set_asleep(reader_idx, true);
+        self.arrived.notify_one();
         while !state.is_closed(reader_idx) {
             if self.room.wait_until(&mut state, deadline).timed_out() {
                 break;
             }
         }
+        state.set_asleep(reader_idx, false);
         !state.is_closed(reader_idx)
     }
 
@@ -303,6 +350,18 @@ impl Inbox {
 impl State {
     fn is_closed(&self, reader_idx: usize) -> bool {
         self.stop || self.queues.get(reader_idx).is_none_or(|queue| queue.closed)
+    }
+
+    /// Whether some reader is about to bring rows, or to find that it has none.
+    fn reads(&self) -> bool {
+        let mut queues = self.queues.iter();
+        queues.any(|queue| !queue.ended && !queue.is_asleep)
+    }
+
+    fn set_asleep(&mut self, reader_idx: usize, is_asleep: bool) {
+        if let Some(queue) = self.queues.get_mut(reader_idx) {
+            queue.is_asleep = is_asleep;
+        }
     }
 
     /// Whether some reader has watermarks.
@@ -367,6 +426,7 @@ impl Queue {
             watermark_ms: reader.time.and_then(|time| time.admitted_ms),
             flushed_ms: None,
             is_idle: false,
+            is_asleep: false,
             closed: false,
             failure: None,
             position: reader.position,
@@ -574,7 +634,7 @@ mod tests {
 
     fn admitted(inbox: &Inbox, max_rows: usize) -> usize {
         match inbox.admit(max_rows, None) {
-            Admission::Step { rows, .. } => rows.iter().map(|(_, delta)| delta.num_rows()).sum(),
+            Admission::Step(arrived) => arrived.n_rows(),
             other => panic!("{other:?}"),
         }
     }

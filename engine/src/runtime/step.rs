@@ -15,12 +15,13 @@ use super::barrier::Barrier;
 use super::checkpoint::{Checkpoints, Due, Gathered, NodeTables, Stop};
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
-use super::pace::Pace;
-use super::source::{Admission, Inbox};
+use super::pace::{Pace, StepLimits};
+use super::source::{Admission, Arrived, Inbox};
 use super::watermark::{NodeWatermark, NodeWatermarks, Progress};
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;
 use crate::data::Delta;
+use crate::data::size::batch_bytes;
 use crate::error::{EngineError, Result};
 
 /// How a job ended.
@@ -40,6 +41,7 @@ pub(super) struct JobSink {
 /// All that the thread of a job works with.
 pub(super) struct StepLoop {
     pub(super) options: JobOptions,
+    pub(super) limits: StepLimits,
     pub(super) inbox: Arc<Inbox>,
     pub(super) walk: Arc<Walk>,
     pub(super) watermarks: NodeWatermarks,
@@ -83,7 +85,7 @@ impl StepLoop {
     }
 
     fn run_steps(&mut self) -> Result<Outcome> {
-        let mut pace = Pace::new(self.options.max_step_rows);
+        let mut pace = Pace::new(self.options.max_wave_rows());
         loop {
             for node_idx in self.crew.unneeded_sources() {
                 self.inbox.close_source(node_idx);
@@ -98,30 +100,69 @@ impl StepLoop {
             let timer = self.walk.next_timer_ms().into_iter().chain(of_sinks).min();
             let timer = timer.map(until);
             let wake_at = timer.into_iter().chain(self.checkpoints.wake_at()).min();
-            let (rows, progress, ended) = match self.inbox.admit(pace.rows(), wake_at) {
-                Admission::Step {
-                    rows,
-                    progress,
-                    ended,
-                } => (rows, progress, ended),
+            let arrived = match self.inbox.admit(pace.rows(), wake_at) {
+                Admission::Step(arrived) => arrived,
                 Admission::Woken => continue,
                 Admission::Stopped => return Ok(Outcome::Stopped),
                 Admission::Failed(error) => return Err(error),
             };
-            let n_rows = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
-            let started = Instant::now();
-            let watermarks = self.watermarks.advance(&progress);
-            self.spread(rows);
-            self.run_step(Arc::clone(&watermarks), ended)?;
-            pace.learn(n_rows, started.elapsed());
-            self.write(&watermarks)?;
-            self.counters
-                .note_watermarks(watermarks.iter().map(|node| node.after_ms));
+            let ended = self.take_step(arrived, &mut pace)?;
             self.counters.add_step();
             if ended {
                 return Ok(Outcome::Finished);
             }
         }
+    }
+
+    /// One step, wave by wave. Whether it was the last one.
+    fn take_step(&mut self, first: Arrived, pace: &mut Pace) -> Result<bool> {
+        let mut step = self.limits.begin();
+        self.number += 1;
+        let processing_time_ms = now_ms();
+        let mut arrived = first;
+        let mut is_one_wave = true;
+        loop {
+            let n_rows = arrived.n_rows();
+            step.take(n_rows);
+            self.spread(std::mem::take(&mut arrived.rows));
+            if !arrived.has_more || !step.has_room() {
+                break;
+            }
+            is_one_wave = false;
+            let started = Instant::now();
+            let watermarks = self.watermarks.held();
+            self.run_wave(Step {
+                number: self.number,
+                processing_time_ms,
+                watermarks,
+                ended: false,
+                is_open: true,
+            })?;
+            pace.learn(n_rows, started.elapsed());
+            step.give(self.write_rows()?);
+            let max_rows = step.rows(pace.rows());
+            match self.inbox.admit_more(max_rows, step.patience())? {
+                Some(more) => arrived = more,
+                None => break,
+            }
+        }
+        let started = Instant::now();
+        let watermarks = self.watermarks.advance(&arrived.progress);
+        self.run_wave(Step {
+            number: self.number,
+            processing_time_ms,
+            watermarks: Arc::clone(&watermarks),
+            ended: arrived.ended,
+            is_open: false,
+        })?;
+        // What the end of a step takes says nothing about rows if others came before.
+        if is_one_wave {
+            pace.learn(step.n_rows(), started.elapsed());
+        }
+        self.write(&watermarks)?;
+        self.counters
+            .note_watermarks(watermarks.iter().map(|node| node.after_ms));
+        Ok(arrived.ended)
     }
 
     /// Gathers what a checkpoint needs and hands it to its writer. Gives how the job ends, if it
@@ -134,7 +175,14 @@ impl StepLoop {
                 .map(|(node_idx, _)| (node_idx, Progress::END))
                 .collect();
             let watermarks = self.watermarks.advance(&ends);
-            self.run_step(Arc::clone(&watermarks), true)?;
+            self.number += 1;
+            self.run_wave(Step {
+                number: self.number,
+                processing_time_ms: now_ms(),
+                watermarks: Arc::clone(&watermarks),
+                ended: true,
+                is_open: false,
+            })?;
             self.write(&watermarks)?;
         }
         let started = Instant::now();
@@ -178,14 +226,8 @@ impl StepLoop {
         Ok(true)
     }
 
-    fn run_step(&mut self, watermarks: Arc<[NodeWatermark]>, ended: bool) -> Result<()> {
-        self.number += 1;
-        self.crew.run_step(&Step {
-            number: self.number,
-            processing_time_ms: now_ms(),
-            watermarks,
-            ended,
-        });
+    fn run_wave(&mut self, wave: Step) -> Result<()> {
+        self.crew.run_wave(wave);
         if let Some(error) = self.walk.take_failure() {
             return Err(error);
         }
@@ -221,14 +263,30 @@ impl StepLoop {
         }
     }
 
-    fn write(&mut self, watermarks: &[NodeWatermark]) -> Result<()> {
+    /// Gives the sinks the rows of a wave. Gives their bytes.
+    fn write_rows(&mut self) -> Result<usize> {
+        let mut n_bytes = 0;
         for JobSink { node_idx, sink } in &mut self.sinks {
             let started = Instant::now();
             let mut work = NodeWork::default();
             for delta in self.walk.take_sink_rows(*node_idx) {
                 work.records_in += delta.num_rows() as u64;
+                n_bytes += batch_bytes(delta.batch());
                 sink.write(&delta)?;
             }
+            work.state_bytes = sink.state_bytes();
+            work.busy = started.elapsed();
+            self.counters.add_work(*node_idx, 0, work);
+        }
+        Ok(n_bytes)
+    }
+
+    /// Gives the sinks the last rows of a step, and its end.
+    fn write(&mut self, watermarks: &[NodeWatermark]) -> Result<()> {
+        self.write_rows()?;
+        for JobSink { node_idx, sink } in &mut self.sinks {
+            let started = Instant::now();
+            let mut work = NodeWork::default();
             if let Some(watermark) = watermarks.get(*node_idx) {
                 sink.on_watermark(watermark.after_ms);
             }
@@ -259,7 +317,7 @@ fn now_ms() -> i64 {
         .unwrap_or(0)
 }
 
-/// The workers of a job: the first one runs where [`Crew::run_step`] is called, the others on
+/// The workers of a job: the first one runs where [`Crew::run_wave`] is called, the others on
 /// threads that end with the crew.
 pub(super) struct Crew {
     first: Worker,
@@ -339,9 +397,9 @@ impl Crew {
         self.first.unneeded_sources()
     }
 
-    /// Runs one step on all workers. Returns when all have done it.
-    pub(super) fn run_step(&mut self, step: &Step) {
-        self.run(&Task::Step(step.clone()));
+    /// Runs one wave on all workers. Returns when all have done it.
+    pub(super) fn run_wave(&mut self, wave: Step) {
+        self.run(&Task::Step(wave));
     }
 
     /// What all operators remember, worker by worker; a failure is left in the walk.

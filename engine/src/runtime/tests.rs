@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use parking_lot::Mutex;
 
 use super::{Edge, Exchange, Graph, JobOptions, JobStatus, Node, NodeId, NodeKind, start};
@@ -15,7 +15,8 @@ use crate::connectors::{Boundedness, SinkFactory, Source, SourcePoll, SourceRead
 use crate::data::{ChangelogMode, Delta, text};
 use crate::error::{EngineError, Result};
 use crate::operators::{
-    Emission, GroupAggregateSpec, LimitSpec, Operator, OperatorFactory, Output, StepContext,
+    AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, LimitSpec, Operator,
+    OperatorFactory, Output, StepContext,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -331,12 +332,63 @@ fn state_above_the_limit_fails_the_job() {
     );
 }
 
+/// Rows that are there belong to one step, however many waves they take: of their net change
+/// nothing is seen before its end. A job that shows every change takes one wave a step.
+#[test]
+fn a_long_step_sends_the_net_change_of_its_waves() {
+    let counted = |emission: Emission, n_workers: usize| {
+        let (sender, source) = source(Boundedness::Bounded);
+        sender.send(SourcePoll::Rows(batch(0..90))).unwrap();
+        drop(sender);
+        let count: Arc<dyn OperatorFactory> = Arc::new(GroupAggregateSpec {
+            input_schema: numbers(),
+            group_columns: Vec::new(),
+            calls: vec![AggregateCall {
+                function: AggregateFunction::Count.into(),
+                arguments: Vec::new(),
+                constants: Vec::new(),
+                filter: None,
+                distinct: false,
+                result: Arc::new(Field::new("n", DataType::Int64, false)),
+            }],
+            input_retracts: false,
+            emission,
+            update_before: false,
+            emit_on_empty: false,
+            schema: numbers(),
+        });
+        let (graph, stream) = line(source, Some((count, Exchange::Single)), 100_000);
+        let options = JobOptions {
+            wave_rows: 10,
+            max_step_rows: 60,
+            step_time: LONG,
+            ..workers(n_workers)
+        };
+        let job = start(&graph, options).unwrap();
+        let rows = drain(&stream);
+        job.wait(Some(LONG));
+        rows
+    };
+    for n_workers in [1, 3] {
+        assert_eq!(counted(Emission::NetPerStep, n_workers), [60, 90]);
+        let every: Vec<i64> = (1..=90).collect();
+        assert_eq!(counted(Emission::RowByRow, n_workers), every);
+    }
+}
+
 /// Values of the configuration become options, and what is no number is refused.
 #[test]
 fn configuration_sets_the_size_of_steps() {
     let get = |key: &str| (key == "table.exec.mini-batch.size").then(|| "7".to_owned());
     let options = JobOptions::default().with_config(get).unwrap();
-    assert_eq!(options.max_step_rows, 7);
+    assert_eq!((options.max_step_rows, options.max_wave_rows()), (7, 7));
+    let get = |key: &str| match key {
+        "table.exec.mini-batch.enabled" => Some("true".to_owned()),
+        "table.exec.mini-batch.allow-latency" => Some("2 s".to_owned()),
+        _ => None,
+    };
+    let options = JobOptions::default().with_config(get).unwrap();
+    assert_eq!(options.step_time, Duration::from_secs(2));
     let get = |key: &str| (key == "tidemill.worker.min-rows").then(|| "many".to_owned());
     let error = JobOptions::default().with_config(get).unwrap_err();
     assert_eq!(

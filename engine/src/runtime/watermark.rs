@@ -371,6 +371,11 @@ impl NodeWatermarks {
         Self { nodes }
     }
 
+    /// As nothing has moved yet.
+    pub(super) fn held(&mut self) -> Arc<[NodeWatermark]> {
+        self.advance(&[])
+    }
+
     /// Takes in how far the sources are; gives what that means for each node.
     pub(super) fn advance(&mut self, sources: &[(usize, Progress)]) -> Arc<[NodeWatermark]> {
         for (node_idx, progress) in sources {

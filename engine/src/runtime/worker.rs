@@ -103,6 +103,8 @@ pub(super) struct Step {
     pub(super) watermarks: Arc<[NodeWatermark]>,
     /// No input follows.
     pub(super) ended: bool,
+    /// Whether more rows follow in this step: then it is not yet at its end.
+    pub(super) is_open: bool,
 }
 
 impl Walk {
@@ -403,12 +405,15 @@ impl Worker {
             }
         }
         if let Some(Some(operator)) = self.instances.get_mut(node_idx) {
-            if let Some(watermark) = watermark
+            if !step.is_open
+                && let Some(watermark) = watermark
                 && watermark.after_ms > watermark.before_ms
             {
                 operator.on_watermark(watermark.after_ms, &ctx, &mut self.out)?;
             }
-            operator.on_step_end(&ctx, &mut self.out)?;
+            if !step.is_open {
+                operator.on_step_end(&ctx, &mut self.out)?;
+            }
             if step.ended {
                 operator.on_end(&ctx, &mut self.out)?;
             }

@@ -135,6 +135,7 @@ const TYPED: &[(&str, Type)] = &[
     ("table.sql-dialect", Type::OneOf(&["default", "hive"])),
     ("tidemill.memory.limit", Type::Size),
     ("tidemill.source.batch-rows", Type::CountOrDefault),
+    ("tidemill.step.wave-rows", Type::CountOrDefault),
     ("tidemill.worker.min-rows", Type::CountOrDefault),
 ];
 
@@ -431,7 +432,7 @@ mod tests {
         assert_eq!(
             refused("tidemill.memory"),
             "there is no configuration key 'tidemill.memory'; the keys of Tidemill are \
-             tidemill.memory.limit, tidemill.source.batch-rows, tidemill.worker.min-rows"
+             tidemill.memory.limit, tidemill.source.batch-rows, tidemill.step.wave-rows, tidemill.worker.min-rows"
         );
     }
 

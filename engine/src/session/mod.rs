@@ -48,6 +48,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
@@ -71,6 +72,9 @@ use crate::runtime::{CheckpointOptions, JobHandle, JobOptions, prometheus};
 use crate::sql::script;
 use crate::sql::statement::{CreateFunction, Statement};
 use tables::Tables;
+
+/// In batch mode a step takes in rows without an end in time: nobody sees a result before the last.
+const BATCH_STEP_TIME: Duration = Duration::MAX;
 
 /// Turns `CREATE FUNCTION … LANGUAGE PYTHON` into a function: implemented by whoever hosts the
 /// language.
@@ -428,6 +432,8 @@ impl Session {
         if config.is_batch() {
             // As in Flink, a batch job begins at its beginning and is not saved.
             options.checkpoints = CheckpointOptions::default();
+            // Nobody sees a result before the last one.
+            options.step_time = BATCH_STEP_TIME;
         }
         Ok(options)
     }
