@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// A row: its key, its second, and a number; rows come mostly in order.
 type Event = (u8, i64, i64);
 
-const QUERIES: [&str; 19] = [
+const QUERIES: [&str; 22] = [
     "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s, MAX(v) AS hi \
      FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
      GROUP BY window_start, window_end, k",
@@ -62,6 +62,19 @@ const QUERIES: [&str; 19] = [
     "SELECT k, v, ts FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC, ts) <= 2",
     "SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts \
      RANGE BETWEEN INTERVAL '4' SECOND PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts, v MEASURES A.v AS a, \
+     LAST(DOWN.v) AS low, COUNT(DOWN.v) AS n, UP.v AS up AFTER MATCH SKIP TO LAST DOWN \
+     PATTERN (A DOWN+ UP) DEFINE DOWN AS DOWN.v < COALESCE(LAST(DOWN.v, 1), A.v), \
+     UP AS UP.v > LAST(DOWN.v))",
+    // A division and a list: conditions in waves, paths of rows.
+    "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts, v MEASURES A.v AS a, \
+     LISTAGG(CAST(B.v AS STRING)) AS b, AVG(v) AS mean, C.v AS c AFTER MATCH SKIP TO NEXT ROW \
+     PATTERN (A B*? C) WITHIN INTERVAL '6' SECOND DEFINE B AS B.v / 2 <= A.v, \
+     C AS C.v / 2 > AVG(B.v))",
+    "SELECT * FROM t MATCH_RECOGNIZE (ORDER BY ts, v, k MEASURES A.k AS k, FIRST(B.v, 1) AS b, \
+     SUM(B.v) AS s, MIN(v) AS lo, MAX(C.v) AS hi AFTER MATCH SKIP TO FIRST C \
+     PATTERN (A B{1,3} C) WITHIN INTERVAL '20' SECOND DEFINE B AS B.k <> A.k AND SUM(B.v) < 12, \
+     C AS C.k = A.k OR C.v > MAX(B.v))",
 ];
 
 /// Whether the operators tell every change or the net of a step.

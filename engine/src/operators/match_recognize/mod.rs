@@ -8,17 +8,31 @@
 //!
 //! Rows of a partition are taken one by one in the order of time; each partial match is continued
 //! by the row in all ways that the pattern allows, or dies, because matches have no gaps. What of
-//! the complete matches leaves is the skip strategy's business (`nfa`). Rows are kept as long as a
-//! partial match has them.
+//! the complete matches leaves is the skip strategy's business (`nfa`). A partial match remembers
+//! what expressions will ask it for (`layout`), and rows are kept as long as one remembers them
+//! (`memory`). Conditions are small programs where they can be (`program`), and expressions over
+//! columns, computed for many rows or matches at once, where they cannot (`conditions`).
 //!
 //! Source: Flink 2.3, `NFA`, `NFACompiler`, `AfterMatchSkipStrategy`, `CepOperator`, and its
 //! answers.
 
-mod formula;
+mod operator;
 
 mod nfa;
 
-mod operator;
+mod conditions;
+
+mod formula;
+
+mod program;
+
+mod layout;
+
+mod memory;
+
+mod cells;
+
+mod totals;
 
 mod saved;
 

@@ -21,8 +21,6 @@ pub(super) struct Node {
     pub(super) previous: u32,
     pub(super) variable: u32,
     pub(super) slot: u32,
-    /// Number of the row in the order in which rows were taken.
-    pub(super) number: u64,
     n_refs: u32,
 }
 
@@ -38,7 +36,6 @@ pub(super) struct Paths {
 pub(super) struct Step {
     pub(super) variable: usize,
     pub(super) slot: u32,
-    pub(super) number: u64,
 }
 
 impl Paths {
@@ -51,7 +48,6 @@ impl Paths {
             previous,
             variable: step.variable as u32,
             slot: step.slot,
-            number: step.number,
             n_refs: 1,
         };
         match self.free.pop() {
@@ -101,7 +97,6 @@ impl Paths {
             steps.push(Step {
                 variable: node.variable as usize,
                 slot: node.slot,
-                number: node.number,
             });
             id = node.previous;
         }
@@ -119,10 +114,13 @@ impl Paths {
 pub(super) struct Partial {
     pub(super) element: usize,
     pub(super) count: usize,
-    pub(super) node: u32,
+    /// What it remembers of its rows.
+    pub(super) memo: u32,
     /// Number and time of its first row.
     pub(super) start: u64,
     pub(super) start_ms: i64,
+    /// Number of its last row, once it is complete.
+    pub(super) end: u64,
 }
 
 /// The matches of one partition.
@@ -145,15 +143,16 @@ pub(super) fn successors(
     elements: &[Element],
     element: usize,
     count: usize,
-    mut holds: impl FnMut(usize) -> Result<bool>,
-) -> Result<Vec<(usize, usize)>> {
-    let mut entered = Vec::new();
+    entered: &mut Vec<(usize, usize)>,
+    mut holds: impl FnMut(&Element) -> Result<bool>,
+) -> Result<()> {
+    entered.clear();
     let mut count = count;
     for (idx, current) in elements.iter().enumerate().skip(element) {
         let may_stay = current.max.is_none_or(|max| count < max);
         // A greedy element holds back what could stay, also where it is full.
         let fits = if may_stay || current.is_greedy {
-            holds(idx)?
+            holds(current)?
         } else {
             false
         };
@@ -165,7 +164,22 @@ pub(super) fn successors(
         }
         count = 0;
     }
-    Ok(entered)
+    Ok(())
+}
+
+/// Whether [`successors`] may ask for the variable.
+pub(super) fn reaches(elements: &[Element], element: usize, count: usize, variable: usize) -> bool {
+    let mut count = count;
+    for current in elements.iter().skip(element) {
+        if current.variable == variable {
+            return true;
+        }
+        if !is_passed(current, count) {
+            return false;
+        }
+        count = 0;
+    }
+    false
 }
 
 /// Whether a match is complete with `count` rows in `element`: the rest of the pattern may be empty.
@@ -174,11 +188,11 @@ pub(super) fn is_complete(
     elements: &[Element],
     element: usize,
     count: usize,
-    mut holds: impl FnMut(usize) -> Result<bool>,
+    mut holds: impl FnMut(&Element) -> Result<bool>,
 ) -> Result<bool> {
     let mut count = count;
-    for (idx, current) in elements.iter().enumerate().skip(element) {
-        if !is_passed(current, count) || (current.is_greedy && holds(idx)?) {
+    for current in elements.iter().skip(element) {
+        if !is_passed(current, count) || (current.is_greedy && holds(current)?) {
             return Ok(false);
         }
         count = 0;
@@ -194,25 +208,24 @@ pub(super) fn can_continue(elements: &[Element], element: usize, count: usize) -
     has_room || element + 1 < elements.len()
 }
 
-/// The first number from which on matches may begin, once this one has left: `None` if all may.
+/// The first number from which on matches may begin, once this one has left. `number_of` gives the
+/// number of its first or last row of a variable.
 ///
 /// # Errors
 /// Flink's, where a match has no row of the variable, or would be found again and again.
 pub(super) fn first_allowed(
     skip: Skip,
-    path: &[Step],
+    found: &Partial,
+    number_of: impl Fn(usize, bool) -> Option<u64>,
     name: impl Fn(usize) -> String,
-) -> Result<Option<u64>> {
-    let first = path.first().map(|step| step.number);
-    let of_variable = |variable: usize| path.iter().filter(move |step| step.variable == variable);
-    let target = match skip {
-        Skip::PastLastRow => return Ok(path.last().map(|step| step.number + 1)),
-        Skip::ToNextRow => return Ok(first.map(|number| number + 1)),
-        Skip::ToFirst(variable) => (variable, of_variable(variable).next()),
-        Skip::ToLast(variable) => (variable, of_variable(variable).next_back()),
+) -> Result<u64> {
+    let (variable, from_last) = match skip {
+        Skip::PastLastRow => return Ok(found.end + 1),
+        Skip::ToNextRow => return Ok(found.start + 1),
+        Skip::ToFirst(variable) => (variable, false),
+        Skip::ToLast(variable) => (variable, true),
     };
-    let (variable, step) = target;
-    let Some(step) = step else {
+    let Some(number) = number_of(variable, from_last) else {
         return Err(EngineError::Data {
             message: format!(
                 "Could not skip to {}. No such element in the found match",
@@ -220,19 +233,19 @@ pub(super) fn first_allowed(
             ),
         });
     };
-    if Some(step.number) == first {
+    if number == found.start {
         return Err(EngineError::Data {
             message: "Could not skip to first element of a match.".to_owned(),
         });
     }
-    Ok(Some(step.number))
+    Ok(number)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::{is_complete, successors};
+    use super::{is_complete, reaches, successors};
     use crate::operators::match_recognize::Element;
 
     fn element(variable: usize, min: usize, max: Option<usize>, is_greedy: bool) -> Element {
@@ -244,6 +257,17 @@ mod tests {
         }
     }
 
+    fn entered(
+        pattern: &[Element],
+        element: usize,
+        count: usize,
+        holds: impl Fn(&Element) -> bool,
+    ) -> Vec<(usize, usize)> {
+        let mut entered = Vec::new();
+        successors(pattern, element, count, &mut entered, |it| Ok(holds(it))).unwrap();
+        entered
+    }
+
     /// A B* C: a row that could be B is not taken for C.
     #[test]
     fn greedy_elements_hold_rows_back() {
@@ -252,13 +276,16 @@ mod tests {
             element(1, 0, None, true),
             element(2, 1, Some(1), false),
         ];
-        let all = |_: usize| Ok(true);
-        assert_eq!(successors(&pattern, 0, 1, all).unwrap(), [(1, 1)]);
-        let not_b = |idx: usize| Ok(idx != 1);
-        assert_eq!(successors(&pattern, 0, 1, not_b).unwrap(), [(2, 1)]);
-        assert_eq!(successors(&pattern, 1, 4, all).unwrap(), [(1, 5)]);
-        assert_eq!(successors(&pattern, 1, 4, not_b).unwrap(), [(2, 1)]);
-        assert!(is_complete(&pattern, 2, 1, all).unwrap());
+        let all = |_: &Element| true;
+        let not_b = |it: &Element| it.variable != 1;
+        assert_eq!(entered(&pattern, 0, 1, all), [(1, 1)]);
+        assert_eq!(entered(&pattern, 0, 1, not_b), [(2, 1)]);
+        assert_eq!(entered(&pattern, 1, 4, all), [(1, 5)]);
+        assert_eq!(entered(&pattern, 1, 4, not_b), [(2, 1)]);
+        assert!(is_complete(&pattern, 2, 1, |_| Ok(true)).unwrap());
+        let reached: Vec<usize> = (0..3).filter(|it| reaches(&pattern, 0, 1, *it)).collect();
+        assert_eq!(reached, [0, 1, 2]);
+        assert!(!reaches(&pattern, 0, 0, 1), "the first row can only be A");
     }
 
     /// A B*? C: both ways are tried.
@@ -269,8 +296,7 @@ mod tests {
             element(1, 0, None, false),
             element(2, 1, Some(1), false),
         ];
-        let all = |_: usize| Ok(true);
-        assert_eq!(successors(&pattern, 0, 1, all).unwrap(), [(1, 1), (2, 1)]);
-        assert!(!is_complete(&pattern, 1, 1, all).unwrap());
+        assert_eq!(entered(&pattern, 0, 1, |_| true), [(1, 1), (2, 1)]);
+        assert!(!is_complete(&pattern, 1, 1, |_| Ok(true)).unwrap());
     }
 }

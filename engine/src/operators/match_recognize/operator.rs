@@ -1,42 +1,46 @@
 //! The operator: rows wait for their turn, go through the pattern, and matches leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::DataType;
 
 use super::MatchSpec;
+use super::conditions::{Asked, Candidate, Conditions};
 use super::formula::Evaluator;
-use super::nfa::{
-    Matches, NO_NODE, Partial, Paths, Step, can_continue, first_allowed, is_complete, successors,
-};
+use super::memory::{Memory, NOTHING, View};
+use super::nfa::{Matches, Partial, can_continue, first_allowed, is_complete, successors};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
 use crate::operators::rank::column_orders;
 use crate::operators::rowtime::times_of;
 use crate::operators::{Operator, Output, StepContext};
-use crate::state::{KeyIndex, Place, RowStore, SortKeys, StateTable};
+use crate::state::{KeyIndex, SortKeys, StateTable};
 
 pub(super) struct MatchRecognize {
     pub(super) spec: MatchSpec,
     pub(super) index: KeyIndex,
     pub(super) partitions: Vec<Matches>,
-    pub(super) paths: Paths,
-    pub(super) rows: RowStore,
-    /// By slot: how many nodes have the row.
-    pub(super) uses: Vec<u32>,
+    pub(super) memory: Memory,
     sort_keys: SortKeys,
     /// By time, in the order of arrival.
     pub(super) waiting: BTreeMap<i64, Vec<WaitingRow>>,
     /// Number of the next row.
     pub(super) next_number: u64,
-    conditions: Vec<Option<Evaluator>>,
+    conditions: Conditions,
     measures: Vec<Evaluator>,
+    /// Under WITHIN in event time: times at which matches have begun, and their partitions, in the
+    /// order of time.
+    pub(super) begun: VecDeque<(i64, u32)>,
     ids: Vec<u32>,
     /// Matches that leave with this call.
-    found: Vec<(u32, Vec<Step>)>,
+    found: Vec<Found>,
+    /// Partial matches of a partition after a row; as the next, kept for its memory.
+    continued: Vec<Partial>,
+    /// Elements that a row enters.
+    entered: Vec<(usize, usize)>,
     n_late: u64,
 }
 
@@ -48,6 +52,7 @@ pub(super) struct WaitingRow {
 }
 
 /// A row whose turn it is.
+#[derive(Debug, Clone, Copy)]
 struct Event {
     partition: u32,
     slot: u32,
@@ -55,6 +60,16 @@ struct Event {
     time_ms: i64,
     /// Its place among the rows of this call.
     row_idx: usize,
+    /// The place of its partition's first partial match among those of the wave.
+    first_candidate: Option<usize>,
+}
+
+/// A match that leaves.
+struct Found {
+    /// Number of the row that made it leave.
+    number: u64,
+    partition: u32,
+    memo: u32,
 }
 
 impl MatchRecognize {
@@ -66,32 +81,27 @@ impl MatchRecognize {
             .map(|field| field.data_type().clone())
             .collect();
         let orders = column_orders(&spec.input_schema, &spec.sort_keys)?;
+        let mut memory = Memory::new(spec, &types);
+        let conditions = Conditions::try_new(spec, &mut memory, &types)?;
+        let measures = spec
+            .measures
+            .iter()
+            .map(|formula| Evaluator::try_new(formula, None, &memory.layout, &types))
+            .collect::<Result<_>>()?;
         Ok(Self {
             index: KeyIndex::of_columns(&spec.input_schema, &spec.partition_columns)?,
             partitions: Vec::new(),
-            paths: Paths::default(),
-            rows: RowStore::new(Arc::clone(&spec.input_schema)),
-            uses: Vec::new(),
+            memory,
             sort_keys: SortKeys::try_new(&orders)?,
             waiting: BTreeMap::new(),
             next_number: 0,
-            conditions: spec
-                .variables
-                .iter()
-                .map(|variable| {
-                    let condition = variable.condition.as_ref();
-                    condition
-                        .map(|formula| Evaluator::try_new(formula, &types))
-                        .transpose()
-                })
-                .collect::<Result<_>>()?,
-            measures: spec
-                .measures
-                .iter()
-                .map(|formula| Evaluator::try_new(formula, &types))
-                .collect::<Result<_>>()?,
+            conditions,
+            measures,
+            begun: VecDeque::new(),
             ids: Vec::new(),
             found: Vec::new(),
+            continued: Vec::new(),
+            entered: Vec::new(),
             n_late: 0,
             spec: spec.clone(),
         })
@@ -118,7 +128,8 @@ impl MatchRecognize {
             Some(column) => Some(times_of(batch, column)?),
             None => None,
         };
-        let block = self.rows.admit(batch.clone());
+        let block = self.memory.rows.admit(batch.clone());
+        let mut kept = Vec::with_capacity(n_rows);
         for (row_idx, (&partition, key)) in ids.iter().zip(keys).enumerate() {
             let time_ms = times
                 .as_ref()
@@ -128,7 +139,8 @@ impl MatchRecognize {
                 self.n_late += 1;
                 continue;
             }
-            let slot = self.rows.keep(block, row_idx as u32);
+            let slot = self.memory.rows.keep(block, row_idx as u32);
+            kept.push((row_idx as u32, slot));
             self.waiting.entry(time_ms).or_default().push(WaitingRow {
                 partition,
                 slot,
@@ -136,11 +148,29 @@ impl MatchRecognize {
             });
         }
         self.ids = ids;
-        Ok(())
+        self.memory.cells.keep(batch.columns(), &kept)
     }
 
     /// Takes the rows of all times up to this through the pattern.
     fn advance(&mut self, watermark_ms: i64, now_ms: Option<i64>, out: &mut Output) -> Result<()> {
+        let mut events = self.due(watermark_ms, now_ms);
+        let slots: Vec<u32> = events.iter().map(|event| event.slot).collect();
+        self.conditions.look_at_rows(&self.memory, &slots);
+        if self.conditions.need_waves() {
+            self.take_in_waves(&mut events)?;
+        } else {
+            for event in &events {
+                self.end_overdue(event.partition, event.time_ms, event.number)?;
+                self.step(event)?;
+            }
+        }
+        self.end_all_overdue(watermark_ms)?;
+        self.emit(out)?;
+        self.memory.settle()
+    }
+
+    /// The rows whose turn it is, in their order.
+    fn due(&mut self, watermark_ms: i64, now_ms: Option<i64>) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(entry) = self.waiting.first_entry() {
             let time_ms = *entry.key();
@@ -150,217 +180,248 @@ impl MatchRecognize {
             let mut rows = entry.remove();
             rows.sort_by(|left, right| left.key.cmp(&right.key));
             for row in rows {
+                self.memory.use_row(row.slot, self.next_number);
                 events.push(Event {
                     partition: row.partition,
                     slot: row.slot,
                     number: self.next_number,
                     time_ms: now_ms.unwrap_or(time_ms),
                     row_idx: events.len(),
+                    first_candidate: None,
                 });
                 self.next_number += 1;
             }
         }
-        let known = self.known_conditions(&events)?;
-        let mut released = Vec::new();
-        for event in &events {
-            self.use_row(event.slot);
-            self.end_overdue(event.partition, event.time_ms, &mut released)?;
-            self.step(event, &known, &mut released)?;
-            released.push(Gone::Row(event.slot));
+        events
+    }
+
+    /// Takes one row of each partition at a time, so that conditions are computed for many partial
+    /// matches at once.
+    fn take_in_waves(&mut self, events: &mut [Event]) -> Result<()> {
+        let mut n_before: Vec<u32> = vec![0; self.partitions.len()];
+        let mut waves: Vec<Vec<usize>> = Vec::new();
+        for (idx, event) in events.iter().enumerate() {
+            let Some(wave) = n_before.get_mut(event.partition as usize) else {
+                continue;
+            };
+            if waves.len() <= *wave as usize {
+                waves.push(Vec::new());
+            }
+            if let Some(wave) = waves.get_mut(*wave as usize) {
+                wave.push(idx);
+            }
+            *wave += 1;
         }
-        if self.spec.within_ms.is_some() && self.spec.time_column.is_some() {
-            for partition in 0..self.partitions.len() as u32 {
-                self.end_overdue(partition, watermark_ms, &mut released)?;
+        let mut candidates = Vec::new();
+        for wave in waves {
+            candidates.clear();
+            for &idx in &wave {
+                let Some(event) = events.get_mut(idx) else {
+                    continue;
+                };
+                event.first_candidate = Some(candidates.len());
+                let event = *event;
+                self.end_overdue(event.partition, event.time_ms, event.number)?;
+                let matches = self.partitions.get(event.partition as usize);
+                let partial = matches.map_or(&[][..], |matches| matches.partial.as_slice());
+                candidates.extend(partial.iter().chain([&beginning(&event)]).map(|partial| {
+                    Candidate {
+                        memo: partial.memo,
+                        slot: event.slot,
+                        element: partial.element,
+                        count: partial.count,
+                    }
+                }));
+            }
+            self.conditions.look_at_wave(&self.memory, &candidates);
+            for &idx in &wave {
+                if let Some(event) = events.get(idx).copied() {
+                    self.step(&event)?;
+                }
             }
         }
-        self.emit(out)?;
-        for gone in released {
-            self.let_go(gone);
-        }
-        self.rows.settle()
+        self.found.sort_by_key(|found| found.number);
+        Ok(())
     }
 
-    /// Conditions that look at the row alone, for all rows at once; by variable.
-    fn known_conditions(&mut self, events: &[Event]) -> Result<Vec<Option<BooleanArray>>> {
-        let rows = &self.rows;
-        self.conditions
-            .iter_mut()
-            .enumerate()
-            .map(|(variable, condition)| {
-                let Some(condition) = condition else {
-                    return Ok(None);
-                };
-                if !condition.sees_last_row_only(variable) || events.is_empty() {
-                    return Ok(None);
-                }
-                let steps: Vec<[Step; 1]> =
-                    events.iter().map(|event| [event.step(variable)]).collect();
-                let paths: Vec<&[Step]> = steps.iter().map(<[Step; 1]>::as_slice).collect();
-                Ok(Some(booleans(&condition.evaluate(rows, &paths)?)?))
-            })
-            .collect()
-    }
-
-    /// Ends partial matches that are too long at this time.
-    fn end_overdue(&mut self, partition: u32, time_ms: i64, gone: &mut Vec<Gone>) -> Result<()> {
+    /// Ends partial matches of a partition that are too long at this time, on account of the row
+    /// with this number.
+    fn end_overdue(&mut self, partition: u32, time_ms: i64, number: u64) -> Result<()> {
         let Some(within_ms) = self.spec.within_ms else {
             return Ok(());
         };
-        if let Some(matches) = self.partitions.get_mut(partition as usize) {
-            matches.partial.retain(|partial| {
-                let is_in_time = time_ms.saturating_sub(partial.start_ms) < within_ms;
-                if !is_in_time {
-                    gone.push(Gone::Node(partial.node));
-                }
-                is_in_time
-            });
+        let Some(matches) = self.partitions.get_mut(partition as usize) else {
+            return Ok(());
+        };
+        // By processing time too, those that began first are over first.
+        let is_overdue = |partial: &Partial| time_ms.saturating_sub(partial.start_ms) >= within_ms;
+        let n_overdue = matches
+            .partial
+            .iter()
+            .take_while(|it| is_overdue(it))
+            .count();
+        if n_overdue == 0 {
+            return Ok(());
         }
-        self.leave(partition, gone)
+        for partial in matches.partial.drain(..n_overdue) {
+            self.memory.forget(partial.memo);
+        }
+        self.leave(partition, number)
+    }
+
+    /// The same for all partitions, when the time has come to `watermark_ms`.
+    fn end_all_overdue(&mut self, watermark_ms: i64) -> Result<()> {
+        let (Some(within_ms), Some(_)) = (self.spec.within_ms, self.spec.time_column) else {
+            return Ok(());
+        };
+        let mut partitions = Vec::new();
+        while let Some(&(start_ms, partition)) = self.begun.front()
+            && watermark_ms.saturating_sub(start_ms) >= within_ms
+        {
+            self.begun.pop_front();
+            partitions.push(partition);
+        }
+        partitions.sort_unstable();
+        partitions.dedup();
+        for partition in partitions {
+            self.end_overdue(partition, watermark_ms, u64::MAX)?;
+        }
+        Ok(())
     }
 
     /// Continues all partial matches by a row, and begins one.
-    fn step(
-        &mut self,
-        event: &Event,
-        known: &[Option<BooleanArray>],
-        gone: &mut Vec<Gone>,
-    ) -> Result<()> {
+    fn step(&mut self, event: &Event) -> Result<()> {
         let Some(matches) = self.partitions.get_mut(event.partition as usize) else {
             return Ok(());
         };
-        let partial = std::mem::take(&mut matches.partial);
-        let start = Partial {
-            element: 0,
-            count: 0,
-            node: NO_NODE,
-            start: event.number,
-            start_ms: event.time_ms,
-        };
-        let mut continued = Vec::with_capacity(partial.len() + 1);
+        let mut partial = std::mem::take(&mut matches.partial);
+        let mut continued = std::mem::take(&mut self.continued);
         let mut complete = Vec::new();
-        for from in partial.into_iter().chain([start]) {
-            self.continue_match(from, event, known, &mut continued, &mut complete)?;
-            if from.node != NO_NODE {
-                gone.push(Gone::Node(from.node));
-            }
+        for (idx, from) in partial.drain(..).chain([beginning(event)]).enumerate() {
+            let candidate = event.first_candidate.map(|first| first + idx);
+            self.continue_match(from, event, candidate, &mut continued, &mut complete)?;
+        }
+        if let Some(last) = continued.last()
+            && last.start == event.number
+            && self.spec.within_ms.is_some()
+            && self.spec.time_column.is_some()
+        {
+            self.begun.push_back((event.time_ms, event.partition));
         }
         if let Some(matches) = self.partitions.get_mut(event.partition as usize) {
-            matches.partial = continued;
-            matches.complete.extend(complete);
-            matches.complete.sort_by_key(|complete| complete.start);
+            partial.append(&mut continued);
+            matches.partial = partial;
+            if !complete.is_empty() {
+                matches.complete.extend(complete);
+                matches.complete.sort_by_key(|complete| complete.start);
+            }
         }
-        self.leave(event.partition, gone)
+        self.continued = continued;
+        self.leave(event.partition, event.number)?;
+        self.memory.let_go(event.slot);
+        Ok(())
     }
 
     fn continue_match(
         &mut self,
         from: Partial,
         event: &Event,
-        known: &[Option<BooleanArray>],
+        candidate: Option<usize>,
         continued: &mut Vec<Partial>,
         complete: &mut Vec<Partial>,
     ) -> Result<()> {
-        let elements = self.spec.elements.clone();
-        let path = match self.needs_path(known) {
-            true => self.paths.path(from.node),
-            false => Vec::new(),
+        let elements = self.spec.elements.as_slice();
+        let asked = Asked {
+            memo: from.memo,
+            slot: event.slot,
+            row_idx: event.row_idx,
+            candidate,
         };
-        let entered = successors(&elements, from.element, from.count, |element| {
-            self.holds(&path, element, event, known)
+        let (conditions, memory) = (&mut self.conditions, &mut self.memory);
+        let mut entered = std::mem::take(&mut self.entered);
+        successors(elements, from.element, from.count, &mut entered, |it| {
+            conditions.holds(memory, it.variable, asked)
         })?;
-        for (element, count) in entered {
+        let n_entered = entered.len();
+        if n_entered == 0 {
+            memory.forget(from.memo);
+        }
+        for (idx, &(element, count)) in entered.iter().enumerate() {
             let Some(variable) = elements.get(element).map(|element| element.variable) else {
                 continue;
             };
-            let node = self.paths.add(from.node, event.step(variable));
-            self.use_row(event.slot);
+            // The last one goes on with what is there.
+            let memo = match idx + 1 < n_entered || from.memo == NOTHING {
+                true => memory.copied(from.memo),
+                false => from.memo,
+            };
+            memory.take(memo, variable, event.slot);
             let to = Partial {
                 element,
                 count,
-                node,
+                memo,
+                end: event.number,
                 ..from
             };
-            let mut longer = path.clone();
-            longer.push(event.step(variable));
-            let is_full = is_complete(&elements, element, count, |later| {
-                self.holds(&longer, later, event, known)
+            let asked = Asked {
+                memo,
+                candidate: None,
+                ..asked
+            };
+            let is_full = is_complete(elements, element, count, |later| {
+                conditions.holds(memory, later.variable, asked)
             })?;
-            let goes_on = can_continue(&elements, element, count);
-            if goes_on {
-                continued.push(to);
-            }
-            if is_full {
-                if goes_on {
-                    self.paths.keep(node);
+            match (can_continue(elements, element, count), is_full) {
+                (true, true) => {
+                    complete.push(Partial {
+                        memo: memory.copied(memo),
+                        ..to
+                    });
+                    continued.push(to);
                 }
-                complete.push(to);
-            }
-            if !goes_on && !is_full {
-                self.let_go(Gone::Node(node));
+                (true, false) => continued.push(to),
+                (false, true) => complete.push(to),
+                (false, false) => memory.forget(memo),
             }
         }
+        self.entered = entered;
         Ok(())
     }
 
-    /// Whether some condition looks at more than the row.
-    fn needs_path(&self, known: &[Option<BooleanArray>]) -> bool {
-        self.conditions
-            .iter()
-            .zip(known)
-            .any(|(condition, known)| condition.is_some() && known.is_none())
-    }
-
-    /// Whether the row, behind `path`, satisfies the variable of an element.
-    fn holds(
-        &mut self,
-        path: &[Step],
-        element: usize,
-        event: &Event,
-        known: &[Option<BooleanArray>],
-    ) -> Result<bool> {
-        let Some(variable) = self.spec.elements.get(element).map(|it| it.variable) else {
-            return Ok(false);
-        };
-        if let Some(Some(known)) = known.get(variable) {
-            return Ok(known.is_valid(event.row_idx) && known.value(event.row_idx));
-        }
-        let Some(Some(condition)) = self.conditions.get_mut(variable) else {
-            return Ok(true);
-        };
-        let mut path = path.to_vec();
-        path.push(event.step(variable));
-        let value = booleans(&condition.evaluate(&self.rows, &[&path])?)?;
-        Ok(value.is_valid(0) && value.value(0))
-    }
-
     /// Lets complete matches leave that no partial match precedes.
-    fn leave(&mut self, partition: u32, gone: &mut Vec<Gone>) -> Result<()> {
+    fn leave(&mut self, partition: u32, number: u64) -> Result<()> {
         let Some(matches) = self.partitions.get_mut(partition as usize) else {
             return Ok(());
         };
         while let Some(first) = matches.complete.first().copied() {
-            let earliest = matches.partial.iter().map(|partial| partial.start).min();
+            let earliest = matches.partial.first().map(|partial| partial.start);
             if earliest.is_some_and(|earliest| earliest < first.start) {
                 break;
             }
             matches.complete.remove(0);
-            let path = self.paths.path(first.node);
             let name = |variable: usize| {
                 let variable = self.spec.variables.get(variable);
                 variable.map(|it| it.name.clone()).unwrap_or_default()
             };
-            let allowed = first_allowed(self.spec.skip, &path, name)?;
+            let memory = &self.memory;
+            let number_of = |variable: usize, from_last: bool| {
+                let at = memory.layout.slot_of(Some(variable), from_last, 0);
+                let slot = memory.slots(first.memo).get(at).copied();
+                let slot = slot.filter(|slot| *slot != super::layout::NO_SLOT);
+                slot.map(|slot| memory.number(slot))
+            };
+            let allowed = first_allowed(self.spec.skip, &first, number_of, name)?;
             for list in [&mut matches.partial, &mut matches.complete] {
-                list.retain(|other| {
-                    let may_stay = allowed.is_none_or(|allowed| other.start >= allowed);
-                    if !may_stay {
-                        gone.push(Gone::Node(other.node));
-                    }
-                    may_stay
-                });
+                let n_too_early = list.iter().take_while(|it| it.start < allowed).count();
+                for other in list.drain(..n_too_early) {
+                    self.memory.forget(other.memo);
+                }
             }
-            gone.push(Gone::Node(first.node));
-            self.found.push((partition, path));
+            self.found.push(Found {
+                number,
+                partition,
+                memo: first.memo,
+            });
         }
         Ok(())
     }
@@ -370,70 +431,39 @@ impl MatchRecognize {
         if found.is_empty() {
             return Ok(());
         }
-        let paths: Vec<&[Step]> = found.iter().map(|(_, path)| path.as_slice()).collect();
-        let firsts: Vec<Place> = paths
+        let partitions: Vec<u32> = found.iter().map(|found| found.partition).collect();
+        let mut columns: Vec<ArrayRef> = self.index.keys(&partitions)?;
+        let views: Vec<View> = found
             .iter()
-            .filter_map(|path| Some(self.rows.place(path.first()?.slot)))
+            .map(|found| View {
+                memo: found.memo,
+                candidate: None,
+            })
             .collect();
-        let first_rows = self.rows.gather(&firsts)?;
-        let mut columns: Vec<ArrayRef> = columns_at(&first_rows, &self.spec.partition_columns)?;
         for measure in &mut self.measures {
-            columns.push(measure.evaluate(&self.rows, &paths)?);
+            columns.push(measure.evaluate(&self.memory, &views)?);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(paths.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(views.len()));
         let schema = Arc::clone(&self.spec.schema);
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         out.emit(Delta::insert_only(batch));
+        for found in found {
+            self.memory.forget(found.memo);
+        }
         Ok(())
     }
-
-    pub(super) fn use_row(&mut self, slot: u32) {
-        if self.uses.len() <= slot as usize {
-            self.uses.resize(slot as usize + 1, 0);
-        }
-        if let Some(uses) = self.uses.get_mut(slot as usize) {
-            *uses += 1;
-        }
-    }
-
-    fn let_go(&mut self, gone: Gone) {
-        let mut slots = Vec::new();
-        match gone {
-            Gone::Node(node) => self.paths.release(node, |slot| slots.push(slot)),
-            Gone::Row(slot) => slots.push(slot),
-        }
-        for slot in slots {
-            if let Some(uses) = self.uses.get_mut(slot as usize) {
-                *uses = uses.saturating_sub(1);
-                if *uses == 0 {
-                    self.rows.release(slot);
-                }
-            }
-        }
-    }
 }
 
-/// What is let go of once all that leaves has been read.
-enum Gone {
-    Node(u32),
-    Row(u32),
-}
-
-impl Event {
-    fn step(&self, variable: usize) -> Step {
-        Step {
-            variable,
-            slot: self.slot,
-            number: self.number,
-        }
+/// The match that a row may begin.
+const fn beginning(event: &Event) -> Partial {
+    Partial {
+        element: 0,
+        count: 0,
+        memo: NOTHING,
+        start: event.number,
+        start_ms: event.time_ms,
+        end: event.number,
     }
-}
-
-fn booleans(column: &ArrayRef) -> Result<BooleanArray> {
-    column
-        .as_boolean_opt()
-        .cloned()
-        .ok_or_else(|| EngineError::internal("a condition of DEFINE is not boolean"))
 }
 
 impl Operator for MatchRecognize {
@@ -453,7 +483,7 @@ impl Operator for MatchRecognize {
         if self.spec.time_column.is_none() {
             return self.advance(i64::MAX, Some(ctx.processing_time_ms), out);
         }
-        self.rows.settle()
+        self.memory.settle()
     }
 
     fn on_watermark(
@@ -489,9 +519,8 @@ impl Operator for MatchRecognize {
         self.index.state_bytes()
             + self.partitions.capacity() * size_of::<Matches>()
             + of_matches
-            + self.paths.state_bytes()
-            + self.rows.state_bytes()
-            + self.uses.capacity() * size_of::<u32>()
+            + self.memory.state_bytes()
+            + self.begun.capacity() * size_of::<(i64, u32)>()
             + self.waiting.len() * size_of::<WaitingRow>()
     }
 }

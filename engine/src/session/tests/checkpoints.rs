@@ -56,6 +56,10 @@ impl Setup {
             self.data.path().display()
         );
         session.execute(&ddl).unwrap();
+        let timed = ddl
+            .replace("TABLE t", "TABLE timed")
+            .replace("n BIGINT)", "n BIGINT, p AS PROCTIME())");
+        session.execute(&timed).unwrap();
         session
     }
 }
@@ -105,12 +109,20 @@ fn restoring(path: &Path) -> [(&'static str, String); 1] {
     [("execution.state-recovery.path", path.display().to_string())]
 }
 
-const QUERIES: [&str; 4] = [
+const QUERIES: [&str; 6] = [
     "SELECT k, n FROM t WHERE n > 3",
     "SELECT k, n FROM t ORDER BY n DESC, k LIMIT 5",
     "SELECT k, COUNT(*) AS c, SUM(n) AS s, MAX(n) AS hi, COUNT(DISTINCT n) AS d FROM t GROUP BY k",
     "SELECT c, COUNT(*) AS keys, MIN(s) AS lo FROM \
      (SELECT k, COUNT(*) AS c, SUM(n) AS s FROM t GROUP BY k) GROUP BY c",
+    // Matches that are open when the job stops, with what they remember of their rows.
+    "SELECT * FROM timed MATCH_RECOGNIZE (PARTITION BY k ORDER BY p MEASURES A.n AS a, \
+     LAST(B.n, 1) AS b, SUM(B.n) AS s, AVG(n * 1e0) AS mean, C.n AS c \
+     AFTER MATCH SKIP TO FIRST B PATTERN (A B+ C) \
+     DEFINE B AS LAST(B.n, 1) IS NULL OR COUNT(B.n) < 5, C AS SUM(B.n) > 3 * A.n)",
+    "SELECT * FROM timed MATCH_RECOGNIZE (PARTITION BY k ORDER BY p MEASURES A.n AS a, \
+     LISTAGG(CAST(B.n AS STRING)) AS b, C.n AS c AFTER MATCH SKIP TO NEXT ROW \
+     PATTERN (A B*? C) WITHIN INTERVAL '1' HOUR DEFINE C AS C.n / 2 >= A.n / 2 + 14)",
 ];
 
 /// The table is the same as without the stop, on another number of workers too.

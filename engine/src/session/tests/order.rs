@@ -165,6 +165,33 @@ fn patterns_of_a_subquery_within_a_time() {
     );
 }
 
+/// A condition is not computed for what nobody asks it: here no row without an A before it is
+/// divided by, though conditions are computed for many rows and matches at once.
+#[test]
+fn conditions_that_would_fail_elsewhere() {
+    let query = |b: &str| {
+        format!(
+            "SELECT m.a, m.b FROM (SELECT k, v - 10 AS v, ts FROM events) MATCH_RECOGNIZE (\
+             PARTITION BY k ORDER BY ts MEASURES A.v AS a, B.v AS b PATTERN (A B) \
+             DEFINE A AS A.v > 5, B AS {b}) AS m"
+        )
+    };
+    let (session, _folder) = super::time::events(EVENTS, 1, 100);
+    let mut said = String::new();
+    for condition in ["100 / B.v >= 5", "100 / B.v > A.v - 1000"] {
+        said.push_str(&run(&session, &query(condition)));
+    }
+    expect![[r#"
+        [a INT, b INT]
+        +I 20 | 5
+        +I 10 | 15
+        [a INT, b INT]
+        +I 20 | 5
+        +I 10 | 15
+    "#]]
+    .assert_eq(&said);
+}
+
 /// By a value, rows are corrected by those that come before them later.
 #[test]
 fn over_by_a_value() {
