@@ -32,6 +32,8 @@ mod sinks;
 
 mod time;
 
+mod time_joins;
+
 mod lookup;
 
 mod windows;
