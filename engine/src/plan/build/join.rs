@@ -209,7 +209,7 @@ fn pair_schema(left: &LogicalPlan, right: &LogicalPlan) -> Result<DFSchema> {
     build_join_schema(left.schema(), right.schema(), &JoinType::Inner).map_err(from_planner)
 }
 
-fn condition(join: &Join, is_swapped: bool) -> Result<Condition> {
+pub(super) fn condition(join: &Join, is_swapped: bool) -> Result<Condition> {
     let kind = match join.join_type {
         JoinType::Inner => JoinKind::Inner,
         JoinType::Left => JoinKind::Left,

@@ -18,6 +18,14 @@ use crate::runtime::{Exchange, NodeKind};
 impl GraphBuilder {
     pub(super) fn match_recognize(&mut self, node: &MatchNode) -> Result<Built> {
         let input = self.query(&node.input)?;
+        if let Some(time) = &node.rowtime
+            && self.time_attribute(&node.input, time).is_none()
+        {
+            return Err(table_error(
+                "You must specify either rowtime or proctime for order by as the first one.",
+                Some("behind a regular join or a grouping a column is no rowtime any more"),
+            ));
+        }
         if !input.mode.is_insert_only() {
             return Err(table_error(
                 "Match Recognize doesn't support consuming update and delete changes.",

@@ -29,6 +29,8 @@ mod join_keys;
 
 mod leaves;
 
+mod live_time;
+
 mod match_recognize;
 
 mod monotonicity;

@@ -9,7 +9,7 @@ use datafusion::logical_expr::logical_plan::{
 };
 
 use super::arguments::{Arguments, sort_key};
-use super::rank::{Rank, time_attribute};
+use super::rank::Rank;
 use super::rank_bounds::End;
 use super::{Built, GraphBuilder, all_columns};
 use crate::data::ChangelogMode;
@@ -264,7 +264,10 @@ impl GraphBuilder {
             return Ok(None);
         };
         let input_plan = sort.input.as_ref();
-        let Some(time) = time_attribute(input_plan, &first.expr).filter(|_| first.asc) else {
+        let Some(time) = self
+            .time_attribute(input_plan, &first.expr)
+            .filter(|_| first.asc)
+        else {
             return Ok(None);
         };
         let input = self.query(input_plan)?;

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::arguments::{Arguments, call, sort_key};
-use super::rank::{TimeColumn, time_attribute, window_function};
+use super::rank::{TimeColumn, window_function};
 use super::{Built, GraphBuilder, unaliased};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
@@ -57,7 +57,7 @@ impl GraphBuilder {
             }
         }
         let input_plan = window.input.as_ref();
-        let order = order_of(input_plan, first)?;
+        let order = self.time_attribute(input_plan, order_of(first)?);
         let frame = frame_of(shape, order)?;
         let input = self.query(input_plan)?;
         if order.is_some() && !input.mode.is_insert_only() {
@@ -189,8 +189,8 @@ impl Shape {
     }
 }
 
-/// The time attribute that orders the window; none if it is an ordinary column.
-fn order_of(plan: &LogicalPlan, function: &WindowFunction) -> Result<Option<TimeColumn>> {
+/// What orders the window.
+fn order_of(function: &WindowFunction) -> Result<&Expr> {
     let [key] = function.params.order_by.as_slice() else {
         return Err(table_error(
             "The window can only be ordered by a single time column.",
@@ -203,7 +203,7 @@ fn order_of(plan: &LogicalPlan, function: &WindowFunction) -> Result<Option<Time
             None,
         ));
     }
-    Ok(time_attribute(plan, &key.expr))
+    Ok(&key.expr)
 }
 
 fn frame_of(shape: Shape, order: Option<TimeColumn>) -> Result<Frame> {

@@ -30,7 +30,7 @@ use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::keys::Keys;
-use crate::plan::{text, time};
+use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind};
 use crate::sql::diagnostics::validation;
 
@@ -220,7 +220,7 @@ impl GraphBuilder {
                     None,
                 ));
             }
-            let latest_first = is_last_row(input_plan, rank);
+            let latest_first = self.is_last_row(input_plan, rank);
             return self.window_rank(&windows, spec, input, latest_first, &name);
         }
         let keys = rank_keys(&known, rank, &spec, n_columns);
@@ -254,25 +254,25 @@ fn rank_keys(known: &Keys, rank: &Rank<'_>, spec: &RankSpec, n_columns: usize) -
     keys
 }
 
-/// Whether the one row that is kept is the last one by event time: of equal times the one that came
-/// last.
-fn is_last_row(input_plan: &LogicalPlan, rank: &Rank<'_>) -> bool {
-    match (rank.order_by, &rank.end, rank.start) {
-        ([key], End::Constant(1), 1) => {
-            let time = time_attribute(input_plan, &key.expr);
-            !key.asc && matches!(time, Some(TimeColumn::Rowtime(_)))
-        }
-        _ => false,
-    }
-}
-
 impl GraphBuilder {
+    /// Whether the one row that is kept is the last one by event time: of equal times the one that
+    /// came last.
+    fn is_last_row(&self, input_plan: &LogicalPlan, rank: &Rank<'_>) -> bool {
+        match (rank.order_by, &rank.end, rank.start) {
+            ([key], End::Constant(1), 1) => {
+                let time = self.time_attribute(input_plan, &key.expr);
+                !key.asc && matches!(time, Some(TimeColumn::Rowtime(_)))
+            }
+            _ => false,
+        }
+    }
+
     /// The first rank by a time attribute of insertions: a deduplication. None if it is none.
     fn deduplicate(&mut self, input_plan: &LogicalPlan, rank: &Rank<'_>) -> Result<Option<Built>> {
         let ([key], End::Constant(1), 1) = (rank.order_by, &rank.end, rank.start) else {
             return Ok(None);
         };
-        let Some(column) = time_attribute(input_plan, &key.expr) else {
+        let Some(column) = self.time_attribute(input_plan, &key.expr) else {
             return Ok(None);
         };
         let input = self.query(input_plan)?;
@@ -351,20 +351,6 @@ impl TimeColumn {
             Self::Rowtime(column) => Some(column),
             Self::Proctime => None,
         }
-    }
-}
-
-/// The time attribute that `expr` over the columns of `plan` is.
-pub(super) fn time_attribute(plan: &LogicalPlan, expr: &Expr) -> Option<TimeColumn> {
-    let column = unaliased(expr).try_as_col()?;
-    let column_idx = plan.schema().maybe_index_of_column(column)?;
-    let field = plan.schema().field(column_idx);
-    if time::is_rowtime(field) {
-        Some(TimeColumn::Rowtime(column_idx))
-    } else if time::is_proctime(field) {
-        Some(TimeColumn::Proctime)
-    } else {
-        None
     }
 }
 

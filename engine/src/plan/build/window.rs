@@ -47,6 +47,15 @@ impl GraphBuilder {
                     field.name()
                 )));
             }
+            let time_column = node.time_column().map_err(from_planner)?;
+            if !node.is_group && !self.is_live(&node.input, time_column) {
+                return Err(validation(format!(
+                    "the window function {} requires the timecol to be a time attribute, but '{}' \
+                     is none any more behind a regular join or a grouping; put the window before it",
+                    node.kind.name(),
+                    field.name()
+                )));
+            }
         }
         let input = self.query(&node.input)?;
         let mut fields = input.schema.fields().to_vec();

@@ -18,7 +18,7 @@ impl GraphBuilder {
     /// The windows of the left and the right input of a join (in the order of its ports) that
     /// equates them; none if it is no window join.
     pub(super) fn joined_windows(
-        &mut self,
+        &self,
         join: &Join,
         is_swapped: bool,
     ) -> Result<Option<[WindowProperties; 2]>> {

@@ -34,6 +34,8 @@ mod time;
 
 mod time_joins;
 
+mod live_time;
+
 mod lookup;
 
 mod windows;
