@@ -169,6 +169,13 @@ impl Operands {
         };
         let given = [self.left.clone(), self.right.clone()];
         let result = least_restrictive(&given).ok_or_else(|| self.refused(&expr.op))?;
+        let is_constant = expr.left.column_refs().is_empty()
+            && !expr.left.is_volatile()
+            && !is_null_constant(&expr.left);
+        if operation == Operation::Divide && is_constant && is_zero(&expr.right) {
+            // Calcite's reducer looks at the divisor before it divides.
+            return Err(validation("division by zero".to_owned()));
+        }
         let has_double = given.iter().any(|given| given.root == TypeRoot::Double);
         let computed = if has_double {
             DataType::Float64
@@ -338,6 +345,37 @@ fn constant(expr: &Expr) -> Option<f64> {
     (!value.is_nan()).then_some(value)
 }
 
+/// Whether a constant is the number 0, of whatever type.
+fn is_zero(expr: &Expr) -> bool {
+    match expr {
+        Expr::ScalarFunction(function) if function.func.name() == "__cast" => {
+            match function.args.as_slice() {
+                [value, Expr::Literal(ScalarValue::Utf8(Some(target)), _)] => {
+                    let is_number = ["FLOAT", "DOUBLE", "DECIMAL"]
+                        .iter()
+                        .any(|name| target.starts_with(name));
+                    is_number && is_zero(value)
+                }
+                _ => false,
+            }
+        }
+        Expr::Cast(cast) => is_zero(&cast.expr),
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => text.trim().parse() == Ok(0.0_f64),
+        other => constant(other) == Some(0.0),
+    }
+}
+
+/// `CAST(NULL AS …)`, which Calcite folds before it looks at types.
+fn is_null_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::ScalarFunction(function) if function.func.name() == "__cast" => {
+            function.args.first().is_some_and(is_null_constant)
+        }
+        _ => false,
+    }
+}
+
 fn compared(op: &Op, left: f64, right: f64) -> Result<bool> {
     Ok(match op {
         Op::Eq => left == right,
@@ -374,7 +412,8 @@ fn compared_with_text(op: &Op, left: &Expr, right: &Expr, types: &Operands) -> R
         &types.left.root
     };
     let is_equality = matches!(op, Op::Eq | Op::NotEq);
-    if is_datetime(other) || (is_number(other) && !is_equality) {
+    let is_ordered = is_number(other) || *other == TypeRoot::Boolean;
+    if is_datetime(other) || (is_ordered && !is_equality) {
         let operand = |operand: &Expr, given: &FlinkType| {
             if is_text(&given.root) {
                 cast_to(operand.clone(), other)
@@ -387,6 +426,9 @@ fn compared_with_text(op: &Op, left: &Expr, right: &Expr, types: &Operands) -> R
             return float_comparison(op, left, right);
         }
         return native(op, left, right);
+    }
+    if is_number(other) && (is_null_constant(left) || is_null_constant(right)) {
+        return Ok(lit(ScalarValue::Boolean(None)));
     }
     if is_number(other) {
         return Err(validation(format!(

@@ -12,8 +12,9 @@
 //!   ON __float_eq(l.x, r.y) ──▶  ON l.x = r.y      keys of a join compare by Arrow's total order
 //! ```
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
@@ -22,7 +23,8 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
-use crate::functions::rules::{is_text, needs_no_cast};
+use crate::functions::cast::{self, OnFailure};
+use crate::functions::rules::{digits, is_text, needs_no_cast};
 use crate::plan::errors::from_planner;
 use crate::plan::operands::{Operands, call, cast_to, comparison};
 
@@ -85,9 +87,88 @@ fn expand(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         "__case" | "__if" => lazy_case(function, schema)?,
         "__in" => membership(function, schema)?,
         "__distinct" => distinction(function, schema)?,
+        "__cast" if is_float_of_number(&function, schema)? => without_inner_cast(function),
+        "__cast" if is_folded_number(&function) => folded_cast(function, OnFailure::Fail),
+        "__try_cast" if is_folded_number(&function) => folded_cast(function, OnFailure::Null),
         _ => return Ok(Transformed::no(Expr::ScalarFunction(function))),
     };
     Ok(Transformed::yes(expanded))
+}
+
+/// Whether a cast takes a FLOAT or DOUBLE that is a text to the user: constants are folded from the
+/// inside.
+fn is_folded_number(function: &ScalarFunction) -> bool {
+    let Some(Expr::ScalarFunction(inner)) = function.args.first() else {
+        return false;
+    };
+    let [value, Expr::Literal(ScalarValue::Utf8(Some(target)), _)] = inner.args.as_slice() else {
+        return false;
+    };
+    let is_cast = matches!(inner.func.name(), "__cast" | "__try_cast");
+    is_cast
+        && (target.starts_with("FLOAT") || target.starts_with("DOUBLE"))
+        && is_text_constant(value)
+}
+
+/// Whether a cast takes `CAST(16777217 AS FLOAT)` to a number of another type: the literal in it
+/// keeps its digits.
+fn is_float_of_number(function: &ScalarFunction, schema: &DFSchema) -> DfResult<bool> {
+    let [
+        Expr::ScalarFunction(inner),
+        Expr::Literal(ScalarValue::Utf8(Some(target)), _),
+    ] = function.args.as_slice()
+    else {
+        return Ok(false);
+    };
+    let [
+        value,
+        Expr::Literal(ScalarValue::Utf8(Some(inner_target)), _),
+    ] = inner.args.as_slice()
+    else {
+        return Ok(false);
+    };
+    if inner.func.name() != "__cast" || !inner_target.starts_with("FLOAT") {
+        return Ok(false);
+    }
+    let is_wider = ["DOUBLE", "DECIMAL", "BIGINT", "INT"]
+        .iter()
+        .any(|name| target.starts_with(name) && !target.starts_with("INTERVAL"));
+    let is_literal = match value {
+        Expr::Literal(..) => true,
+        Expr::Cast(cast) => matches!(*cast.expr, Expr::Literal(..)),
+        _ => false,
+    };
+    if !is_wider || !is_literal {
+        return Ok(false);
+    }
+    let root = FlinkType::from_field(&value.to_field(schema)?.1).root;
+    Ok(digits(&root).is_some())
+}
+
+fn without_inner_cast(mut function: ScalarFunction) -> Expr {
+    if let Some(Expr::ScalarFunction(inner)) = function.args.first_mut()
+        && !inner.args.is_empty()
+    {
+        let value = inner.args.swap_remove(0);
+        if let Some(first) = function.args.first_mut() {
+            *first = value;
+        }
+    }
+    Expr::ScalarFunction(function)
+}
+
+fn is_text_constant(value: &Expr) -> bool {
+    match value {
+        Expr::Literal(ScalarValue::Utf8(Some(_)), _) => true,
+        Expr::Cast(cast) => {
+            *cast.field.data_type() == DataType::Utf8 && is_text_constant(&cast.expr)
+        }
+        _ => false,
+    }
+}
+
+fn folded_cast(function: ScalarFunction, on_failure: OnFailure) -> Expr {
+    cast::function_of_folded_text(on_failure).call(function.args)
 }
 
 /// Only the branch that is chosen is computed.
@@ -163,7 +244,8 @@ fn membership(function: ScalarFunction, schema: &DFSchema) -> DfResult<Expr> {
     found.ok_or_else(|| EngineError::internal("IN looks into a list").into())
 }
 
-/// Unlike `=`, IN reads a text among numbers as a number.
+/// IN compares in the type of the value that it looks for: among numbers a text is read as one, and
+/// a text among which it is looked for makes texts of all others, cut to its length.
 fn member_operands(
     value: Expr,
     value_type: &FlinkType,
@@ -171,10 +253,8 @@ fn member_operands(
     item_type: &FlinkType,
 ) -> (Expr, Expr) {
     match (is_text(&value_type.root), is_text(&item_type.root)) {
-        (true, false) if item_type.root != TypeRoot::Null => {
-            (cast_to(value, &item_type.root), item)
-        }
-        (false, true) => (value, cast_to(item, &value_type.root)),
+        _ if TypeRoot::Null == value_type.root || TypeRoot::Null == item_type.root => (value, item),
+        (true, false) | (false, true) => (value, cast_to(item, &value_type.root)),
         _ => (value, item),
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! Source: `org.apache.flink.table.planner.functions.casting` of Flink 2.3, checked against
 //! recorded answers.
+mod constant;
+
 pub mod number;
 
 pub mod parse;
@@ -49,6 +51,18 @@ pub enum OnFailure {
 pub fn function(on_failure: OnFailure) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::new_from_impl(Cast {
         on_failure,
+        of_folded_text: false,
+        signature: Signature::user_defined(Volatility::Immutable),
+    }))
+}
+
+/// The same cast of a number that was a text: `CAST(CAST('1.005' AS DOUBLE) AS …)`. See
+/// [`constant`].
+#[must_use]
+pub fn function_of_folded_text(on_failure: OnFailure) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(Cast {
+        on_failure,
+        of_folded_text: true,
         signature: Signature::user_defined(Volatility::Immutable),
     }))
 }
@@ -56,6 +70,8 @@ pub fn function(on_failure: OnFailure) -> Arc<ScalarUDF> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Cast {
     on_failure: OnFailure,
+    /// Whether the value is a constant that was read from a text.
+    of_folded_text: bool,
     signature: Signature,
 }
 
@@ -115,15 +131,24 @@ impl ScalarUDFImpl for Cast {
         };
         let from = FlinkType::from_field(field);
         let to = FlinkType::from_field(&args.return_field);
-        let result = match caster.on_failure {
+        let folded = if is_scalar {
+            constant::cast(&array, &from, &to, self.of_folded_text)?
+        } else {
+            None
+        };
+        let result = match (folded, caster.on_failure) {
+            (Some(folded), _) => folded,
             // A literal counts the unit of the interval; a column milliseconds or months.
             _ if is_scalar && from.root == TypeRoot::Int && is_interval(&to.root) => {
                 temporal::units_to_interval(&array, &to)?
             }
-            OnFailure::Null if is_nested(&to.root) => caster.try_whole(&array, &from, &to)?,
+            (None, OnFailure::Null) if is_nested(&to.root) => {
+                caster.try_whole(&array, &from, &to)?
+            }
             _ => caster.cast(&array, &from, &to)?,
         };
         if is_scalar {
+            let result = constant::folded(result, &from)?;
             return Ok(ColumnarValue::Scalar(scalar_of(&result)?));
         }
         Ok(ColumnarValue::Array(result))

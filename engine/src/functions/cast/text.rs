@@ -61,11 +61,11 @@ fn write(
         T::BigInt => display(array.as_primitive::<Int64Type>().value(row_idx), out),
         T::Float => {
             let value = array.as_primitive::<Float32Type>().value(row_idx);
-            java_float(f64::from(value), &format!("{value:e}"), out);
+            write_float(value, out);
         }
         T::Double => {
             let value = array.as_primitive::<Float64Type>().value(row_idx);
-            java_float(value, &format!("{value:e}"), out);
+            write_double(value, out);
         }
         T::Decimal { scale, .. } => {
             let unscaled = array.as_primitive::<Decimal128Type>().value(row_idx);
@@ -238,8 +238,58 @@ fn java_float(value: f64, scientific: &str, out: &mut String) {
 #[must_use]
 pub fn double(value: f64) -> String {
     let mut out = String::new();
-    java_float(value, &format!("{value:e}"), &mut out);
+    write_double(value, &mut out);
     out
+}
+
+fn write_double(value: f64, out: &mut String) {
+    let scientific = whole_digits(value, f64::MANTISSA_DIGITS);
+    java_float(
+        value,
+        &scientific.unwrap_or_else(|| format!("{value:e}")),
+        out,
+    );
+}
+
+fn write_float(value: f32, out: &mut String) {
+    let scientific = whole_digits(value.into(), f32::MANTISSA_DIGITS);
+    java_float(
+        value.into(),
+        &scientific.unwrap_or_else(|| format!("{value:e}")),
+        out,
+    );
+}
+
+/// A whole number below 2^63 in scientific notation: up to Java 18 it is written with all its
+/// digits, but for those that its bits say nothing about. `None` for other numbers, whose text is
+/// the shortest one that means them.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the number is whole and below 2^63"
+)]
+fn whole_digits(value: f64, n_bits: u32) -> Option<String> {
+    let magnitude = value.abs();
+    if magnitude.fract() != 0.0 || !(1.0..9.2e18).contains(&magnitude) {
+        return None;
+    }
+    let mut whole = magnitude as u64;
+    let n_unknown_bits = (whole.ilog2() + 1).saturating_sub(n_bits + 2);
+    // As many decimal digits as 2^n needs, less one: Java has a table of them.
+    let n_unknown = if n_unknown_bits > 3 {
+        (f64::from(n_unknown_bits) * std::f64::consts::LOG10_2) as u32
+    } else {
+        0
+    };
+    let unit = 10_u64.pow(n_unknown);
+    whole = whole / unit + u64::from(n_unknown > 0 && whole % unit >= unit / 2);
+    let digits = whole.to_string();
+    let exponent = digits.len() - 1 + n_unknown as usize;
+    let sign = if value < 0.0 { "-" } else { "" };
+    let (first, rest) = digits.split_at(1);
+    let rest = rest.trim_end_matches('0');
+    let point = if rest.is_empty() { "" } else { "." };
+    Some(format!("{sign}{first}{point}{rest}e{exponent}"))
 }
 
 /// An unscaled value with its point.
@@ -347,5 +397,20 @@ mod tests {
         ] {
             assert_eq!(double(value), text);
         }
+    }
+
+    #[test]
+    fn whole_numbers_have_all_their_digits() {
+        assert_eq!(double(2_f64.powi(60)), "1.15292150460684698E18");
+        assert_eq!(double(9_007_199_254_740_993.0), "9.007199254740992E15");
+        assert_eq!(double(-5e8), "-5.0E8");
+        assert_eq!(double(1e19), "1.0E19");
+        let float = |value: f32| {
+            let mut out = String::new();
+            write_float(value, &mut out);
+            out
+        };
+        assert_eq!(float(987_654_336.0), "9.8765434E8");
+        assert_eq!(float(123_456_792.0), "1.23456792E8");
     }
 }
