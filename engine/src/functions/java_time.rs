@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 
 use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
+/// Stands for `u` of `SimpleDateFormat`: 1 is Monday.
+const WEEKDAY_NUMBER: char = '1';
+
 /// A pattern, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -59,7 +62,7 @@ impl Pattern {
             } else if matches!(letter, '[' | ']') {
                 // An optional section is always there when a text is written.
             } else if letter.is_ascii_alphabetic() {
-                if !"GyuYDMLdQqwEecaHKhkmsSAnNXxZzVO".contains(letter) {
+                if !"GyuYDMLdQqwWFEecaHKhkmsSAnNXxZzVO".contains(letter) {
                     return None;
                 }
                 let mut count = 1;
@@ -72,6 +75,24 @@ impl Pattern {
             }
         }
         Some(Self { parts })
+    }
+
+    /// Reads a pattern of `SimpleDateFormat`, which knows fewer letters; its `u` is the number of a
+    /// weekday. `None` for a letter without a meaning or an open quote.
+    #[must_use]
+    pub fn parse_simple(text: &str) -> Option<Self> {
+        let mut pattern = Self::parse(text)?;
+        for part in &mut pattern.parts {
+            if let Part::Field(letter, _) = part {
+                if !"GyYMLwWDdFEuaHkKhmsSzZX".contains(*letter) {
+                    return None;
+                }
+                if *letter == 'u' {
+                    *letter = WEEKDAY_NUMBER;
+                }
+            }
+        }
+        Some(pattern)
     }
 
     /// The text of a wall clock; `None` for fields that it does not have.
@@ -88,7 +109,8 @@ impl Pattern {
     }
 
     /// The wall clock of a text, and the offset from UTC in seconds if the text says one. The text
-    /// must be as the pattern from its beginning; what follows is ignored.
+    /// must be as the pattern from its beginning; what follows is ignored. A pattern that takes
+    /// nothing reads nothing.
     #[must_use]
     pub fn read(&self, text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
         let mut fields = Fields::default();
@@ -101,6 +123,9 @@ impl Pattern {
                     rest = fields.take(rest, *letter, *count, is_glued)?;
                 }
             }
+        }
+        if rest.len() == text.len() {
+            return None;
         }
         Some((fields.resolve()?, fields.offset_seconds))
     }
@@ -140,6 +165,13 @@ fn field(out: &mut String, letter: char, count: usize, value: NaiveDateTime) -> 
             let name = weekday_name(value.weekday());
             out.push_str(if count <= 3 { name.get(..3)? } else { name });
         }
+        WEEKDAY_NUMBER => number(i64::from(value.weekday().number_from_monday())),
+        'W' => {
+            let first = value.date().with_day(1)?.weekday();
+            let before = i64::from(first.num_days_from_sunday());
+            number((i64::from(value.day0()) + before) / 7 + 1);
+        }
+        'F' => number(i64::from(value.day0() % 7 + 1)),
         'e' | 'c' => number(i64::from(value.weekday().num_days_from_sunday() + 1)),
         'a' => out.push_str(if value.hour() < 12 { "AM" } else { "PM" }),
         'H' => number(i64::from(value.hour())),
@@ -233,7 +265,10 @@ impl Fields {
             'X' | 'x' | 'Z' | 'z' => return self.offset(text),
             _ => {}
         }
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        // A sign belongs to the number: 'yyyyMMdd' finds the months -1 in '2024-1-5'.
+        let sign = usize::from(text.starts_with('-'));
+        let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit);
+        let digits = sign + digits.count();
         let length = if is_glued { digits.min(count) } else { digits };
         let (digits, rest) = text.split_at_checked(length)?;
         let value: i64 = digits.parse().ok()?;
@@ -247,6 +282,8 @@ impl Fields {
                 });
             }
             'M' | 'L' => self.month = Some(value),
+            // The day of the month says more.
+            WEEKDAY_NUMBER => {}
             'd' => self.day = Some(value),
             'D' => self.day_of_year = Some(value),
             'H' | 'k' => self.hour = Some(if letter == 'k' { value % 24 } else { value }),
@@ -391,5 +428,23 @@ mod tests {
             Some(at("2024-05-06 00:00:00"))
         );
         assert_eq!(read("yyyy-MM-dd", "x"), None);
+    }
+
+    #[test]
+    fn simple_patterns_have_letters_of_their_own() {
+        let read = |pattern: &str, text: &str| {
+            let (clock, _) = Pattern::parse_simple(pattern)?.read(text)?;
+            Some(clock.date().to_string())
+        };
+        let date = |text: &str| Some(text.to_owned());
+        assert_eq!(read("uuuu-MM-dd", "2024-01-05"), date("1970-01-05"));
+        assert_eq!(read("yyyyMMdd", "2023-07-04"), date("2022-12-07"));
+        assert_eq!(read("yyyyMMdd", "2023-7-4"), date("2022-04-26"));
+        assert_eq!(read("", "2024-01-05"), None);
+        assert_eq!(Pattern::parse_simple("yyyy-Q"), None);
+        let shown = Pattern::parse_simple("u")
+            .unwrap()
+            .format(at("2024-01-05 00:00:00"));
+        assert_eq!(shown.as_deref(), Some("5"));
     }
 }

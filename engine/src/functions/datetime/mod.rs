@@ -4,6 +4,10 @@
 //!
 //! Source: `DateTimeUtils` of Flink 2.3 and Calcite's `DateTimeUtils`.
 
+mod difference;
+
+mod fields;
+
 mod periods;
 
 mod rounding;
@@ -13,13 +17,12 @@ mod reading;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DurationMillisecondArray, Int32Array, Int64Array,
-    IntervalYearMonthArray, new_null_array,
+    Array, ArrayRef, AsArray, DurationMillisecondArray, IntervalYearMonthArray, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Date32Type, DurationMillisecondType, IntervalYearMonthType, Time32MillisecondType,
 };
-use chrono::{Datelike, Months, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{Months, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use datafusion::common::ScalarValue;
 
 use crate::data::types::{DayTimeResolution, FlinkType, MAX_LENGTH, TypeRoot, YearMonthResolution};
@@ -30,8 +33,12 @@ use crate::functions::java_time::Pattern;
 use crate::functions::rules::is_interval;
 use crate::functions::string::{text, texts};
 use crate::sql::diagnostics::validation;
+use difference::{difference_type, months_between, timestamp_diff};
+use fields::{extract, part_type};
 use periods::{elapsed_millis, elapsed_months, overlaps};
-use reading::{date_format, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp};
+use reading::{
+    date_format, from_unixtime, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp,
+};
 use rounding::round_to;
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
@@ -56,10 +63,16 @@ const BIGINT: ResultType = ResultType::Strict(TypeRoot::BigInt);
 
 /// The functions of this family.
 pub static FUNCTIONS: &[Definition] = &[
-    text("extract", 2..=2, UNIT, BIGINT, |call| {
-        let units: Vec<_> = (0..call.n_rows).map(|row| call.text(0, row)).collect();
-        extract(call, 1, |row| units.get(row).copied().flatten())
-    }),
+    text(
+        "extract",
+        2..=2,
+        UNIT,
+        ResultType::Computed(part_type),
+        |call| {
+            let units: Vec<_> = (0..call.n_rows).map(|row| call.text(0, row)).collect();
+            extract(call, 1, |row| units.get(row).copied().flatten())
+        },
+    ),
     text("year", 1..=1, &[Kind::Temporal], BIGINT, |call| {
         extract(call, 0, |_| Some("YEAR"))
     }),
@@ -151,19 +164,7 @@ pub static FUNCTIONS: &[Definition] = &[
         "timestampdiff",
         3..=3,
         DIFFERENCE,
-        ResultType::Computed(|types, _| {
-            let is_instant = |given: &&FlinkType| matches!(given.root, TypeRoot::TimestampLtz(_));
-            let n_instants = types.iter().filter(is_instant).count();
-            if n_instants == 1 {
-                return Err(validation(
-                    "TIMESTAMP_LTZ only supports diff between the same type".to_owned(),
-                ));
-            }
-            Ok(FlinkType {
-                root: TypeRoot::Int,
-                nullable: types.iter().any(|given| given.nullable),
-            })
-        }),
+        ResultType::Computed(difference_type),
         timestamp_diff,
     ),
     text(
@@ -202,18 +203,7 @@ pub static FUNCTIONS: &[Definition] = &[
         1..=2,
         FROM_UNIX,
         ResultType::Nullable(STRING),
-        |call| {
-            texts(call, |row| {
-                let pattern = Pattern::parse(if call.arguments.len() > 1 {
-                    call.text(1, row)?
-                } else {
-                    DEFAULT_PATTERN
-                })?;
-                let instant =
-                    chrono::DateTime::from_timestamp(call.integer(0, row)?, 0)?.naive_utc();
-                pattern.format(temporal::to_local(instant, call.zone))
-            })
-        },
+        from_unixtime,
     ),
     text(
         "convert_tz",
@@ -309,12 +299,12 @@ const DATE_FORMAT: &[Kind] = &[Kind::TimestampOrText, Kind::Text];
 const TO_LTZ: &[Kind] = &[Kind::NumberOrText, Kind::TextOrInteger, Kind::Text];
 const FROM_UNIX: &[Kind] = &[Kind::Integer, Kind::Text];
 
-/// A function that reads the clock, once for a batch.
+/// A function that reads the clock, once for a batch. It takes no precision, as in Flink.
 const fn clock(name: &'static str, root: TypeRoot) -> Definition {
     Definition {
         name,
-        arity: 0..=1,
-        kinds: &[Kind::Integer],
+        arity: 0..=0,
+        kinds: &[],
         result: ResultType::NotNull(root),
         deterministic: false,
         evaluate: |call| {
@@ -394,87 +384,18 @@ fn amount(call: &Call, index: usize, row: usize) -> Option<(i64, i64)> {
     }
 }
 
-fn extract<'a>(
-    call: &Call,
-    index: usize,
-    unit: impl Fn(usize) -> Option<&'a str>,
-) -> Result<ArrayRef> {
-    let is_time = matches!(
-        call.types.get(index).map(|given| &given.root),
-        Some(TypeRoot::Time(_))
-    );
-    if is_time
-        && let Some(unit) = (call.n_rows > 0).then(|| unit(0)).flatten()
-        && !matches!(
-            unit,
-            "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND" | "MICROSECOND" | "NANOSECOND" | "EPOCH"
-        )
-    {
-        return Err(EngineError::Data {
-            message: format!("unit {unit} cannot be applied to a TIME"),
-        });
-    }
-    let values: Int64Array = call.strict(|row| {
-        let unit = unit(row)?;
-        match amount(call, index, row) {
-            Some((months, millis)) => interval_part(unit, months, millis),
-            None => part(unit, local(call, index, row)?),
-        }
-    });
-    Ok(Arc::new(values))
-}
-
-fn interval_part(unit: &str, months: i64, millis: i64) -> Option<i64> {
-    Some(match unit {
-        "YEAR" => months / 12,
-        "MONTH" => months % 12,
-        "DAY" => millis / 86_400_000,
-        "HOUR" => millis / 3_600_000 % 24,
-        "MINUTE" => millis / 60_000 % 60,
-        "SECOND" => millis / 1000 % 60,
-        "MILLISECOND" => millis % 1000,
-        _ => return None,
-    })
-}
-
-/// A field of a wall clock. Flink divides its milliseconds, which cuts towards zero: before 1970 the
-/// day is the next one, and the fields of the time are negative.
-fn part(unit: &str, value: NaiveDateTime) -> Option<i64> {
-    const DAY: i64 = 86_400_000;
-    let millis = value.and_utc().timestamp_millis();
-    let date = temporal::date_of_days(i32::try_from(millis / DAY).ok()?).ok()?;
-    let time = millis % DAY;
-    let year = i64::from(date.year());
-    Some(match unit {
-        "YEAR" => year,
-        "ISOYEAR" => i64::from(date.iso_week().year()),
-        "QUARTER" => i64::from(date.month0() / 3 + 1),
-        "MONTH" => i64::from(date.month()),
-        "WEEK" | "ISOWEEK" => i64::from(date.iso_week().week()),
-        "DAY" => i64::from(date.day()),
-        "DOW" | "DAYOFWEEK" => i64::from(date.weekday().num_days_from_sunday() + 1),
-        "ISODOW" => i64::from(date.weekday().number_from_monday()),
-        "DOY" | "DAYOFYEAR" => i64::from(date.ordinal()),
-        "HOUR" => time / 3_600_000,
-        "MINUTE" => time / 60_000 % 60,
-        "SECOND" => time / 1000 % 60,
-        "MILLISECOND" => time % 1000,
-        "MICROSECOND" => i64::from(value.nanosecond() / 1_000),
-        "NANOSECOND" => i64::from(value.nanosecond()),
-        "EPOCH" => millis / 1000,
-        "DECADE" => year / 10,
-        "CENTURY" => (year + 99) / 100,
-        "MILLENNIUM" => (year + 999) / 1000,
-        _ => return None,
-    })
-}
-
 /// What is moved keeps its type; two intervals of a kind are an interval.
 fn moved_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     let [left, right] = types else {
         return Err(EngineError::internal("two operands expected"));
     };
     let nullable = left.nullable || right.nullable;
+    if is_interval(&left.root) && matches!(right.root, TypeRoot::TimestampLtz(_)) {
+        return Err(validation(
+            "an interval in front of a TIMESTAMP_LTZ cannot be added to it; write the interval last"
+                .to_owned(),
+        ));
+    }
     let root = match (is_interval(&left.root), is_interval(&right.root)) {
         (false, true) => left.root.clone(),
         (true, false) => right.root.clone(),
@@ -548,6 +469,9 @@ fn add(value: NaiveDateTime, months: i64, millis: i64) -> Option<NaiveDateTime> 
 /// Months and milliseconds of one unit.
 fn unit_size(unit: &str) -> Option<(i64, i64)> {
     Some(match unit.trim_start_matches("SQL_TSI_") {
+        "MILLENNIUM" => (12_000, 0),
+        "CENTURY" => (1_200, 0),
+        "DECADE" => (120, 0),
         "YEAR" => (12, 0),
         "QUARTER" => (3, 0),
         "MONTH" => (1, 0),
@@ -567,10 +491,18 @@ fn added_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result
         Some(Some(ScalarValue::Utf8(Some(unit)))) => unit.trim_start_matches("SQL_TSI_"),
         _ => "",
     };
-    let is_clock_unit = matches!(unit, "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND");
+    let is_clock_unit = matches!(unit, "HOUR" | "MINUTE" | "SECOND");
     let moved = types
         .get(2)
         .map_or(TypeRoot::Null, |given| given.root.clone());
+    let is_coarse = matches!(moved, TypeRoot::Date) || moved == TypeRoot::Time(0);
+    if unit == "MICROSECOND" || (unit == "MILLISECOND" && is_coarse) {
+        let moved = FlinkType::not_null(moved);
+        return Err(validation(format!(
+            "TIMESTAMPADD cannot add a {unit} to {}",
+            moved.root_text()
+        )));
+    }
     let root = match moved {
         TypeRoot::Date if is_clock_unit => TypeRoot::Timestamp(6),
         TypeRoot::Timestamp(digits) if unit == "MILLISECOND" => TypeRoot::Timestamp(digits.max(3)),
@@ -594,36 +526,4 @@ fn timestamp_add(call: &Call) -> Result<ArrayRef> {
         })
         .collect();
     temporal::from_locals(values, &call.result, call.zone)
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "Flink's difference is an INT that wraps"
-)]
-fn timestamp_diff(call: &Call) -> Result<ArrayRef> {
-    let values: Int32Array = call.strict(|row| {
-        let (from, to) = (local(call, 1, row)?, local(call, 2, row)?);
-        if call.text(0, row)? == "MICROSECOND" {
-            return Some(((to - from).num_microseconds()?) as i32);
-        }
-        let (months, millis) = unit_size(call.text(0, row)?)?;
-        if months > 0 {
-            return i32::try_from(months_between(from, to) / months).ok();
-        }
-        Some(((to - from).num_milliseconds() / millis) as i32)
-    });
-    Ok(Arc::new(values))
-}
-
-/// Whole months from one wall clock to another; the last days of months meet.
-fn months_between(from: NaiveDateTime, to: NaiveDateTime) -> i64 {
-    if to < from {
-        return -months_between(to, from);
-    }
-    let apart =
-        i64::from(to.year() - from.year()) * 12 + i64::from(to.month()) - i64::from(from.month());
-    match add(from, apart, 0) {
-        Some(reached) if reached > to => apart - 1,
-        _ => apart,
-    }
 }

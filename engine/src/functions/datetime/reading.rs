@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StringArray};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 use datafusion::common::ScalarValue;
 
@@ -13,7 +13,8 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::Call;
 use crate::functions::java_strict;
-use crate::functions::java_time::Pattern;
+use crate::functions::java_time::{Part, Pattern};
+use crate::functions::rules::is_number;
 use crate::sql::diagnostics::validation;
 
 pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
@@ -21,6 +22,9 @@ pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
     let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
     for row in 0..call.n_rows {
         let value = if is_text {
+            if let Some(pattern) = call.text(1, row) {
+                simple_pattern(pattern)?;
+            }
             // A text is a timestamp to the second; what follows is not looked at.
             call.text(0, row)
                 .and_then(|text| Pattern::parse(DEFAULT_PATTERN)?.read(text))
@@ -32,10 +36,46 @@ pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
             values.push(None);
             continue;
         };
-        let shown = Pattern::parse(pattern).and_then(|pattern| pattern.format(value));
+        let parsed = if is_text {
+            Pattern::parse_simple(pattern)
+        } else {
+            Pattern::parse(pattern)
+        };
+        let shown = parsed.and_then(|pattern| pattern.format(value));
         values.push(Some(shown.ok_or_else(|| EngineError::Data {
             message: format!("'{pattern}' is no pattern for a timestamp"),
         })?));
+    }
+    Ok(Arc::new(StringArray::from(values)))
+}
+
+/// A pattern of `SimpleDateFormat`.
+fn simple_pattern(text: &str) -> Result<Pattern> {
+    Pattern::parse_simple(text).ok_or_else(|| EngineError::Data {
+        message: format!("'{text}' is no pattern for a date"),
+    })
+}
+
+/// Seconds since 1970 as a text in the session's zone.
+pub(super) fn from_unixtime(call: &Call) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(call.n_rows);
+    for row in 0..call.n_rows {
+        let pattern = if call.arguments.len() > 1 {
+            call.text(1, row)
+        } else {
+            Some(DEFAULT_PATTERN)
+        };
+        let Some(pattern) = pattern else {
+            values.push(None);
+            continue;
+        };
+        let pattern = simple_pattern(pattern)?;
+        let instant = call
+            .integer(0, row)
+            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+        values.push(instant.and_then(|instant| {
+            pattern.format(temporal::to_local(instant.naive_utc(), call.zone))
+        }));
     }
     Ok(Arc::new(StringArray::from(values)))
 }
@@ -87,22 +127,48 @@ pub(super) fn to_date(call: &Call) -> Result<ArrayRef> {
     Ok(Arc::new(Date32Array::from(days)))
 }
 
-/// The precision is the second argument of a number, else 3.
+/// The precision of a number is its second argument, that of a text the digits of a fraction in its
+/// pattern; at least 3.
+///
+/// # Errors
+/// A validation error for a precision beyond 0 to 9, and beside a text.
 pub(super) fn ltz_type(
     types: &[FlinkType],
     constants: &[Option<&ScalarValue>],
 ) -> Result<FlinkType> {
-    let is_text = matches!(
-        types.first().map(|argument| &argument.root),
-        Some(TypeRoot::Char(_) | TypeRoot::Varchar(_))
-    );
+    let root = |index: usize| types.get(index).map(|argument| &argument.root);
+    let is_text = matches!(root(0), Some(TypeRoot::Char(_) | TypeRoot::Varchar(_)));
+    if is_text && root(1).is_some_and(is_number) {
+        return Err(validation(
+            "TO_TIMESTAMP_LTZ takes a pattern beside a text, a precision beside a number"
+                .to_owned(),
+        ));
+    }
     let precision = match constants.get(1).copied().flatten() {
-        Some(ScalarValue::Int64(Some(precision))) if !is_text => *precision,
-        Some(ScalarValue::Int32(Some(precision))) if !is_text => i64::from(*precision),
+        Some(ScalarValue::Int64(Some(precision))) => *precision,
+        Some(ScalarValue::Int32(Some(precision))) => i64::from(*precision),
+        Some(ScalarValue::Utf8(Some(pattern))) if is_text => fraction_digits(pattern),
         _ => 3,
     };
-    let precision = u8::try_from(precision.clamp(3, 9)).unwrap_or(3);
+    if !(0..=9).contains(&precision) {
+        return Err(validation(format!(
+            "the precision of TO_TIMESTAMP_LTZ must be between 0 and 9, not {precision}"
+        )));
+    }
+    let precision = u8::try_from(precision.max(3)).unwrap_or(3);
     Ok(FlinkType::nullable(TypeRoot::TimestampLtz(precision)))
+}
+
+/// The digits that a pattern has for the fraction of a second, nine at most.
+fn fraction_digits(pattern: &str) -> i64 {
+    let Some(pattern) = Pattern::parse(pattern) else {
+        return 3;
+    };
+    let digits = pattern.parts.iter().filter_map(|part| match part {
+        Part::Field('S', count) => Some(*count),
+        _ => None,
+    });
+    i64::try_from(digits.max().unwrap_or(3).min(9)).unwrap_or(3)
 }
 
 pub(super) fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
@@ -124,7 +190,12 @@ pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTim
         return Ok(None);
     };
     let zone = match call.text(2, row) {
-        Some(name) => temporal::zone_of(name)?,
+        Some(name) => match temporal::zone_of(name) {
+            Ok(zone) => zone,
+            Err(error) if call.is_constant(2) => return Err(error),
+            // The zone of a column is one more value that cannot be read.
+            Err(_) => return Ok(None),
+        },
         None => chrono_tz::UTC,
     };
     if call.arguments.len() > 1 {
@@ -146,6 +217,9 @@ pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTim
 }
 
 pub(super) fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
+    if matches!(call.types.first()?.root, TypeRoot::Float | TypeRoot::Double) {
+        return ltz_of_fraction(call, row);
+    }
     let wide = arrow::compute::cast(call.arguments.first()?, &DataType::Int64).ok()?;
     if wide.is_null(row) {
         return None;
@@ -166,6 +240,26 @@ pub(super) fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
     Some(instant.naive_utc())
 }
 
+/// A FLOAT or DOUBLE counts its unit with its fraction, cut to milliseconds; of a DECIMAL only the
+/// whole part counts.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "beyond the range of a BIGINT there is no instant"
+)]
+fn ltz_of_fraction(call: &Call, row: usize) -> Option<NaiveDateTime> {
+    let doubles = arrow::compute::cast(call.arguments.first()?, &DataType::Float64).ok()?;
+    if doubles.is_null(row) {
+        return None;
+    }
+    let precision = match call.arguments.get(1) {
+        Some(_) => i32::try_from(call.integer(1, row)?).ok()?,
+        None => 3,
+    };
+    let value = doubles.as_primitive::<Float64Type>().value(row);
+    let millis = value * 10_f64.powi(3 - precision);
+    Some(chrono::DateTime::from_timestamp_millis(millis as i64)?.naive_utc())
+}
+
 /// Seconds since 1970: of the clock, or of a text in the session's zone.
 pub(super) fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
     if call.arguments.is_empty() {
@@ -174,8 +268,13 @@ pub(super) fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
             call.n_rows
         ])));
     }
+    for row in 0..call.n_rows {
+        if let Some(pattern) = call.text(1, row) {
+            simple_pattern(pattern)?;
+        }
+    }
     let values: Int64Array = call.strict(|row| {
-        let pattern = Pattern::parse(if call.arguments.len() > 1 {
+        let pattern = Pattern::parse_simple(if call.arguments.len() > 1 {
             call.text(1, row)?
         } else {
             DEFAULT_PATTERN
@@ -191,4 +290,37 @@ pub(super) fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
         Some(instant.and_utc().timestamp())
     });
     Ok(Arc::new(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_is_written_in_the_pattern() {
+        assert_eq!(fraction_digits("yyyy-MM-dd HH:mm:ss.SSSSSS"), 6);
+        assert_eq!(fraction_digits("yyyy-MM-dd"), 3);
+        assert_eq!(fraction_digits("'SSSSSSSSS' ss"), 3);
+        assert_eq!(fraction_digits("SSSSSSSSSSSS"), 9);
+    }
+
+    #[test]
+    fn a_precision_stands_beside_numbers() {
+        let of = |root: TypeRoot, precision: i32| {
+            let types = [
+                FlinkType::not_null(root),
+                FlinkType::not_null(TypeRoot::Int),
+            ];
+            let precision = ScalarValue::from(precision);
+            ltz_type(&types, &[None, Some(&precision)]).map(|given| given.root)
+        };
+        assert_eq!(of(TypeRoot::Int, 0).ok(), Some(TypeRoot::TimestampLtz(3)));
+        assert_eq!(
+            of(TypeRoot::BigInt, 9).ok(),
+            Some(TypeRoot::TimestampLtz(9))
+        );
+        assert!(of(TypeRoot::BigInt, 10).is_err());
+        assert!(of(TypeRoot::BigInt, -1).is_err());
+        assert!(of(TypeRoot::Char(1), 3).is_err());
+    }
 }

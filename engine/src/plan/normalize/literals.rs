@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Interval,
-    TypedString, UnaryOperator, Value, ValueWithSpan, Values,
+    CastKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Interval, TypedString, UnaryOperator, Value,
+    ValueWithSpan, Values,
 };
 
 use super::string;
@@ -13,6 +14,11 @@ use crate::error::{EngineError, Result};
 use crate::plan::interval;
 use crate::sql::diagnostics::validation;
 use crate::sql::syntax::call;
+
+/// Digits that the days of an interval have at most.
+const MAX_DAY_DIGITS: u64 = 3;
+/// Digits behind the point of the seconds of an interval.
+const MAX_FRACTION_DIGITS: usize = 6;
 
 /// The literal as Flink types it: INT, BIGINT or DECIMAL by its size, DOUBLE with an exponent.
 ///
@@ -270,32 +276,89 @@ pub(super) fn to_plain_number(expr: &mut Expr) {
     }
 }
 
-/// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`: the precision is the number of fraction digits.
+/// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`: the precision is the number of fraction digits. The only
+/// number that is written so is a DECIMAL.
+///
+/// # Errors
+/// A validation error for other types, and for a text that Flink's literals do not have, though it
+/// could be cast.
 pub(super) fn typed_literal(literal: &TypedString) -> Result<Expr> {
-    let Some(text) = literal.value.clone().into_string() else {
+    let Some(mut text) = literal.value.clone().into_string() else {
         return Err(EngineError::unsupported(
             "a typed literal that is no string",
         ));
     };
-    let digits = text
-        .rsplit_once('.')
-        .map_or(0, |(_, fraction)| fraction.trim_end().len().min(9));
     let name = literal.data_type.to_string().to_uppercase();
+    let fraction = text.rfind('.').map(|point| point + 1);
+    let digits = fraction.map_or(0, |at| text.len() - at).min(9);
+    let is_well_formed = match name.as_str() {
+        "DATE" => true,
+        "TIME" => is_time(&text),
+        "TIMESTAMP" | "DATETIME" => match text.split_once(' ') {
+            Some((_, time)) => is_time(time),
+            None => text.bytes().all(|byte| byte != b':'),
+        },
+        "DECIMAL" | "NUMERIC" | "DEC" => {
+            let shape = decimal_shape(text.trim_start_matches('+'));
+            let (precision, scale) = shape.ok_or_else(|| illegal_literal(&name, &text))?;
+            let info = ExactNumberInfo::PrecisionAndScale(precision, scale);
+            return Ok(typed(string(&text), DataType::Decimal(info)));
+        }
+        other => {
+            return Err(validation(format!(
+                "incorrect syntax near the keyword '{other}': a literal of this type has no name"
+            )));
+        }
+    };
+    if !is_well_formed {
+        return Err(illegal_literal(&name, &text));
+    }
+    if let Some(end) = fraction.map(|at| at + digits) {
+        text.truncate(end);
+    }
     let target = match name.as_str() {
         "DATE" => "DATE NOT NULL".to_owned(),
         "TIME" => format!("TIME({}) NOT NULL", digits.min(3)),
-        "TIMESTAMP" | "DATETIME" => format!("TIMESTAMP({digits}) NOT NULL"),
-        other => format!("{other} NOT NULL"),
+        _ => format!("TIMESTAMP({digits}) NOT NULL"),
     };
     Ok(call("__cast", vec![string(&text), string(&target)]))
 }
 
+fn illegal_literal(name: &str, text: &str) -> EngineError {
+    validation(format!("illegal {name} literal '{text}'"))
+}
+
+/// `H:m:s`, with a fraction or without, before 24 o'clock.
+fn is_time(text: &str) -> bool {
+    let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fields: Vec<Option<u8>> = clock
+        .split(':')
+        .map(|field| (field.len() <= 2).then(|| field.parse().ok()).flatten())
+        .collect();
+    let is_clock = matches!(fields.as_slice(), [Some(0..24), Some(0..60), Some(0..60)]);
+    is_clock && fraction.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// `INTERVAL '5' MINUTE` as a number of milliseconds or months.
 pub(super) fn interval_literal(literal: &Interval) -> Result<Expr> {
-    let text = char_text(&literal.value)
-        .map(ToOwned::to_owned)
-        .or_else(|| number_text(&literal.value))
+    // `INTERVAL -'1' DAY`: the sign has become a call.
+    let (sign, value) = match literal.value.as_ref() {
+        Expr::Function(negated) if negated.name.to_string() == "__negate" => {
+            ("-", first_argument(negated))
+        }
+        value => ("", Some(value)),
+    };
+    let text = value
+        .and_then(|value| {
+            char_text(value)
+                .map(ToOwned::to_owned)
+                .or_else(|| number_text(value))
+        })
         .ok_or_else(|| EngineError::unsupported("an interval whose value is no literal"))?;
+    let text = match text.strip_prefix('-') {
+        Some(positive) if sign == "-" => positive.to_owned(),
+        _ => format!("{sign}{text}"),
+    };
     check_leading_digits(&text, literal)?;
     let amount = interval::parse(
         &text,
@@ -319,9 +382,36 @@ pub(super) fn interval_literal(literal: &Interval) -> Result<Expr> {
     Ok(call(name, vec![argument]))
 }
 
+fn first_argument(function: &Function) -> Option<&Expr> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => Some(argument),
+        _ => None,
+    }
+}
+
 /// The first number of an interval has two digits, unless its unit says otherwise: `DAY(3)`.
 fn check_leading_digits(text: &str, literal: &Interval) -> Result<()> {
     let allowed = literal.leading_precision.unwrap_or(2);
+    let is_day = literal
+        .leading_field
+        .as_ref()
+        .is_some_and(|unit| matches!(unit, DateTimeField::Day | DateTimeField::Days));
+    if is_day && allowed > MAX_DAY_DIGITS {
+        return Err(validation(format!(
+            "a DAY of an interval has {MAX_DAY_DIGITS} digits at most, not {allowed}"
+        )));
+    }
+    if let Some((_, fraction)) = text.split_once('.')
+        && fraction.len() > MAX_FRACTION_DIGITS
+    {
+        return Err(validation(format!(
+            "illegal interval literal '{text}': a SECOND has {MAX_FRACTION_DIGITS} fraction digits \
+             at most"
+        )));
+    }
     let digits: String = text
         .trim_start_matches(['+', '-', ' '])
         .chars()
@@ -338,4 +428,27 @@ fn check_leading_digits(text: &str, literal: &Interval) -> Result<()> {
     Err(validation(format!(
         "interval field value {digits} exceeds precision of {unit}({allowed}) field"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_literals_are_whole() {
+        for text in ["1:2:3", "23:59:59", "00:00:00.123456789"] {
+            assert!(is_time(text), "{text}");
+        }
+        for text in [
+            "12:30",
+            "24:00:00",
+            "12:60:00",
+            "1:2:3 ",
+            "123:00:00",
+            "1:2:3.x",
+            "",
+        ] {
+            assert!(!is_time(text), "{text}");
+        }
+    }
 }

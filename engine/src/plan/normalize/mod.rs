@@ -47,8 +47,8 @@ use datafusion::sql::sqlparser::ast::{
 pub(crate) use sets::{EXCEPT, EXCEPT_ALL, INTERSECT, INTERSECT_ALL};
 
 use literals::{
-    binary_literal, char_literal, interval_literal, number, number_text, to_plain_number,
-    typed_literal,
+    binary_literal, char_literal, char_text, interval_literal, number, number_text,
+    to_plain_number, typed_literal,
 };
 use predicates::{overlaps, typed_call};
 
@@ -390,8 +390,7 @@ fn special_call(function: &mut Function) -> Result<Option<Expr>> {
     })
 }
 
-/// Functions whose result type hangs on the value of an integer argument need it as a plain
-/// literal; window frames cannot carry anything else.
+/// Functions whose result type hangs on the value of an argument need it as a plain literal; window frames cannot carry anything else.
 fn restore_plain_numbers(function: &mut Function) {
     let name = function.name.to_string().to_lowercase();
     if matches!(
@@ -403,6 +402,11 @@ fn restore_plain_numbers(function: &mut Function) {
         for argument in list.args.iter_mut().skip(n_before) {
             if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
                 to_plain_number(expr);
+                // The digits of the pattern are those of the result.
+                let pattern = char_text(expr).filter(|_| name == "to_timestamp_ltz");
+                if let Some(pattern) = pattern.map(string) {
+                    *expr = pattern;
+                }
             }
         }
     }
