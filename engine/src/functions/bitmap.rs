@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, Int32Builder, Int64Array, LargeBinaryBuilder,
-    ListBuilder,
+    ListBuilder, new_null_array,
 };
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::ScalarValue;
@@ -114,6 +114,12 @@ fn taken(types: &[FlinkType], name: &str, root: TypeRoot) -> Result<FlinkType> {
 }
 
 fn build_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    if types
+        .first()
+        .is_some_and(|given| given.root == TypeRoot::Null)
+    {
+        return Ok(FlinkType::nullable(TypeRoot::Bitmap));
+    }
     match element_of(types.first()) {
         Some(element) if element.root == TypeRoot::Int => Ok(FlinkType {
             root: TypeRoot::Bitmap,
@@ -165,6 +171,9 @@ pub fn show(bitmap: &RoaringBitmap) -> String {
 }
 
 fn build(call: &Call) -> Result<ArrayRef> {
+    if *call.argument(0)?.data_type() == DataType::Null {
+        return Ok(new_null_array(&call.result.to_arrow_type(), call.n_rows));
+    }
     let lists = lists(call, 0)?;
     let values = lists.values().as_primitive::<Int32Type>();
     let mut out = LargeBinaryBuilder::new();

@@ -21,15 +21,13 @@ pub static FUNCTIONS: &[Definition] = &[
         "rand",
         0..=1,
         &[Kind::Integer],
-        ResultType::NotNull(TypeRoot::Double),
+        ResultType::Strict(TypeRoot::Double),
         |call| {
             let mut generator = Generator::of(call, 1);
-            let values: Float64Array = (0..call.n_rows)
-                .map(|row| {
-                    generator.reseed(call, 1, row);
-                    Some(generator.double())
-                })
-                .collect();
+            let values: Float64Array = call.strict(|row| {
+                generator.reseed(call, 1, row);
+                Some(generator.double())
+            });
             Ok(Arc::new(values))
         },
     ),

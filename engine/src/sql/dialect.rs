@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 
 use super::reserved::is_reserved;
+use super::syntax::call;
 use super::{json_syntax, text_syntax, types};
 
 /// Flink SQL.
@@ -127,6 +128,17 @@ impl Dialect for FlinkDialect {
                 Some(parse_table_argument(parser))
             }
             (_, Token::LParen) => json_syntax::parse_call(parser),
+            (Keyword::TIMESTAMP, next) if is_word(next, "WITH") => {
+                text_syntax::parse_instant(parser)
+            }
+            (_, Token::Period) => None,
+            _ if word.value.eq_ignore_ascii_case("UNKNOWN") => {
+                Some(Ok(text_syntax::parse_unknown(parser)))
+            }
+            _ if word.value.eq_ignore_ascii_case("PI") => {
+                parser.advance_token();
+                Some(Ok(call("pi", vec![])))
+            }
             (_, Token::Word(_))
                 if is_semantics(word) && parser.peek_nth_token_ref(2).token == Token::LParen =>
             {
@@ -140,7 +152,8 @@ impl Dialect for FlinkDialect {
         // `(a - b) DAY` binds as tightly as a call.
         let is_elapsed = parser.get_current_token().token == Token::RParen
             && interval_unit(&parser.peek_token_ref().token).is_some();
-        is_elapsed.then_some(Ok(ELAPSED_PRECEDENCE))
+        let is_escape = is_word(&parser.peek_token_ref().token, "UESCAPE");
+        (is_elapsed || is_escape).then_some(Ok(ELAPSED_PRECEDENCE))
     }
 
     fn parse_infix(
@@ -151,6 +164,9 @@ impl Dialect for FlinkDialect {
     ) -> Option<Result<Expr, ParserError>> {
         if let Some(elapsed) = parse_elapsed(parser, expr) {
             return Some(Ok(elapsed));
+        }
+        if let Some(text) = text_syntax::parse_unicode_escape(parser, expr) {
+            return Some(text);
         }
         if let Some(is_json) = json_syntax::parse_is_json(parser, expr) {
             return Some(is_json);
@@ -241,6 +257,11 @@ fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> 
     parser.expect_keyword(Keyword::AS)?;
     let flink_type = types::parse_cast_type(parser)?;
     parser.expect_token(&Token::RParen)?;
+    if !flink_type.nullable {
+        return Err(ParserError::ParserError(
+            "incorrect syntax near 'NOT': CAST keeps what its value says about NULL".to_owned(),
+        ));
+    }
     Ok(Expr::Cast {
         kind,
         expr: Box::new(expr),

@@ -106,12 +106,12 @@ fn string_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resu
     let Some(given) = types.first() else {
         return Err(EngineError::internal("an argument expected"));
     };
-    if given.root != TypeRoot::Variant {
+    if !matches!(given.root, TypeRoot::Variant | TypeRoot::Null) {
         check_convertible(given)?;
     }
     Ok(FlinkType {
         root: STRING,
-        nullable: given.nullable,
+        nullable: given.nullable || given.root == TypeRoot::Null,
     })
 }
 
@@ -233,7 +233,7 @@ fn json_string(call: &Call) -> Result<ArrayRef> {
         call.types.first().map(|given| &given.root),
         Some(TypeRoot::Variant)
     );
-    if is_variant {
+    if is_variant || *call.argument(0)?.data_type() == DataType::Null {
         return Ok(arrow::compute::cast(call.argument(0)?, &DataType::Utf8)?);
     }
     let mut texts = Vec::with_capacity(call.n_rows);
