@@ -18,11 +18,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::expr::{AggregateFunction as AggregateExpr, WindowFunction};
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Window, WindowFunctionDefinition,
-    bitwise_and, bitwise_shift_right, cast, lit, when,
+    Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, bitwise_and, bitwise_shift_right,
+    cast, lit, when,
 };
 
 use crate::data::types::{FlinkType, TypeRoot};
@@ -33,6 +33,7 @@ use crate::functions::registry::builtin_scalar;
 use crate::operators::AggregateFunction;
 use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
+use crate::plan::over_moments;
 use crate::sql::diagnostics::validation;
 
 /// Rewrites the aggregates of a bound plan.
@@ -42,7 +43,7 @@ use crate::sql::diagnostics::validation;
 pub fn rewrite_aggregates(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Aggregate(aggregate) => Ok(Transformed::yes(rewrite_aggregate(aggregate)?)),
-        LogicalPlan::Window(window) => Ok(Transformed::yes(rewrite_window(window)?)),
+        LogicalPlan::Window(window) => Ok(Transformed::yes(over_moments::rewrite_window(window)?)),
         other => other.recompute_schema().map(Transformed::yes),
     });
     Ok(rewritten.map_err(from_planner)?.data)
@@ -128,85 +129,6 @@ fn rewrite_aggregate(aggregate: Aggregate) -> DfResult<LogicalPlan> {
     )?))
 }
 
-/// STDDEV and its like over a window, as [`rewrite_aggregate`] does it.
-fn rewrite_window(window: Window) -> DfResult<LogicalPlan> {
-    let derived_of = |expr: &Expr| match unaliased(expr) {
-        Expr::WindowFunction(call) => match &call.fun {
-            WindowFunctionDefinition::AggregateUDF(udaf) => aggregates::derived_of(udaf),
-            WindowFunctionDefinition::WindowUDF(_) => None,
-        },
-        _ => None,
-    };
-    if window
-        .window_expr
-        .iter()
-        .all(|expr| derived_of(expr).is_none())
-    {
-        return LogicalPlan::Window(window).recompute_schema();
-    }
-    let n_input = window.input.schema().fields().len();
-    let names = window.schema.columns();
-    let mut calls = Vec::new();
-    let mut outputs = Vec::new();
-    for expr in &window.window_expr {
-        let (Some(derived), Expr::WindowFunction(call)) = (derived_of(expr), unaliased(expr))
-        else {
-            outputs.push(Output::Call(enter(&mut calls, expr.clone())));
-            continue;
-        };
-        if matches!(derived, Derived::Grouping | Derived::GroupId) {
-            return Err(validation(
-                "GROUPING operator may only occur in an aggregate query".to_owned(),
-            )
-            .into());
-        }
-        let with = |function: AggregateFunction| {
-            let fun = WindowFunctionDefinition::AggregateUDF(aggregates::udaf(function, false));
-            Expr::from(WindowFunction {
-                fun,
-                params: call.params.clone(),
-            })
-        };
-        let arguments = fields_of(&call.params.args, window.input.schema())?;
-        outputs.push(Output::Moments {
-            squares: enter(&mut calls, with(AggregateFunction::WelfordM2)),
-            count: enter(&mut calls, with(AggregateFunction::Count)),
-            derived,
-            result: FlinkType::from_field(&derived.result_field(&arguments, false)?),
-        });
-    }
-    let rewritten = Window::try_new(calls, window.input)?;
-    let columns = rewritten.schema.columns();
-    let column = |idx: usize| {
-        columns
-            .get(idx)
-            .cloned()
-            .map(Expr::Column)
-            .ok_or_else(|| EngineError::internal("a window lost a column"))
-    };
-    let mut exprs = (0..n_input).map(column).collect::<Result<Vec<_>>>()?;
-    for (output, name) in outputs.into_iter().zip(names.into_iter().skip(n_input)) {
-        let expr = match output {
-            Output::Call(call_idx) => column(n_input + call_idx)?,
-            Output::Expr(expr) => expr,
-            Output::Moments {
-                squares,
-                count,
-                derived,
-                result,
-            } => {
-                let (squares, count) = (column(n_input + squares)?, column(n_input + count)?);
-                moment(derived, squares, count, &result)?
-            }
-        };
-        exprs.push(named(expr, name));
-    }
-    Ok(LogicalPlan::Projection(Projection::try_new(
-        exprs,
-        Arc::new(LogicalPlan::Window(rewritten)),
-    )?))
-}
-
 /// Where a column of the rewritten plan comes from.
 enum Output {
     /// A call, by its place.
@@ -287,7 +209,7 @@ impl Call<'_> {
     }
 }
 
-fn fields_of(exprs: &[Expr], schema: &DFSchema) -> Result<Vec<FieldRef>> {
+pub(super) fn fields_of(exprs: &[Expr], schema: &DFSchema) -> Result<Vec<FieldRef>> {
     exprs
         .iter()
         .map(|expr| Ok(expr.to_field(schema).map_err(from_planner)?.1))
@@ -458,7 +380,7 @@ fn moment(derived: Derived, squares: Expr, count: Expr, result: &FlinkType) -> D
     Ok(flink_cast::function(OnFailure::Fail).call(vec![value, lit(target)]))
 }
 
-fn named(expr: Expr, name: Column) -> Expr {
+pub(super) fn named(expr: Expr, name: Column) -> Expr {
     match &expr {
         Expr::Column(column) if *column == name => expr,
         _ => expr.alias_qualified(name.relation, name.name),
@@ -466,7 +388,7 @@ fn named(expr: Expr, name: Column) -> Expr {
 }
 
 /// The place of `call` among the calls; equal ones are made once.
-fn enter(calls: &mut Vec<Expr>, call: Expr) -> usize {
+pub(super) fn enter(calls: &mut Vec<Expr>, call: Expr) -> usize {
     if let Some(known) = calls.iter().position(|known| *known == call) {
         return known;
     }
@@ -474,7 +396,7 @@ fn enter(calls: &mut Vec<Expr>, call: Expr) -> usize {
     calls.len() - 1
 }
 
-fn unaliased(expr: &Expr) -> &Expr {
+pub(super) fn unaliased(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => unaliased(&alias.expr),
         other => other,

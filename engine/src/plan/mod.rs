@@ -38,6 +38,8 @@ pub mod correlate;
 
 pub mod aggregates;
 
+mod over_moments;
+
 pub mod aggregate_names;
 
 pub mod subquery;

@@ -6,14 +6,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_expr::expressions::{CastExpr, Column as PhysicalColumn};
 
 use super::arguments::{Arguments, call};
 use super::expand::grouping_sets;
 use super::{Built, GraphBuilder, readable, unaliased};
 use crate::error::{EngineError, Result};
 use crate::operators::window::GroupRole;
-use crate::operators::{AggregateCall, Callee, Emission, GroupAggregateSpec};
+use crate::operators::{AggregateCall, AggregateFunction, Callee, Emission, GroupAggregateSpec};
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
 use crate::plan::keys::{ColumnSet, Keys};
@@ -61,10 +61,15 @@ impl GraphBuilder {
             text::selected(&shown_call(expr, &arguments), &readable(field.name(), expr))
         }));
         let mut input = arguments.calc(self, &input, &group_columns);
-        let names_groups = calls.is_empty() && sets.is_none() && windows.is_none();
-        if names_groups && self.has_groups_of_one(&input, &group_columns) {
+        if !group_columns.is_empty()
+            && sets.is_none()
+            && windows.is_none()
+            && let Some(values) = values_of_one(&calls)
+            && self.has_groups_of_one(&input, &group_columns)
+        {
             let schema = Arc::clone(aggregate.schema.inner());
-            return Ok(self.picked(&input, &group_columns, schema));
+            let columns: Vec<usize> = group_columns.into_iter().chain(values).collect();
+            return Ok(self.picked(&input, &columns, schema));
         }
         if let Some(sets) = sets {
             let id = fields
@@ -124,8 +129,14 @@ impl GraphBuilder {
             .iter()
             .filter_map(|column| Some((*column, fields.get(*column)?.name())));
         let (select, projection): (Vec<_>, Vec<Arc<dyn PhysicalExpr>>) = chosen
-            .map(|(column, name)| {
-                let expr: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new(name, column));
+            .zip(schema.fields())
+            .map(|((column, name), target)| {
+                let mut expr: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new(name, column));
+                let given = fields.get(column).map(|field| field.data_type());
+                if given != Some(target.data_type()) {
+                    // A sum of one DECIMAL has more digits than it.
+                    expr = Arc::new(CastExpr::new(expr, target.data_type().clone(), None));
+                }
                 (name.clone(), expr)
             })
             .unzip();
@@ -175,6 +186,23 @@ impl GraphBuilder {
         );
         self.note(built, Role::of(Makes::Aggregate), keys)
     }
+}
+
+/// The columns whose values the calls give for a group of one row; `None` where one of them gives
+/// something else, or Flink does not see that it does.
+fn values_of_one(calls: &[AggregateCall]) -> Option<Vec<usize>> {
+    calls
+        .iter()
+        .map(|call| match (&call.function, call.arguments.as_slice()) {
+            (
+                Callee::BuiltIn(
+                    AggregateFunction::Sum | AggregateFunction::Min | AggregateFunction::Max,
+                ),
+                [column],
+            ) if call.filter.is_none() => Some(*column),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Numbers the columns that the calls read anew, from 0. Gives their old numbers.

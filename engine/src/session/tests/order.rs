@@ -78,6 +78,26 @@ fn over_all_rows_before() {
     );
 }
 
+/// Integers all the way: of 20 and 25 the squares are 1025, and 45 * 45 / 2 is 1012.
+#[test]
+fn over_moments_are_made_of_sums() {
+    check(
+        EVENTS,
+        "SELECT k, VAR_SAMP(v) OVER w AS s, STDDEV_POP(v) OVER w AS p FROM events \
+         WINDOW w AS (PARTITION BY k ORDER BY ts)",
+        expect![[r#"
+            [k STRING, s INT, p INT]
+            +I a | NULL | 0
+            +I a | 200 | 10
+            +I b | NULL | 0
+            +I a | 108 | 8
+            +I c | NULL | 0
+            +I b | 13 | 2
+            +I a | 116 | 9
+        "#]],
+    );
+}
+
 /// The late row of `a` comes when a later one of `a` has left.
 #[test]
 fn over_some_rows_before() {

@@ -23,6 +23,34 @@ fn projection_and_filter() {
     );
 }
 
+/// Its groups have one row each: an update stays one. COUNT is not seen through.
+#[test]
+fn group_by_a_key() {
+    let counts = "(SELECT region, COUNT(*) AS n FROM orders GROUP BY region)";
+    check(
+        &format!("SELECT region, MAX(n) AS m, SUM(n) AS s FROM {counts} GROUP BY region"),
+        expect![[r#"
+            [region STRING, m BIGINT NOT NULL, s BIGINT NOT NULL]
+            +I north | 1 | 1
+            +I south | 1 | 1
+            -U north | 1 | 1
+            +U north | 2 | 2
+            +I NULL | 1 | 1
+        "#]],
+    );
+    check(
+        &format!("SELECT region, MAX(n) AS m, COUNT(n) AS c FROM {counts} GROUP BY region"),
+        expect![[r#"
+            [region STRING, m BIGINT NOT NULL, c BIGINT NOT NULL]
+            +I north | 1 | 1
+            +I south | 1 | 1
+            -D north | 1 | 1
+            +I north | 2 | 1
+            +I NULL | 1 | 1
+        "#]],
+    );
+}
+
 #[test]
 fn group_by_row_by_row() {
     check(
