@@ -14,7 +14,9 @@ mod rounding;
 
 mod reading;
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DurationMillisecondArray, IntervalYearMonthArray, new_null_array,
@@ -308,10 +310,26 @@ const fn clock(name: &'static str, root: TypeRoot) -> Definition {
         result: ResultType::NotNull(root),
         deterministic: false,
         evaluate: |call| {
-            let local = temporal::to_local(Utc::now().naive_utc(), call.zone);
+            let local = temporal::to_local(now(), call.zone);
             temporal::from_locals(vec![Some(local); call.n_rows], &call.result, call.zone)
         },
     }
+}
+
+/// The clock. All calls for one row say the same, so a moment lasts longer than a row takes.
+fn now() -> NaiveDateTime {
+    const MOMENT: Duration = Duration::from_millis(2);
+    thread_local! {
+        static READ: Cell<Option<(Instant, NaiveDateTime)>> = const { Cell::new(None) };
+    }
+    READ.with(|read| match read.get() {
+        Some((at, said)) if at.elapsed() < MOMENT => said,
+        _ => {
+            let said = Utc::now().naive_utc();
+            read.set(Some((Instant::now(), said)));
+            said
+        }
+    })
 }
 
 /// The wall clock in a row of a date, a time or a timestamp.
