@@ -15,6 +15,7 @@
 //!
 //! Modules stand in suggested reading order; imports go from later lines to earlier ones.
 #![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod error;
 

@@ -270,11 +270,9 @@ const MAX_SET_HEAD: usize = 12;
 
 fn opens_set(head: &[String]) -> bool {
     let ends_with = |words: &[&str]| {
-        head.len() >= words.len()
-            && head[head.len() - words.len()..]
-                .iter()
-                .zip(words)
-                .all(|(found, word)| found == word)
+        let last = head.len().checked_sub(words.len());
+        last.and_then(|last| head.get(last..))
+            .is_some_and(|end| end.iter().zip(words).all(|(found, word)| found == word))
     };
     let first = head.first().map(String::as_str);
     match first {
