@@ -7,9 +7,8 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
 use std::sync::Arc;
 
-use super::values::{
-    ForValues, Nullable, SavedLists, Values, for_type, lists, saved_lists, saved_values,
-};
+use super::one::{Choice, One};
+use super::values::{ForValues, SavedLists, Values, for_type, lists, saved_lists};
 use super::{Accumulator, Fold, Folded, only, saved_column, signed};
 use crate::error::{EngineError, Result};
 use crate::state::{Multiset, columns};
@@ -64,87 +63,22 @@ impl ForValues for Extreme {
         if self.input_retracts {
             Box::new(Folded::new(Sorted { end, values }))
         } else {
-            Box::new(Folded::new(Best { end, values }))
+            Box::new(Folded::new(One {
+                choice: end,
+                values,
+            }))
         }
     }
 }
 
-/// For input that only comes: the extreme.
-struct Best<V> {
-    end: End,
-    values: V,
-}
-
-impl<V: Values> Best<V> {
+impl Choice for End {
     #[inline]
-    fn offer(&self, state: &mut Option<V::Owned>, value: V::Borrowed<'_>) -> isize {
-        let is_better = match (state.as_ref(), self.end) {
-            (None, _) => true,
-            (Some(best), End::Min) => V::compare(value, best).is_lt(),
-            (Some(best), End::Max) => V::compare(value, best).is_gt(),
-        };
-        if !is_better {
-            return 0;
-        }
-        let value = V::own(value);
-        let grown = signed(V::heap_bytes(&value));
-        let previous = state.replace(value);
-        grown - previous.map_or(0, |previous| signed(V::heap_bytes(&previous)))
-    }
-}
-
-impl<V: Values> Fold for Best<V> {
-    type State = Option<V::Owned>;
-    type Column = V::Column;
-    type Saved = Nullable<V>;
-    type Value = V::Owned;
-
-    fn column(&self, arguments: &[ArrayRef]) -> Result<V::Column> {
-        self.values.column(only(arguments)?)
-    }
-
-    #[inline]
-    fn step(
-        &self,
-        state: &mut Option<V::Owned>,
-        column: &V::Column,
-        row_idx: usize,
-        _sign: i64,
-    ) -> isize {
-        match self.values.get(column, row_idx) {
-            Some(value) if !V::has_no_order(value) => self.offer(state, value),
-            _ => 0,
-        }
-    }
-
-    #[inline]
-    fn value(&self, state: &Option<V::Owned>) -> Option<V::Owned> {
-        state.clone()
-    }
-
-    fn build(&self, values: impl Iterator<Item = Option<V::Owned>>) -> Result<ArrayRef> {
-        self.values.build(values)
-    }
-
-    fn heap_bytes(&self, state: &Option<V::Owned>) -> usize {
-        state.as_ref().map_or(0, V::heap_bytes)
-    }
-
-    fn save<'a>(
-        &self,
-        states: impl Iterator<Item = &'a Option<V::Owned>>,
-    ) -> Result<Vec<ArrayRef>> {
-        Ok(vec![self.values.build(states.cloned())?])
-    }
-
-    fn saved(&self, columns: &[ArrayRef]) -> Result<Nullable<V>> {
-        saved_values(&self.values, columns)
-    }
-
-    fn merge(&self, state: &mut Option<V::Owned>, saved: &Nullable<V>, row_idx: usize) -> isize {
-        saved
-            .get(&self.values, row_idx)
-            .map_or(0, |value| self.offer(state, value))
+    fn takes<V: Values>(self, value: V::Borrowed<'_>, kept: Option<&V::Owned>) -> bool {
+        !V::has_no_order(value)
+            && kept.is_none_or(|best| match self {
+                End::Min => V::compare(value, best).is_lt(),
+                End::Max => V::compare(value, best).is_gt(),
+            })
     }
 }
 

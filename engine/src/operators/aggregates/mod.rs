@@ -14,6 +14,8 @@ mod count;
 
 mod sum;
 
+mod one;
+
 mod min_max;
 
 mod ordered;

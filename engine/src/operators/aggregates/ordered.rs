@@ -14,9 +14,8 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 
-use super::values::{
-    ForValues, Nullable, SavedLists, Values, for_type, lists, saved_lists, saved_values,
-};
+use super::one::{Choice, One};
+use super::values::{ForValues, Nullable, SavedLists, Values, for_type, lists, saved_lists};
 use super::{Accumulator, Fold, Folded, only, saved_column, signed};
 use crate::error::{EngineError, Result};
 use crate::state::Arrivals;
@@ -41,7 +40,10 @@ pub(super) fn first_or_last(
             if input_retracts {
                 Box::new(Folded::new(EndOf { side, values }))
             } else {
-                Box::new(Folded::new(Kept { side, values }))
+                Box::new(Folded::new(One {
+                    choice: side,
+                    values,
+                }))
             }
         }
     }
@@ -75,71 +77,9 @@ pub(super) fn list_agg(separator: &str, input_retracts: bool) -> Box<dyn Accumul
     }
 }
 
-/// One end, for input that only comes.
-struct Kept<V> {
-    side: Side,
-    values: V,
-}
-
-impl<V: Values> Kept<V> {
-    fn offer(&self, state: &mut Option<V::Owned>, value: V::Borrowed<'_>) -> isize {
-        if state.is_some() && self.side == Side::First {
-            return 0;
-        }
-        let value = V::own(value);
-        let grown = signed(V::heap_bytes(&value));
-        let previous = state.replace(value);
-        grown - previous.map_or(0, |previous| signed(V::heap_bytes(&previous)))
-    }
-}
-
-impl<V: Values> Fold for Kept<V> {
-    type State = Option<V::Owned>;
-    type Column = V::Column;
-    type Saved = Nullable<V>;
-    type Value = V::Owned;
-
-    fn column(&self, arguments: &[ArrayRef]) -> Result<V::Column> {
-        self.values.column(only(arguments)?)
-    }
-
-    fn step(
-        &self,
-        state: &mut Option<V::Owned>,
-        column: &V::Column,
-        row_idx: usize,
-        _sign: i64,
-    ) -> isize {
-        let value = self.values.get(column, row_idx);
-        value.map_or(0, |value| self.offer(state, value))
-    }
-
-    fn value(&self, state: &Option<V::Owned>) -> Option<V::Owned> {
-        state.clone()
-    }
-
-    fn build(&self, values: impl Iterator<Item = Option<V::Owned>>) -> Result<ArrayRef> {
-        self.values.build(values)
-    }
-
-    fn heap_bytes(&self, state: &Option<V::Owned>) -> usize {
-        state.as_ref().map_or(0, V::heap_bytes)
-    }
-
-    fn save<'a>(
-        &self,
-        states: impl Iterator<Item = &'a Option<V::Owned>>,
-    ) -> Result<Vec<ArrayRef>> {
-        Ok(vec![self.values.build(states.cloned())?])
-    }
-
-    fn saved(&self, columns: &[ArrayRef]) -> Result<Nullable<V>> {
-        saved_values(&self.values, columns)
-    }
-
-    fn merge(&self, state: &mut Option<V::Owned>, saved: &Nullable<V>, row_idx: usize) -> isize {
-        let value = saved.get(&self.values, row_idx);
-        value.map_or(0, |value| self.offer(state, value))
+impl Choice for Side {
+    fn takes<V: Values>(self, _value: V::Borrowed<'_>, kept: Option<&V::Owned>) -> bool {
+        self == Self::Last || kept.is_none()
     }
 }
 
