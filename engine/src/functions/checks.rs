@@ -1,5 +1,7 @@
 //! Functions that guard the edges of a plan.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
@@ -16,49 +18,11 @@ use crate::error::EngineError;
 /// which NULL would be written.
 #[must_use]
 pub fn not_null() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(NotNull {
-        signature: Signature::user_defined(Volatility::Immutable),
-    }))
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct NotNull {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for NotNull {
-    fn name(&self) -> &str {
-        "__not_null"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        arg_types
-            .first()
-            .cloned()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let value = args
-            .arg_fields
-            .first()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))?;
-        Ok(Arc::new(value.as_ref().clone().with_nullable(false)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+    first_argument("__not_null", Some(false), |arguments| {
         let [
             value,
             ColumnarValue::Scalar(ScalarValue::Utf8(Some(column))),
-        ] = args.args.as_slice()
+        ] = arguments
         else {
             return Err(exec_datafusion_err!("a value and a column's name expected"));
         };
@@ -75,53 +39,15 @@ impl ScalarUDFImpl for NotNull {
             }
             .into());
         }
-        Ok(value.clone())
-    }
+        Ok(())
+    })
 }
 
 /// `__single_value(value, n_rows)`: the value, or an error if there is more than one row.
 #[must_use]
 pub fn single_value() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(SingleValue {
-        signature: Signature::user_defined(Volatility::Immutable),
-    }))
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct SingleValue {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for SingleValue {
-    fn name(&self) -> &str {
-        "__single_value"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        arg_types
-            .first()
-            .cloned()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let value = args
-            .arg_fields
-            .first()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))?;
-        Ok(Arc::clone(value))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        let [value, n_rows] = args.args.as_slice() else {
+    first_argument("__single_value", None, |arguments| {
+        let [_, n_rows] = arguments else {
             return Err(exec_datafusion_err!(
                 "a value and a number of rows expected"
             ));
@@ -141,26 +67,62 @@ impl ScalarUDFImpl for SingleValue {
             }
             .into());
         }
-        Ok(value.clone())
-    }
+        Ok(())
+    })
 }
 
 /// `__nullable(value)`: the value, of a type that has NULL.
 #[must_use]
 pub fn nullable() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Nullable {
+    first_argument("__nullable", Some(true), |_| Ok(()))
+}
+
+/// A function that gives its first argument if `check` finds nothing wrong with all of them. The
+/// type keeps its nullability, or has the one given.
+fn first_argument(
+    name: &'static str,
+    nullable: Option<bool>,
+    check: fn(&[ColumnarValue]) -> DfResult<()>,
+) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(FirstArgument {
+        name,
+        nullable,
+        check,
         signature: Signature::user_defined(Volatility::Immutable),
     }))
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Nullable {
+struct FirstArgument {
+    name: &'static str,
+    nullable: Option<bool>,
+    check: fn(&[ColumnarValue]) -> DfResult<()>,
     signature: Signature,
 }
 
-impl ScalarUDFImpl for Nullable {
+// The name says which function it is.
+impl PartialEq for FirstArgument {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for FirstArgument {}
+
+impl Hash for FirstArgument {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl fmt::Debug for FirstArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl ScalarUDFImpl for FirstArgument {
     fn name(&self) -> &str {
-        "__nullable"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -172,24 +134,25 @@ impl ScalarUDFImpl for Nullable {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        arg_types
-            .first()
-            .cloned()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))
+        first(arg_types).cloned()
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let value = args
-            .arg_fields
-            .first()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))?;
-        Ok(Arc::new(value.as_ref().clone().with_nullable(true)))
+        let value = first(args.arg_fields)?;
+        Ok(match self.nullable {
+            None => Arc::clone(value),
+            Some(nullable) => Arc::new(value.as_ref().clone().with_nullable(nullable)),
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        args.args
-            .first()
-            .cloned()
-            .ok_or_else(|| exec_datafusion_err!("a value expected"))
+        (self.check)(&args.args)?;
+        first(&args.args).cloned()
     }
+}
+
+fn first<T>(items: &[T]) -> DfResult<&T> {
+    items
+        .first()
+        .ok_or_else(|| exec_datafusion_err!("a value expected"))
 }
