@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tidemill.common import Row
 from tidemill.table import DataTypes, EnvironmentSettings, TableEnvironment
+from tidemill.table.expressions import lit, null_of, row
 from tidemill.util.exceptions import ValidationException
 
 
@@ -104,6 +105,23 @@ def test_an_element_has_as_many_values_as_columns(env: TableEnvironment) -> None
 def test_without_verification_anything_may_stand_for_a_text(env: TableEnvironment) -> None:
     table = env.from_elements([(1,), (None,)], one_column(DataTypes.VARCHAR(1)), False)  # noqa: FBT003
     assert rows(table) == [("1",), (None,)]
+
+
+def test_elements_may_be_expressions(env: TableEnvironment) -> None:
+    schema = DataTypes.ROW(
+        [DataTypes.FIELD("n", DataTypes.SMALLINT()), DataTypes.FIELD("s", DataTypes.STRING())]
+    )
+    elements = [row(1, "a"), row(lit(1) + 1, null_of(DataTypes.STRING()))]
+    table = env.from_elements(elements, schema)
+    types = [data_type.nullable() for data_type in table.get_schema().get_field_data_types()]
+    assert types == schema.field_types()
+    assert rows(table) == [(1, "a"), (2, None)]
+    assert env.from_elements(elements).get_schema().get_field_names() == ["f0", "f1"]
+    assert rows(env.from_elements([lit(1), lit(2)])) == [(1,), (2,)]
+    with pytest.raises(ValueError, match="either all elements are expressions or none"):
+        env.from_elements([row(1), (1,)])
+    with pytest.raises(ValueError, match="a row of 1 values does not fit 2 columns"):
+        env.from_elements([row(1)], schema)
 
 
 def test_pandas_is_asked_for_by_name(env: TableEnvironment) -> None:

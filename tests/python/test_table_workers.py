@@ -117,7 +117,7 @@ def test_a_worker_that_dies_fails_its_job_and_the_next_has_a_new_one() -> None:
         values(env, "SELECT leave(n) FROM t")
     told = re.fullmatch(
         r"function 'leave' failed: its worker process, at rows (\d+) to (\d+), "
-        r"ended with exit code 3",
+        r"ended with exit code 3\nIn the job: SELECT leave\(n\) FROM t",
         str(failure.value),
     )
     assert told is not None
@@ -273,7 +273,7 @@ def test_an_aggregate_that_dies_fails_its_job_and_the_next_has_a_new_worker() ->
         values(env, "SELECT fatal(n) FROM t")
     told = re.fullmatch(
         r"function 'fatal' failed: its worker process, at rows (\d+) to (\d+), "
-        r"ended with exit code 4",
+        r"ended with exit code 4\nIn the job: SELECT fatal\(n\) FROM t",
         str(failure.value),
     )
     assert told is not None

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::functions::usage::FunctionUse;
 
 /// What stands between the own name of a function that nobody has given one in SQL, and its number.
-const INLINE: &str = "$inline";
+pub const INLINE: &str = "$inline";
 
 /// The name of a function for people: without the number of one that a program calls in place.
 #[must_use]
@@ -46,6 +46,12 @@ pub trait UdfRuntime: Send + Sync + Debug {
     /// `Function` with what the function's own runtime reports.
     fn call(&self, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef>;
 
+    /// The function for one job alone, with state, metrics and output of its own; none if jobs
+    /// share it. Costs little: plans that are only shown have their functions too.
+    fn for_job(&self) -> Option<Arc<dyn UdfRuntime>> {
+        None
+    }
+
     /// A job begins that calls the function; none if the function does not mind.
     fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
         None
@@ -72,6 +78,11 @@ pub trait AggregateRuntime: Send + Sync + Debug {
     /// # Errors
     /// `Function` if the function cannot be opened.
     fn create(&self) -> Result<Box<dyn GroupStates>>;
+
+    /// As [`UdfRuntime::for_job`].
+    fn for_job(&self) -> Option<Arc<dyn AggregateRuntime>> {
+        None
+    }
 
     /// As [`UdfRuntime::begin_use`].
     fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {

@@ -60,7 +60,7 @@ pub mod rules;
 
 pub mod text;
 
-mod used_functions;
+pub(crate) mod used_functions;
 
 pub mod build;
 

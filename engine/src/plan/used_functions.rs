@@ -1,11 +1,15 @@
-//! Which foreign functions a plan calls, so that its job can tell them when it begins and ends.
+//! Which foreign functions a plan calls: a job has instances of its own of them, and tells these when
+//! it begins and ends.
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, WindowFunctionDefinition};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, LogicalPlan, ScalarUDF, WindowFunctionDefinition,
+};
 
 use crate::error::Result;
+use crate::functions::udf::{AggregateUdfSpec, UdfSpec};
 use crate::functions::usage::UsedFunction;
 use crate::functions::{foreign, foreign_aggregate};
 use crate::plan::errors::from_planner;
@@ -29,6 +33,103 @@ pub(super) fn collect(plan: &LogicalPlan, used: &mut Vec<UsedFunction>) -> Resul
     })
     .map(drop)
     .map_err(from_planner)
+}
+
+/// The plans of one job, calling instances of its own: one for each function that they call.
+///
+/// # Errors
+/// `Internal` if a plan cannot be walked.
+pub(crate) fn for_job(plans: Vec<LogicalPlan>) -> Result<Vec<LogicalPlan>> {
+    let mut used = Vec::new();
+    plans.iter().try_for_each(|plan| collect(plan, &mut used))?;
+    let instances: Vec<_> = used.iter().filter_map(Instance::of).collect();
+    if instances.is_empty() {
+        return Ok(plans);
+    }
+    let replaced = |plan: LogicalPlan| {
+        plan.transform_up_with_subqueries(|node| {
+            node.map_expressions(|expr| {
+                expr.transform_up(|part| Ok(called_in_job(part, &instances)))
+            })
+        })
+        .map(|plan| plan.data)
+        .map_err(from_planner)
+    };
+    plans.into_iter().map(replaced).collect()
+}
+
+/// What a job calls in place of a registered function.
+enum Instance {
+    Scalar(Arc<UdfSpec>, Arc<ScalarUDF>),
+    Aggregate(Arc<AggregateUdfSpec>, Arc<AggregateUDF>),
+}
+
+impl Instance {
+    /// None of a function that jobs share.
+    fn of(used: &UsedFunction) -> Option<Self> {
+        Some(match used {
+            UsedFunction::Scalar(spec) => {
+                let own = UdfSpec {
+                    runtime: spec.runtime.for_job()?,
+                    ..spec.as_ref().clone()
+                };
+                Self::Scalar(Arc::clone(spec), foreign::scalar(&Arc::new(own)))
+            }
+            UsedFunction::Aggregate(spec) => {
+                let own = AggregateUdfSpec {
+                    runtime: spec.runtime.for_job()?,
+                    ..spec.as_ref().clone()
+                };
+                let udaf = foreign_aggregate::aggregate(&Arc::new(own));
+                Self::Aggregate(Arc::clone(spec), udaf)
+            }
+        })
+    }
+
+    fn scalar(&self, called: &ScalarUDF) -> Option<Arc<ScalarUDF>> {
+        let Self::Scalar(spec, own) = self else {
+            return None;
+        };
+        let is_it = foreign::spec_of(called).is_some_and(|called| Arc::ptr_eq(called, spec));
+        is_it.then(|| Arc::clone(own))
+    }
+
+    fn aggregate(&self, called: &AggregateUDF) -> Option<Arc<AggregateUDF>> {
+        let Self::Aggregate(spec, own) = self else {
+            return None;
+        };
+        let is_it =
+            foreign_aggregate::spec_of(called).is_some_and(|called| Arc::ptr_eq(&called, spec));
+        is_it.then(|| Arc::clone(own))
+    }
+}
+
+fn called_in_job(mut expr: Expr, instances: &[Instance]) -> Transformed<Expr> {
+    let aggregate = |called: &AggregateUDF| {
+        let mut found = instances.iter();
+        found.find_map(|instance| instance.aggregate(called))
+    };
+    let is_replaced = match &mut expr {
+        Expr::ScalarFunction(call) => {
+            let mut found = instances.iter();
+            let own = found.find_map(|instance| instance.scalar(&call.func));
+            own.map(|own| call.func = own).is_some()
+        }
+        Expr::AggregateFunction(call) => {
+            let own = aggregate(&call.func);
+            own.map(|own| call.func = own).is_some()
+        }
+        Expr::WindowFunction(call) => match &call.fun {
+            WindowFunctionDefinition::AggregateUDF(udaf) => {
+                let own = aggregate(udaf);
+                own.map(|own| call.fun = WindowFunctionDefinition::AggregateUDF(own))
+                    .is_some()
+            }
+            WindowFunctionDefinition::WindowUDF(_) => false,
+        },
+        _ => false,
+    };
+    Transformed::new_transformed(expr, is_replaced)
 }
 
 /// The foreign function that this expression calls itself.

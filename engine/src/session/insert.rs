@@ -21,7 +21,7 @@ use crate::operators::Emission;
 use crate::plan::build::{BuildOptions, GraphBuilder, Materialize, SinkTable};
 use crate::plan::changes::infer::Inferred;
 use crate::plan::errors::from_planner;
-use crate::plan::{aggregate_names, explain, rules, text};
+use crate::plan::{aggregate_names, explain, rules, text, used_functions};
 use crate::runtime::{self, Graph};
 use crate::sql::diagnostics::{SqlDiagnostic, validation};
 use crate::sql::statement::{ConflictStrategy, Insert};
@@ -105,6 +105,7 @@ fn build(session: &Session, inserts: &[PlannedInsert], purpose: For) -> Result<(
         [one] => vec![aggregate_names::apply(one.optimized.clone())?],
         several => several.iter().map(|it| it.optimized.clone()).collect(),
     };
+    let plans = used_functions::for_job(plans)?;
     builder.prepare(&plans)?;
     for (insert, plan) in inserts.iter().zip(&plans) {
         builder.set_options(options_for(insert, mini_batch, purpose));

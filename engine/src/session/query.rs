@@ -16,11 +16,11 @@ use crate::connectors::SinkFactory;
 use crate::connectors::collect::{self, DEFAULT_BUFFER_ROWS};
 use crate::connectors::view::{self, MaterializedView, ViewOptions};
 use crate::data::ChangelogMode;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 #[cfg(test)]
 use crate::plan::build::SinkTable;
 use crate::plan::build::{BuildOptions, Built, GraphBuilder};
-use crate::plan::{aggregate_names, bind, explain, rules, text};
+use crate::plan::{aggregate_names, bind, explain, rules, text, used_functions};
 use crate::runtime::{self, JobHandle};
 
 /// A key of ORDER BY.
@@ -248,12 +248,22 @@ impl Query {
 
     fn build(&self, options: BuildOptions) -> Result<(GraphBuilder, Built)> {
         let mut builder = GraphBuilder::new(options, &self.session.planner_config());
-        if self.session.configuration().is_batch() {
-            let built = batch_source(&mut builder, &self.session, &self.bound)?;
-            return Ok((builder, built));
-        }
-        builder.prepare([&self.optimized])?;
-        let built = builder.query_as(&self.optimized, self.bound.schema().inner())?;
+        let is_batch = self.session.configuration().is_batch();
+        let plan = if is_batch {
+            &self.bound
+        } else {
+            &self.optimized
+        };
+        let plans = used_functions::for_job(vec![plan.clone()])?;
+        let [plan] = plans.as_slice() else {
+            return Err(EngineError::internal("a query that is not one plan"));
+        };
+        let built = if is_batch {
+            batch_source(&mut builder, &self.session, plan)?
+        } else {
+            builder.prepare([plan])?;
+            builder.query_as(plan, self.bound.schema().inner())?
+        };
         Ok((builder, built))
     }
 

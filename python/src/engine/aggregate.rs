@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3_arrow::PyArray;
 use tidemill_engine::Result;
 use tidemill_engine::functions::udf::{AggregateRuntime, GroupStates, GroupedRows};
 use tidemill_engine::functions::usage::FunctionUse;
@@ -49,7 +50,13 @@ impl AggregateRuntime for PythonAggregate {
             function: self.clone(),
             states,
             n_groups: 0,
+            are_types_known: false,
         }))
+    }
+
+    fn for_job(&self) -> Option<Arc<dyn AggregateRuntime>> {
+        let registration = Arc::new(self.registration.for_job()?);
+        Some(Arc::new(Self::new(registration)))
     }
 
     fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
@@ -77,7 +84,7 @@ impl PythonAggregate {
             py,
             &self.registration.result,
             values.len(),
-            &self.registration.time_zone,
+            &self.registration.time_zone(),
             Rounding::HalfEven,
         )?;
         for value in values {
@@ -100,6 +107,8 @@ struct PythonStates {
     /// `tidemill.table.aggregate_runtime.GroupStates`.
     states: Py<PyAny>,
     n_groups: usize,
+    /// Whether Python knows of which types the arguments are.
+    are_types_known: bool,
 }
 
 impl PythonStates {
@@ -109,12 +118,12 @@ impl PythonStates {
         method: &str,
         rows: &GroupedRows<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let time_zone = self.function.registration.time_zone();
         let columns = rows
             .arguments
             .iter()
             .map(|column| {
-                let reader =
-                    ColumnReader::try_new(py, column, &self.function.registration.time_zone)?;
+                let reader = ColumnReader::try_new(py, column, &time_zone)?;
                 let values = (0..column.len())
                     .map(|row_idx| reader.value(py, row_idx))
                     .collect::<PyResult<Vec<_>>>()?;
@@ -133,6 +142,23 @@ impl PythonStates {
             .call_method1(method, (groups, signs, counted, columns))
     }
 
+    /// Tells Python the types of the arguments: functions of columns get series of these.
+    fn note_types(&mut self, py: Python<'_>, rows: &GroupedRows<'_>) -> PyResult<()> {
+        if !self.are_types_known {
+            let arrays = rows
+                .arguments
+                .iter()
+                .map(|column| {
+                    let none = PyArray::from_array_ref(column.slice(0, 0));
+                    Ok(none.into_pyobject(py)?.into_any())
+                })
+                .collect::<PyResult<Vec<_>>>()?;
+            self.states.call_method1(py, "note_types", (arrays,))?;
+            self.are_types_known = true;
+        }
+        Ok(())
+    }
+
     fn note_groups(&mut self, groups: &[u32]) {
         let largest = groups.iter().max().map_or(0, |group| *group as usize + 1);
         self.n_groups = self.n_groups.max(largest);
@@ -142,13 +168,18 @@ impl PythonStates {
 impl GroupStates for PythonStates {
     fn update(&mut self, rows: &GroupedRows<'_>) -> Result<()> {
         self.note_groups(rows.groups);
-        self.function
-            .with_python(|py| self.change(py, "update", rows).map(drop))
+        let function = self.function.clone();
+        function.with_python(|py| {
+            self.note_types(py, rows)?;
+            self.change(py, "update", rows).map(drop)
+        })
     }
 
     fn update_each(&mut self, rows: &GroupedRows<'_>) -> Result<ArrayRef> {
         self.note_groups(rows.groups);
-        self.function.with_python(|py| {
+        let function = self.function.clone();
+        function.with_python(|py| {
+            self.note_types(py, rows)?;
             let values = self.change(py, "update_each", rows)?;
             self.function.column(py, &values)
         })

@@ -58,7 +58,9 @@ impl PyJob {
             let pause = left.map_or(POLL, |left| left.min(POLL));
             match py.detach(|| self.handle.wait(Some(pause))) {
                 JobStatus::Running => {}
-                JobStatus::Failed(error) => return Err(errors::to_exception(&error)),
+                JobStatus::Failed(error) => {
+                    return Err(errors::of_job(&error, Some(self.handle.name())));
+                }
                 JobStatus::Finished | JobStatus::Stopped => return Ok(true),
             }
             py.check_signals()?;

@@ -98,7 +98,9 @@ impl PyQuery {
         let ended = loop {
             match py.detach(|| job.wait(Some(POLL))) {
                 JobStatus::Running => {}
-                JobStatus::Failed(error) => return Err(errors::to_exception(&error)),
+                JobStatus::Failed(error) => {
+                    return Err(errors::of_job(&error, Some(job.name())));
+                }
                 JobStatus::Finished | JobStatus::Stopped => break true,
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -2,9 +2,12 @@
 //! use it.
 //!
 //! ```text
-//!   begin_use ──▶ opened by the first call ──▶ calls ──▶ the last job ends ──▶ closed
-//!                        (in this process, or in workers of its own)
+//!   registered ─ for_job ─▶ begin_use ──▶ opened by the first call ──▶ calls ──▶ the job ends ──▶ closed
+//!                                             (in this process, or in workers)
 //! ```
+//!
+//! Each job has a registration of its own, with a copy of the function, as each has in Flink: what a
+//! function keeps, measures and prints is that of one job. Jobs share the workers.
 //!
 //! What a function measures is read where it runs, after batches, and kept here: whoever looks at
 //! a job's metrics never waits for the interpreter.
@@ -41,13 +44,16 @@ pub(super) struct Registration {
     pub(super) result_type: String,
     /// One result may serve all equal rows of a batch.
     pub(super) reuse_results: bool,
-    pub(super) time_zone: String,
+    /// The session's when it was registered; see [`Self::time_zone`].
+    registered_time_zone: String,
     /// The options that say where it runs; none for a function that runs in this process in any
     /// case.
     options: Option<Configuration>,
     /// What the runner gave when it was opened.
     opened: Mutex<Option<Py<PyAny>>>,
     remote: Mutex<Remote>,
+    /// Workers, for all jobs.
+    pool: Arc<Mutex<Option<Arc<Pool>>>>,
     /// Jobs that use it. Held while the last one closes the function, so that the next one does
     /// not begin meanwhile; never while holding the interpreter.
     n_uses: Mutex<usize>,
@@ -55,17 +61,16 @@ pub(super) struct Registration {
     voice: Arc<Voice>,
     /// What it has measured in this process, and when that was read.
     metrics: Mutex<(Option<Instant>, Vec<FunctionMetric>)>,
-    /// One batch at a time: in PyFlink every worker has a function of its own, so functions keep
-    /// cursors and buffers and are not made for several threads. Always taken before the
-    /// interpreter, never while holding it.
-    pub(super) one_batch: Mutex<()>,
+    /// One batch at a time, of all jobs: in PyFlink every worker has a function of its own, so
+    /// functions keep cursors and buffers and are not made for several threads. Always taken before
+    /// the interpreter, never while holding it.
+    pub(super) one_batch: Arc<Mutex<()>>,
 }
 
 /// What a function needs that runs in other processes, from the first call there.
 #[derive(Default)]
 struct Remote {
     function: Option<Arc<RemoteFunction>>,
-    pool: Option<Arc<Pool>>,
     /// The options by which this process was prepared last.
     prepared: Option<Settings>,
 }
@@ -94,15 +99,47 @@ impl Registration {
             result: properties.result,
             result_type: properties.result_type,
             reuse_results: properties.reuse_results,
-            time_zone: properties.time_zone,
+            registered_time_zone: properties.time_zone,
             options,
             opened: Mutex::new(None),
             remote: Mutex::default(),
+            pool: Arc::default(),
             n_uses: Mutex::new(0),
             voice: Arc::default(),
             metrics: Mutex::default(),
-            one_batch: Mutex::new(()),
+            one_batch: Arc::default(),
         }
+    }
+
+    /// The same function for one job; the function itself is copied when it is opened. None if
+    /// there is no interpreter any more.
+    pub(super) fn for_job(&self) -> Option<Self> {
+        let runner = Python::try_attach(|py| self.runner.call_method0(py, "for_job"))?;
+        let runner = match runner {
+            Ok(runner) => runner,
+            Err(error) => {
+                Python::try_attach(|py| error.write_unraisable(py, Some(self.runner.bind(py))));
+                return None;
+            }
+        };
+        let properties = Properties {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            result: Arc::clone(&self.result),
+            result_type: self.result_type.clone(),
+            reuse_results: self.reuse_results,
+            time_zone: self.registered_time_zone.clone(),
+        };
+        let mut own = Self::new(runner, properties, self.options.clone());
+        own.pool = Arc::clone(&self.pool);
+        own.one_batch = Arc::clone(&self.one_batch);
+        Some(own)
+    }
+
+    /// The session's time zone, as it is now.
+    pub(super) fn time_zone(&self) -> String {
+        let now = self.options.as_ref().map(Configuration::time_zone);
+        now.unwrap_or_else(|| self.registered_time_zone.clone())
     }
 
     /// The workers in which the function runs now, and what they get of it; none if it runs in
@@ -126,13 +163,11 @@ impl Registration {
         };
         let mut remote = self.remote.lock();
         let function = Arc::clone(remote.function.get_or_insert(function));
-        let pool = match &remote.pool {
+        drop(remote);
+        let mut pool = self.pool.lock();
+        let pool = match &*pool {
             Some(pool) if pool.is_for(&settings) => Arc::clone(pool),
-            _ => Arc::clone(
-                remote
-                    .pool
-                    .insert(Arc::new(Pool::new(settings, Arc::clone(&self.voice)))),
-            ),
+            _ => Arc::clone(pool.insert(Arc::new(Pool::new(settings)))),
         };
         Ok(Some((pool, function)))
     }
@@ -238,10 +273,11 @@ impl Registration {
                 "kind": self.kind,
                 "result_type": self.result_type,
                 "reuse_results": self.reuse_results,
-                "time_zone": self.time_zone,
+                "time_zone": self.time_zone(),
             }),
             pickled,
             result: Arc::clone(&self.result),
+            voice: Arc::clone(&self.voice),
         })
     }
 
@@ -268,19 +304,22 @@ impl Registration {
             return;
         }
         self.close();
-        let mut remote = self.remote.lock();
-        // The next job gets what the function refers to then, as in this process.
-        let used = remote.pool.clone().zip(remote.function.take());
-        drop(remote);
-        if let Some((pool, function)) = used {
+        if let Some((pool, function)) = self.elsewhere() {
             pool.end(&function);
         }
         self.voice.finish();
     }
 
+    /// The workers that it has used, and what they got of it.
+    fn elsewhere(&self) -> Option<(Arc<Pool>, Arc<RemoteFunction>)> {
+        let function = self.remote.lock().function.clone();
+        self.pool.lock().clone().zip(function)
+    }
+
     fn metrics(&self) -> Vec<FunctionMetric> {
-        let remote = self.remote.lock().pool.clone();
-        let elsewhere = remote.map(|pool| pool.metrics()).unwrap_or_default();
+        let elsewhere = self.elsewhere();
+        let elsewhere = elsewhere.map(|(pool, function)| pool.metrics(&function));
+        let elsewhere = elsewhere.unwrap_or_default();
         let mut all = usage::merged([self.own_metrics(), elsewhere]);
         for metric in &mut all {
             metric.function.clone_from(&self.name);
@@ -310,8 +349,8 @@ pub(super) fn begin_use(registration: &Arc<Registration>) -> Box<dyn FunctionUse
     if *n_uses == 0 {
         // Another job's figures.
         registration.metrics.lock().1.clear();
-        if let Some(pool) = &registration.remote.lock().pool {
-            pool.forget_metrics();
+        if let Some((pool, function)) = registration.elsewhere() {
+            pool.forget_metrics(&function);
         }
     }
     *n_uses += 1;

@@ -81,7 +81,8 @@ impl PyTableResult {
                 Content::Changes(stream) => stream.next(POLL),
                 Content::Ended => Ok(ChangeEvent::End),
             });
-            match event.map_err(|error| errors::to_exception(&error))? {
+            let job = self.job.as_ref().map(JobHandle::name);
+            match event.map_err(|error| errors::of_job(&error, job))? {
                 ChangeEvent::Delta(delta) if delta.num_rows() > 0 => return Ok(Some(delta)),
                 ChangeEvent::Delta(_) | ChangeEvent::Timeout => {}
                 ChangeEvent::End => return Ok(None),

@@ -63,6 +63,11 @@ impl UdfRuntime for PythonFunction {
         })
     }
 
+    fn for_job(&self) -> Option<Arc<dyn UdfRuntime>> {
+        let registration = Arc::new(self.registration.for_job()?);
+        Some(Arc::new(Self::new(registration)))
+    }
+
     fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
         Some(registration::begin_use(&self.registration))
     }
@@ -103,16 +108,17 @@ impl PythonFunction {
     fn call_rows(&self, py: Python<'_>, arguments: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
         let raised = |error: PyErr| self.raised(py, &error, None);
         let callable = self.registration.open(py).map_err(raised)?;
+        let time_zone = self.registration.time_zone();
         let readers = arguments
             .iter()
-            .map(|column| ColumnReader::try_new(py, column, &self.registration.time_zone))
+            .map(|column| ColumnReader::try_new(py, column, &time_zone))
             .collect::<PyResult<Vec<_>>>()
             .map_err(raised)?;
         let mut results = ColumnBuilder::try_new(
             py,
             &self.registration.result,
             n_rows,
-            &self.registration.time_zone,
+            &time_zone,
             Rounding::HalfEven,
         )
         .map_err(raised)?;

@@ -10,7 +10,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tidemill.common.types import new_row
-from tidemill.table.udf_runtime import FunctionRunner, describe_failure
+from tidemill.table.udf_runtime import FunctionRunner, column_of, describe_failure
 from tidemill.table.udf_wrappers import values_of
 from tidemill.util.exceptions import UserDefinedFunctionException
 
@@ -45,12 +45,19 @@ class GroupStates:
 
     def __init__(self, function: Any) -> None:
         """Begin without groups."""
+        self._function = function
         self._create = function.create_accumulator
         self._accumulate = function.accumulate
         self._retract = function.retract
         self._merge = function.merge
         self._value = getattr(function, "get_value", None) or _listed(function.emit_value)
         self._states: list[Any] = []
+
+    def note_types(self, arrays: Sequence[Any]) -> None:
+        """Take the types of the arguments, as Arrow arrays without values."""
+        note = getattr(self._function, "note_types", None)
+        if note is not None:
+            note(arrays)
 
     def update(
         self,
@@ -152,29 +159,47 @@ class _Columns:
     """A function of whole columns as one that takes rows: it keeps them until it is asked."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        import pandas as pd  # noqa: PLC0415 (only such functions need it)
+        import pyarrow as pa  # noqa: PLC0415 (only such functions need it)
 
         self._function = function
-        self._series = pd.Series
+        self._array = pa.array
+        self._types: list[Any] = []
 
-    def create_accumulator(self) -> list[tuple[Any, ...]]:
-        return []
+    def note_types(self, arrays: Sequence[Any]) -> None:
+        self._types = [self._array(none).type for none in arrays]
 
-    def accumulate(self, rows: list[tuple[Any, ...]], *args: Any) -> None:
+    def create_accumulator(self) -> _Rows:
+        return _Rows()
+
+    def accumulate(self, rows: _Rows, *args: Any) -> None:
+        if not rows:
+            rows.types = self._types
         rows.append(args)
 
-    def retract(self, rows: list[tuple[Any, ...]], *args: Any) -> None:
+    def retract(self, rows: _Rows, *args: Any) -> None:
         rows.remove(args)
 
-    def merge(self, rows: list[tuple[Any, ...]], others: Iterable[list[tuple[Any, ...]]]) -> None:
+    def merge(self, rows: _Rows, others: Iterable[_Rows]) -> None:
         for other in others:
+            rows.types = rows.types or other.types
             rows.extend(other)
 
-    def get_value(self, rows: list[tuple[Any, ...]]) -> Any:
+    def get_value(self, rows: _Rows) -> Any:
         if not rows:
             return None
-        value = self._function(*map(self._series, zip(*rows, strict=True)))
+        # Through Arrow, so that a series has the type that it has in a function of columns.
+        columns = (
+            column_of(self._array(column, data_type))
+            for column, data_type in zip(zip(*rows, strict=True), rows.types, strict=True)
+        )
+        value = self._function(*columns)
         return value.item() if hasattr(value, "item") else value
+
+
+class _Rows(list[tuple[Any, ...]]):
+    """The rows of a group, and the types of their values."""
+
+    types: list[Any] = []  # noqa: RUF012 - replaced, never changed
 
 
 class _OfRows:

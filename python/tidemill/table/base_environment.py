@@ -20,12 +20,13 @@ from tidemill.table.dependencies import DependencyOperations
 from tidemill.table.element_check import check_rows, texts_of_values
 from tidemill.table.elements import are_types, row_type_of, values_of
 from tidemill.table.environment import set_current_environment
+from tidemill.table.expression import Expression, to_node
 from tidemill.table.iterable_source import IterableSource
 from tidemill.table.job_parameters import parameters_of
 from tidemill.table.legacy_environment import LegacyOperations
 from tidemill.table.logical_types import DataType
 from tidemill.table.operations import Query, Relation, Scan
-from tidemill.table.sql_compiler import compile_node, compile_relation
+from tidemill.table.sql_compiler import compile_node, compile_relation, compile_values
 from tidemill.table.sql_text import quote_identifier, quote_path
 from tidemill.table.statement_set import StatementSet
 from tidemill.table.table import Table
@@ -148,7 +149,8 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         Parameters
         ----------
         elements
-            Tuples, lists, rows, dictionaries, or single values for a table of one column.
+            Tuples, lists, rows, dictionaries, or single values for a table of one column; or
+            expressions, ``row(…)`` for more than one column.
         schema
             A ``DataTypes.ROW``, its text, one type for a single column, a list of types, or a
             list of names. Types that are not given are inferred.
@@ -166,6 +168,12 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
             too many values or too few.
         """
         rows = list(elements)
+        n_expressions = sum(isinstance(row, Expression) for row in rows)
+        if n_expressions:
+            if n_expressions < len(rows):
+                msg = "either all elements are expressions or none is"
+                raise ValueError(msg)
+            return self._from_expressions(rows, schema)
         row_type = row_type_of(rows, schema)
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         names = row_type.field_names()
@@ -177,6 +185,11 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         scan = self._anonymous("python-input-format")
         self._session.register_rows(scan.path, fields, values)
         return Table(scan, self)
+
+    def _from_expressions(self, rows: Sequence[Expression], schema: Any) -> Table:
+        declared = None if schema is None else row_type_of([], schema)
+        nodes = [to_node(row) for row in rows]
+        return self.sql_query(compile_values(nodes, declared, self._name_of_function))
 
     def from_iterable(
         self,

@@ -49,8 +49,9 @@ from tidemill.table.sql_text import constant, quote_identifier, quote_path
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from tidemill.table.composite_types import RowType
     from tidemill.table.expression import Expression
     from tidemill.table.udf import UserDefinedFunctionWrapper
 
@@ -61,6 +62,7 @@ __all__ = [
     "compile_expression",
     "compile_node",
     "compile_relation",
+    "compile_values",
     "contains_aggregate",
     "is_aggregate",
 ]
@@ -267,6 +269,39 @@ def compile_relation(  # noqa: C901, PLR0911 - one return a relation
         where = f" WHERE {compile_node(source.predicate, functions)}"
         source = source.input
     return f"SELECT {columns} FROM {_from(source, functions)}{where}{keys}"
+
+
+def compile_values(
+    elements: Sequence[Node], row_type: RowType | None, functions: FunctionNames | None
+) -> str:
+    """Write rows that are given as expressions: the parts of each ``row(…)``, or one value a row.
+
+    Raises
+    ------
+    ValueError
+        If a row has not as many parts as the first, or as `row_type` has fields.
+    """
+    rows = [
+        element.arguments if isinstance(element, Call) and element.name == "ROW" else (element,)
+        for element in elements
+    ]
+    names = [f"f{idx}" for idx in range(len(rows[0]))]
+    types = None
+    if row_type is not None:
+        names = row_type.field_names()
+        types = [field.data_type.nullable().as_serializable_string() for field in row_type]
+    lines = []
+    for row in rows:
+        if len(row) != len(names):
+            msg = f"a row of {len(row)} values does not fit {len(names)} columns"
+            raise ValueError(msg)
+        cells = [compile_node(part, functions) for part in row]
+        if types is not None:
+            pairs = zip(cells, types, strict=True)
+            cells = [f"CAST({cell} AS {data_type})" for cell, data_type in pairs]
+        lines.append(f"({', '.join(cells)})")
+    columns = ", ".join(map(quote_identifier, names))
+    return f"SELECT * FROM (VALUES {', '.join(lines)}) AS `values`({columns})"
 
 
 def contains_aggregate(node: Node) -> bool:

@@ -11,6 +11,7 @@ over the rows of a ``general`` function is native. Nothing here waits for the en
 from __future__ import annotations
 
 import atexit
+import copy
 import importlib
 import json
 import sys
@@ -35,11 +36,19 @@ if TYPE_CHECKING:
 
     from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
 
-__all__ = ["Definition", "FunctionRunner", "define", "load_definition", "runner_of"]
+__all__ = [
+    "Definition",
+    "FunctionRunner",
+    "column_of",
+    "define",
+    "load_definition",
+    "runner_of",
+]
 
 _MAX_VALUE_CHARS = 60
 _AGGREGATES = ("aggregate", "table_aggregate")
-_FOLDER = Path(__file__).parent
+# Frames of the package, and of the event loop that runs asynchronous functions.
+_OTHERS = (Path(__file__).parent, Path(threading.__file__).parent / "asyncio")
 _open_runners: weakref.WeakSet[FunctionRunner] = weakref.WeakSet()
 
 
@@ -74,6 +83,7 @@ class FunctionRunner:
         self.parameters = parameters
         self._lock = threading.Lock()  # several workers may come first
         self._is_open = False
+        self.is_for_job = False
         self.metrics = MetricGroup()
 
     @property
@@ -81,12 +91,33 @@ class FunctionRunner:
         """The function's name."""
         return self.wrapper.name
 
+    def for_job(self) -> FunctionRunner:
+        """Give a runner of the same function for one job, which copies the function to open it."""
+        own = type(self)(self.wrapper, self.parameters)
+        own.is_for_job = True
+        return own
+
+    def _copy_function(self) -> None:
+        """Take a copy of an object of the user: what it keeps is then that of one job.
+
+        In Flink a job has a copy too. What cannot be copied is shared, as functions are.
+        """
+        if self.is_for_job and isinstance(self.wrapper.function, UserDefinedFunction):
+            wrapper = copy.copy(self.wrapper)
+            try:
+                wrapper.function = copy.deepcopy(wrapper.function)
+            except Exception:  # noqa: BLE001 - of the user's class
+                wrapper.function = copy.copy(wrapper.function)
+            self.wrapper = wrapper
+
     def open_function(self) -> Any:
         """Open the function if it is not open, and give it."""
         function = self.wrapper.function
         if isinstance(function, UserDefinedFunction):
             with self._lock:
                 if not self._is_open:
+                    self._copy_function()
+                    function = self.wrapper.function
                     self.metrics = MetricGroup()  # each job counts from nothing
                     context = FunctionContext(self.metrics, self.parameters(), self.wrapper.name)
                     function.open(context)
@@ -102,8 +133,8 @@ class FunctionRunner:
         UnsupportedOperationException
             If a vectorized function needs a package that is not installed.
         """
-        wrapper = self.wrapper
         self.open_function()
+        wrapper = self.wrapper
         call = wrapper.row_callable(wrapper.callable)
         if isinstance(wrapper, UserDefinedTableFunctionWrapper):
             return lambda *values: wrapper.rows_of(call(*values))
@@ -148,7 +179,7 @@ def describe_failure(
     if arguments is not None:
         first += f" (arguments: {', '.join(map(_shorten, arguments))})"
     frames = traceback.extract_tb(trace)
-    own = [frame for frame in frames if Path(frame.filename).parent != _FOLDER]
+    own = [frame for frame in frames if Path(frame.filename).parent not in _OTHERS]
     if not own:
         return first
     lines = "".join(traceback.format_list(own)).rstrip()
@@ -246,7 +277,7 @@ def _vectorized(function: Callable[..., Any], func_type: str, declared: str) -> 
     def call_with_arrays(result_type: Any, n_rows: int, *columns: Any) -> Any:
         arrays = [pyarrow.array(column) for column in columns]
         if func_type == "pandas":
-            result = function(*(_pandas(pyarrow, package, array) for array in arrays))
+            result = function(*(column_of(array) for array in arrays))
         elif func_type == "polars":
             result = function(*(package.from_arrow(array) for array in arrays))  # type: ignore[union-attr]
         else:
@@ -262,13 +293,15 @@ def _vectorized(function: Callable[..., Any], func_type: str, declared: str) -> 
     return call_with_arrays
 
 
-def _pandas(pyarrow: Any, package: Any, array: Any) -> Any:
-    """Give a column as a series; one of rows as a frame, in which a row that is NULL has none."""
+def column_of(array: Any) -> Any:
+    """Give a pyarrow array as a series; one of rows as a frame, where a NULL has NULLs."""
+    pyarrow = importlib.import_module("pyarrow")
     if not pyarrow.types.is_struct(array.type):
         return array.to_pandas()
+    pandas = importlib.import_module("pandas")
     parts = [part.to_pandas() for part in array.flatten()]
     names = [array.type.field(index).name for index in range(len(parts))]
-    return package.DataFrame(dict(zip(names, parts, strict=True)))
+    return pandas.DataFrame(dict(zip(names, parts, strict=True)))
 
 
 def _column(pyarrow: Any, result: Any, target: Any, n_rows: int) -> Any:

@@ -15,24 +15,25 @@ use parking_lot::Mutex;
 
 use super::frame::{self, Tag};
 use super::pool::{Failure, RemoteFunction, launch};
-use super::process::{MAX_UNANSWERED, Process, Surroundings};
+use super::process::{MAX_UNANSWERED, Process, Reported};
 use super::settings::Settings;
 
 /// The processes of one function, as many as the job has workers.
 pub(in crate::engine) struct Hosts {
     settings: Settings,
-    surroundings: Surroundings,
+    /// What functions measure in them.
+    metrics: Arc<Reported>,
     /// One place a process; made when the first accumulators are put there.
     places: Mutex<Vec<Option<Arc<Host>>>>,
     next_place: AtomicUsize,
 }
 
 impl Hosts {
-    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
+    pub(super) fn new(settings: Settings, metrics: Arc<Reported>) -> Self {
         Self {
             places: Mutex::new(vec![None; settings.n_processes]),
             settings,
-            surroundings,
+            metrics,
             next_place: AtomicUsize::new(0),
         }
     }
@@ -47,7 +48,7 @@ impl Hosts {
         {
             return Ok(host);
         }
-        let process = Process::start(&launch(&self.settings)?, &self.surroundings)?;
+        let process = Process::start(&launch(&self.settings)?, &self.metrics)?;
         let host = Arc::new(Host {
             inner: Mutex::new(Inner {
                 process,

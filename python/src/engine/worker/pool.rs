@@ -1,5 +1,6 @@
 //! The worker processes of a function: as many as threads call it at the same time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tidemill_engine::functions::usage::{self, FunctionMetric};
 use tidemill_engine::{EngineError, Result};
 
 use super::hosts::Hosts;
-use super::process::{Launch, Process, Surroundings};
+use super::process::{END_TIMEOUT, Launch, Process, Reported};
 use super::settings::Settings;
 use crate::engine::voice::Voice;
 
@@ -56,6 +57,8 @@ pub(in crate::engine) struct RemoteFunction {
     /// The code, by cloudpickle.
     pub(in crate::engine) pickled: Vec<u8>,
     pub(in crate::engine) result: FieldRef,
+    /// Where it prints to.
+    pub(in crate::engine) voice: Arc<Voice>,
 }
 
 impl RemoteFunction {
@@ -66,7 +69,7 @@ impl RemoteFunction {
     }
 }
 
-/// The workers that one function of one session uses.
+/// The workers that one function of one session uses, whichever job calls it.
 pub(in crate::engine) struct Pool {
     settings: Settings,
     state: Mutex<State>,
@@ -74,8 +77,8 @@ pub(in crate::engine) struct Pool {
     returned: Condvar,
     /// Rows that were given to workers before the batch that runs.
     n_rows: AtomicU64,
-    /// What they tell this process.
-    surroundings: Surroundings,
+    /// What functions measure in them.
+    metrics: Arc<Reported>,
     /// Where accumulators live, if it is an aggregate function.
     hosts: Arc<Hosts>,
 }
@@ -89,6 +92,22 @@ struct State {
     is_proven: bool,
     /// How long threads have waited for workers that are proven, since the last one was started.
     waited: Duration,
+    /// Which worker, by the number of its process, has which function.
+    known: BTreeSet<(u32, u64)>,
+}
+
+impl State {
+    fn worker_with(&self, identity: u64) -> Option<u32> {
+        let mut known = self.known.iter();
+        known.find_map(|(process, function)| (*function == identity).then_some(*process))
+    }
+
+    fn take_idle(&mut self, process_id: u32) -> Option<Process> {
+        let mut idle = self.idle.iter();
+        let place = idle.position(|process| process.id() == process_id)?;
+        self.n_running += 1;
+        Some(self.idle.remove(place))
+    }
 }
 
 /// Another worker is worth its start, which takes about as long on a processor, when threads have
@@ -97,14 +116,11 @@ const WORTH_A_START: Duration = Duration::from_millis(250);
 
 impl Pool {
     /// Workers for these settings; the first starts with the first call.
-    pub(in crate::engine) fn new(settings: Settings, voice: Arc<Voice>) -> Self {
-        let surroundings = Surroundings {
-            metrics: Arc::default(),
-            voice,
-        };
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
+        let metrics = Arc::default();
         Self {
-            hosts: Arc::new(Hosts::new(settings.clone(), surroundings.clone())),
-            surroundings,
+            hosts: Arc::new(Hosts::new(settings.clone(), Arc::clone(&metrics))),
+            metrics,
             settings,
             state: Mutex::new(State::default()),
             returned: Condvar::new(),
@@ -150,7 +166,16 @@ impl Pool {
             }),
         };
         let mut process = self.take().map_err(failed)?;
+        let process_id = process.id();
+        self.state
+            .lock()
+            .known
+            .insert((process_id, function.identity));
         let called = process.call(function, &bundles, self.settings.timeout);
+        if called.is_err() {
+            let mut state = self.state.lock();
+            state.known.retain(|(process, _)| *process != process_id);
+        }
         // After an error of the function the streams may hold answers to bundles that nobody
         // waits for: such a worker is not used again.
         self.give_back(called.is_ok().then_some(process));
@@ -210,7 +235,7 @@ impl Pool {
     }
 
     fn start(&self) -> std::result::Result<Process, Failure> {
-        launch(&self.settings).and_then(|launch| Process::start(&launch, &self.surroundings))
+        launch(&self.settings).and_then(|launch| Process::start(&launch, &self.metrics))
     }
 
     fn give_back(&self, process: Option<Process>) {
@@ -219,7 +244,8 @@ impl Pool {
         state.is_proven = process.is_some();
         state.idle.extend(process);
         drop(state);
-        self.returned.notify_one();
+        // Some wait for any worker, some for a certain one.
+        self.returned.notify_all();
     }
 
     /// The processes for accumulators.
@@ -227,28 +253,45 @@ impl Pool {
         &self.hosts
     }
 
-    /// Closes the function in all workers, which stay for the next job.
+    /// Closes the function in all workers that have it, which stay for the next job. One that is busy
+    /// for another job is waited for a while; after that it keeps the function until it ends.
     pub(in crate::engine) fn end(&self, function: &RemoteFunction) {
-        let idle = std::mem::take(&mut self.state.lock().idle);
-        let mut kept = Vec::with_capacity(idle.len());
-        for mut process in idle {
-            // A worker that does not answer is not used again.
-            if process.end(function.identity).is_ok() {
-                kept.push(process);
+        let deadline = Instant::now() + END_TIMEOUT;
+        let mut state = self.state.lock();
+        while let Some(process_id) = state.worker_with(function.identity) {
+            if let Some(mut process) = state.take_idle(process_id) {
+                state.known.remove(&(process_id, function.identity));
+                drop(state);
+                // A worker that does not answer is not used again.
+                let ended = process.end(function.identity).is_ok();
+                self.give_back(ended.then_some(process));
+                state = self.state.lock();
+            } else if self.returned.wait_until(&mut state, deadline).timed_out() {
+                break;
             }
         }
-        self.state.lock().idle.extend(kept);
+        state
+            .known
+            .retain(|(_, identity)| *identity != function.identity);
+        drop(state);
         self.hosts.end(function);
     }
 
     /// What the function has measured in its workers, as far as they have told.
-    pub(in crate::engine) fn metrics(&self) -> Vec<FunctionMetric> {
-        usage::merged(self.surroundings.metrics.lock().values().cloned())
+    pub(in crate::engine) fn metrics(&self, function: &RemoteFunction) -> Vec<FunctionMetric> {
+        let of_function = (function.identity, u32::MIN)..=(function.identity, u32::MAX);
+        let metrics = self.metrics.lock();
+        usage::merged(
+            metrics
+                .range(of_function)
+                .map(|(_, metrics)| metrics.clone()),
+        )
     }
 
-    /// Forgets what was measured so far.
-    pub(in crate::engine) fn forget_metrics(&self) {
-        self.surroundings.metrics.lock().clear();
+    /// Forgets what the function has measured.
+    pub(in crate::engine) fn forget_metrics(&self, function: &RemoteFunction) {
+        let mut metrics = self.metrics.lock();
+        metrics.retain(|(identity, _), _| *identity != function.identity);
     }
 }
 

@@ -23,7 +23,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often waiting looks whether the process still lives.
 const POLL: Duration = Duration::from_millis(20);
 /// How long a worker may take to close its functions.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is kept of the last output, for the message if the worker dies.
 const KEPT_OUTPUT_BYTES: usize = 2000;
 
@@ -53,24 +53,20 @@ pub(super) struct Process {
     output: Arc<Mutex<Vec<u8>>>,
     /// Where what its functions measure is kept.
     metrics: Arc<Reported>,
+    /// Who prints now.
+    turn: Arc<Turn>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What workers tell this process beside results.
-#[derive(Clone)]
-pub(super) struct Surroundings {
-    /// What functions measure.
-    pub(super) metrics: Arc<Reported>,
-    /// Where they print to.
-    pub(super) voice: Arc<Voice>,
-}
+/// What functions in workers measure, by function and process.
+pub(super) type Reported = Mutex<BTreeMap<(u64, u32), Vec<FunctionMetric>>>;
 
-/// What functions in workers measure, by process.
-pub(super) type Reported = Mutex<BTreeMap<u32, Vec<FunctionMetric>>>;
+/// Where the function prints that a worker was used for last.
+type Turn = Mutex<Option<Arc<Voice>>>;
 
 impl Process {
     /// Starts a worker and waits until its streams are connected.
-    pub(super) fn start(launch: &Launch, around: &Surroundings) -> Result<Self, Failure> {
+    pub(super) fn start(launch: &Launch, metrics: &Arc<Reported>) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let token = uuid::Uuid::new_v4().to_string();
@@ -88,12 +84,13 @@ impl Process {
                 Failure::Start(format!("cannot run '{}': {error}", launch.executable))
             })?;
         let output = Arc::new(Mutex::new(Vec::new()));
+        let turn = Arc::default();
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(forward(stdout, "stdout", &output, &around.voice)?);
+            readers.push(forward(stdout, "stdout", &output, &turn)?);
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(forward(stderr, "stderr", &output, &around.voice)?);
+            readers.push(forward(stderr, "stderr", &output, &turn)?);
         }
         match connect(&listener, &token, &mut child) {
             Ok(Streams {
@@ -101,7 +98,7 @@ impl Process {
                 control,
                 metrics: reported,
             }) => {
-                readers.push(listen(reported, child.id(), &around.metrics)?);
+                readers.push(listen(reported, child.id(), metrics)?);
                 Ok(Self {
                     child,
                     reading: BufReader::with_capacity(STREAM_BUFFER_BYTES, data.try_clone()?),
@@ -109,7 +106,8 @@ impl Process {
                     _control: control,
                     known: HashSet::new(),
                     output,
-                    metrics: Arc::clone(&around.metrics),
+                    metrics: Arc::clone(metrics),
+                    turn,
                     readers,
                 })
             }
@@ -129,8 +127,10 @@ impl Process {
         }
     }
 
-    /// Gives the worker a function, unless it has it, and its number there.
+    /// Gives the worker a function, unless it has it, and its number there. What the worker prints
+    /// from now on is the function's.
     pub(super) fn define(&mut self, function: &RemoteFunction) -> Result<u64, Failure> {
+        *self.turn.lock() = Some(Arc::clone(&function.voice));
         let number = function.identity;
         if self.known.insert(number) {
             let properties = function.properties.to_string();
@@ -182,6 +182,11 @@ impl Process {
             results.push(self.receive_column(timeout)?);
         }
         Ok(())
+    }
+
+    /// The number of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Writes a frame.
@@ -370,10 +375,10 @@ fn listen(
 
 /// Keeps what a metrics frame says. One that nobody understands says nothing.
 fn note_metrics(metrics: &Reported, process_id: u32, payload: &[u8]) {
-    if let Ok(([_function], text)) = frame::numbers::<1>(payload)
+    if let Ok(([function], text)) = frame::numbers::<1>(payload)
         && let Ok(read) = serde_json::from_slice(text)
     {
-        metrics.lock().insert(process_id, read);
+        metrics.lock().insert((function, process_id), read);
     }
 }
 
@@ -382,10 +387,10 @@ fn forward(
     mut pipe: impl Read + Send + 'static,
     stream: &'static str,
     kept: &Arc<Mutex<Vec<u8>>>,
-    voice: &Arc<Voice>,
+    turn: &Arc<Turn>,
 ) -> std::io::Result<JoinHandle<()>> {
     let kept = Arc::clone(kept);
-    let voice = Arc::clone(voice);
+    let turn = Arc::clone(turn);
     std::thread::Builder::new()
         .name(format!("worker-{stream}"))
         .spawn(move || {
@@ -408,19 +413,22 @@ fn forward(
                     Err(_) => pending.len(),
                 };
                 let text = String::from_utf8_lossy(pending.get(..complete).unwrap_or_default());
-                print(stream, &text, &voice);
+                let voice = turn.lock().clone();
+                print(stream, &text, voice.as_deref());
                 pending.drain(..complete);
             }
         })
 }
 
-fn print(stream: &str, text: &str, voice: &Voice) {
+fn print(stream: &str, text: &str, voice: Option<&Voice>) {
     if text.is_empty() {
         return;
     }
     // Without an interpreter there is nobody left to read it.
     Python::try_attach(|py| {
-        voice.take(py);
+        if let Some(voice) = voice {
+            voice.take(py);
+        }
         let written = py
             .import("sys")
             .and_then(|sys| sys.getattr(stream))

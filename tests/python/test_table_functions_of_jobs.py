@@ -1,0 +1,127 @@
+"""A job has functions of its own: what they keep and measure is not that of another job."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tidemill.table import (
+    AggregateFunction,
+    EnvironmentSettings,
+    FunctionContext,
+    ScalarFunction,
+    TableEnvironment,
+)
+from tidemill.table.udf import udaf, udf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+N_ROWS = 3
+
+
+class Numbered(ScalarFunction):
+    """Numbers the rows that it has seen."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Register a counter."""
+        self.calls = function_context.get_metric_group().counter("calls")
+
+    def eval(self, *args: Any) -> int:
+        """Count."""
+        self.calls.inc()
+        self.seen.append(args)
+        return len(self.seen)
+
+
+class NumberedSum(AggregateFunction):
+    """Adds the numbers of the rows that it has seen, over all groups."""
+
+    def __init__(self) -> None:
+        self.n_seen = 0
+
+    def create_accumulator(self) -> list[int]:
+        """Begin with nothing."""
+        return [0]
+
+    def accumulate(self, accumulator: list[int], *args: Any) -> None:
+        """Count."""
+        del args
+        self.n_seen += 1
+        accumulator[0] += self.n_seen
+
+    def get_value(self, accumulator: list[int]) -> int:
+        """Give the sum."""
+        return accumulator[0]
+
+    def get_result_type(self) -> Any:
+        """Give the type of sums."""
+        return "BIGINT"
+
+    def get_accumulator_type(self) -> Any:
+        """Give the type of accumulators."""
+        return "ARRAY<BIGINT>"
+
+
+@pytest.fixture(params=["thread", "process"])
+def env(request: pytest.FixtureRequest) -> TableEnvironment:
+    made = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    made.get_config().set("parallelism.default", "1")
+    made.get_config().set("python.execution-mode", request.param)
+    made.create_temporary_view("t", made.from_elements([(n,) for n in range(N_ROWS)], ["n"]))
+    made.create_temporary_function("numbered", udf(Numbered(), result_type="BIGINT"))
+    made.create_temporary_function("numbered_sum", udaf(NumberedSum()))
+    return made
+
+
+def last(env: TableEnvironment, sql: str) -> Any:
+    return [row[0] for row in env.execute_sql(sql).collect()][-1]
+
+
+def test_each_job_begins_with_the_function_as_it_was_registered(env: TableEnvironment) -> None:
+    for _ in range(2):
+        assert last(env, "SELECT numbered(n) FROM t") == N_ROWS
+        assert last(env, "SELECT numbered_sum(n) FROM t") == 1 + 2 + 3
+    env.execute_sql("SET 'execution.runtime-mode' = 'batch'")
+    assert last(env, "SELECT numbered(n) FROM t") == N_ROWS
+
+
+def test_queries_of_one_job_share_a_function(env: TableEnvironment) -> None:
+    found = [
+        row[0]
+        for row in env.execute_sql(
+            "SELECT numbered(n) FROM t UNION ALL SELECT numbered(n) FROM t WHERE n > 0"
+        ).collect()
+    ]
+    assert sorted(found) == [1, 2, 3, 4, 5]
+
+
+def test_jobs_at_the_same_time_measure_for_themselves(env: TableEnvironment) -> None:
+    end = threading.Event()
+
+    def numbers(n_rows: int) -> Any:
+        def rows() -> Iterator[tuple[int]]:
+            yield from ((n,) for n in range(n_rows))
+            end.wait()
+
+        return rows
+
+    jobs = []
+    for name, n_rows in (("few", 2), ("many", 5)):
+        env.create_temporary_view(name, env.from_iterable(numbers(n_rows), "ROW<n BIGINT>"))
+        env.execute_sql(f"CREATE TABLE {name}_out (n BIGINT) WITH ('connector' = 'blackhole')")
+        started = env.execute_sql(f"INSERT INTO {name}_out SELECT numbered(n) FROM {name}")
+        jobs.append(started)
+    end.set()
+    for job in jobs:
+        job.wait()
+    measured = []
+    for job in jobs:
+        client = job.get_job_client()
+        assert client is not None
+        measured.append(client._job.metrics()["functions"]["numbered"])
+    assert measured == [{"calls": 2}, {"calls": 5}]
