@@ -9,6 +9,8 @@ pub mod type_parser;
 
 pub mod keys;
 
+pub mod map_keys;
+
 pub mod text;
 
 pub mod size;

@@ -18,11 +18,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
 
+use super::map_keys::{self, TAKES_NULL, entry_fields};
+
 /// Metadata key of a field with Flink's text of its type, where Arrow does not say it all.
 pub const TYPE_KEY: &str = "flink.type";
-/// Metadata key of a MAP's or MULTISET's key field whose Flink type takes NULL; Arrow's own
-/// nullability of keys is always off.
-pub const NULLABLE_MAP_KEY: &str = "flink.nullable-key";
 /// Metadata key of a field of a ROW with the field's comment.
 pub const COMMENT_KEY: &str = "flink.comment";
 /// Metadata key of a field that is a time attribute: `ROWTIME` or `PROCTIME`.
@@ -236,8 +235,14 @@ impl FlinkType {
             TypeRoot::IntervalYearMonth { .. } => DataType::Interval(IntervalUnit::YearMonth),
             TypeRoot::IntervalDayTime { .. } => DataType::Duration(TimeUnit::Millisecond),
             TypeRoot::Array(element) => DataType::List(element.to_arrow_field("item").into()),
-            TypeRoot::Multiset(element) => map_type(element, &Self::not_null(TypeRoot::Int)),
-            TypeRoot::Map(key, value) => map_type(key, value),
+            TypeRoot::Multiset(element) => {
+                let count = Self::not_null(TypeRoot::Int);
+                map_type(element_field(element), count.to_arrow_field("value"))
+            }
+            TypeRoot::Map(key, value) => map_type(
+                map_keys::key_field(key.to_arrow_field("key")),
+                value.to_arrow_field("value"),
+            ),
             TypeRoot::Row(fields) | TypeRoot::Structured { fields, .. } => {
                 DataType::Struct(fields.iter().map(RowField::to_arrow_field).collect())
             }
@@ -276,11 +281,12 @@ impl FlinkType {
             .map_or_else(
                 || Self::of_arrow(field.data_type()),
                 |declared| match (declared.root, field.data_type()) {
-                    (TypeRoot::Multiset(_), DataType::Map(entries, _)) => match map_fields(entries)
-                    {
-                        Some((key, _)) => TypeRoot::Multiset(Box::new(Self::from_key_field(key))),
-                        None => TypeRoot::Foreign(field.data_type().clone()),
-                    },
+                    (TypeRoot::Multiset(_), DataType::Map(entries, _)) => {
+                        match entry_fields(entries) {
+                            Some((key, _)) => TypeRoot::Multiset(Box::new(Self::from_element(key))),
+                            None => TypeRoot::Foreign(field.data_type().clone()),
+                        }
+                    }
                     // Metadata that travelled along with other values says nothing about them.
                     (root, data_type)
                         if Self::nullable(root.clone()).to_arrow_type() == *data_type =>
@@ -296,10 +302,10 @@ impl FlinkType {
         }
     }
 
-    /// The type of a map's keys.
-    fn from_key_field(field: &Field) -> Self {
+    /// The type of a multiset's elements.
+    fn from_element(field: &Field) -> Self {
         Self {
-            nullable: field.metadata().contains_key(NULLABLE_MAP_KEY),
+            nullable: field.metadata().contains_key(TAKES_NULL),
             ..Self::from_field(field)
         }
     }
@@ -359,9 +365,9 @@ impl FlinkType {
             | DataType::FixedSizeList(element, _) => {
                 TypeRoot::Array(Box::new(Self::from_field(element)))
             }
-            DataType::Map(entries, _) => match map_fields(entries) {
+            DataType::Map(entries, _) => match entry_fields(entries) {
                 Some((key, value)) => TypeRoot::Map(
-                    Box::new(Self::from_key_field(key)),
+                    Box::new(Self::from_field(key)),
                     Box::new(Self::from_field(value)),
                 ),
                 None => TypeRoot::Foreign(data_type.clone()),
@@ -417,28 +423,20 @@ const fn precision_of(unit: TimeUnit) -> u8 {
     }
 }
 
-/// Arrow's keys are never NULL; that Flink's type takes NULL stands in the key field's metadata.
-fn map_type(key_type: &FlinkType, value: &FlinkType) -> DataType {
-    let mut key = key_type.to_arrow_field("key").with_nullable(false);
-    if key_type.nullable {
-        key.metadata_mut()
-            .insert(NULLABLE_MAP_KEY.to_owned(), "true".to_owned());
-    }
-    let entries = Fields::from(vec![key, value.to_arrow_field("value")]);
-    DataType::Map(
-        Arc::new(Field::new("entries", DataType::Struct(entries), false)),
-        false,
-    )
+fn map_type(key: Field, value: Field) -> DataType {
+    let entries = DataType::Struct(Fields::from(vec![key, value]));
+    DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
 }
 
-fn map_fields(entries: &Field) -> Option<(&Field, &Field)> {
-    match entries.data_type() {
-        DataType::Struct(fields) => match fields.iter().as_slice() {
-            [key, value] => Some((key, value)),
-            _ => None,
-        },
-        _ => None,
+/// No element is ever NULL; that its Flink type takes NULL stands in the metadata.
+fn element_field(element: &FlinkType) -> Field {
+    let mut field = element.to_arrow_field("key").with_nullable(false);
+    if element.nullable {
+        field
+            .metadata_mut()
+            .insert(TAKES_NULL.to_owned(), "true".to_owned());
     }
+    field
 }
 
 /// How the types with unlimited length are called.

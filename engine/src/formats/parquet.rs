@@ -19,6 +19,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::Encoder;
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
+use crate::data::map_keys;
 use crate::error::{EngineError, Result};
 
 /// The `parquet` format of one table.
@@ -96,7 +97,9 @@ impl ParquetFormat {
         let properties = WriterProperties::builder()
             .set_compression(self.compression)
             .build();
-        let schema = Arc::new(Schema::new(self.schema.fields().clone()));
+        let fields = self.schema.fields().iter();
+        let fields: Vec<_> = fields.map(|field| map_keys::plain_field(field)).collect();
+        let schema = Arc::new(Schema::new(fields));
         let writer =
             ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(of_parquet)?;
         Ok(Box::new(ParquetEncoder {
@@ -135,8 +138,16 @@ impl ParquetRows {
             .iter()
             .map(|field| match batch.column_by_name(field.name()) {
                 None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-                Some(column) => cast_with_options(column, field.data_type(), &strict)
-                    .map_err(|error| of_file(&format!("column '{}': {error}", field.name()))),
+                Some(column) => {
+                    let of_column = |error: &dyn std::fmt::Display| {
+                        of_file(&format!("column '{}': {error}", field.name()))
+                    };
+                    let plain = map_keys::plain_type(field.data_type());
+                    let column = cast_with_options(column, &plain, &strict)
+                        .map_err(|error| of_column(&error))?;
+                    map_keys::from_plain(&column, field.data_type())
+                        .map_err(|error| of_column(&error))
+                }
             })
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -157,7 +168,8 @@ impl Encoder for ParquetEncoder {
             .writer
             .as_mut()
             .ok_or_else(|| EngineError::internal("rows for a parquet file that is finished"))?;
-        writer.write(batch).map_err(of_parquet)?;
+        let batch = map_keys::to_plain_batch(batch)?;
+        writer.write(&batch).map_err(of_parquet)?;
         // Row groups that are complete; the writer counts its bytes itself.
         out.append(writer.inner_mut());
         Ok(())

@@ -19,6 +19,7 @@ use chrono::{NaiveDateTime, Timelike};
 
 use super::write::{ValueText, timestamp, write_date, write_decimal_java};
 use crate::data::RowKind;
+use crate::data::map_keys;
 use crate::error::Result;
 use crate::functions::bitmap;
 
@@ -117,7 +118,7 @@ pub fn write_value(array: &dyn Array, row_idx: usize, out: &mut String) -> Resul
                 if at > 0 {
                     out.push_str(", ");
                 }
-                write_value(entries.column(0), at, out)?;
+                write_value(map_keys::unwrapped(entries.column(0)), at, out)?;
                 out.push('=');
                 write_value(entries.column(1), at, out)?;
             }

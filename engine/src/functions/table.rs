@@ -16,6 +16,7 @@ use arrow::buffer::NullBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, FieldRef, Int32Type};
 
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::SqlDiagnostic;
@@ -172,7 +173,10 @@ impl TableFunction for Unnest {
                 };
                 if self.shape == Shape::Map {
                     (
-                        vec![of(map.keys(), &places)?, of(map.values(), &places)?],
+                        vec![
+                            of(map_keys::keys(map), &places)?,
+                            of(map.values(), &places)?,
+                        ],
                         rows,
                     )
                 } else {

@@ -20,6 +20,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::{FlinkType, TypeRoot};
 use tidemill_engine::functions::bitmap;
 use unicode_width::UnicodeWidthChar;
@@ -233,9 +234,13 @@ impl ValueFormat {
     fn write_map(&self, out: &mut String, array: &dyn Array, row_idx: usize) {
         let map = array.as_map();
         let entries = map.value(row_idx);
-        let fields = entries.fields();
         out.push('{');
-        if let ([keys, values], [key, value]) = (entries.columns(), &fields[..]) {
+        let fields = match array.data_type() {
+            DataType::Map(entries, _) => map_keys::entry_fields(entries),
+            _ => None,
+        };
+        if let ([keys, values], Some((key, value))) = (entries.columns(), fields) {
+            let keys = map_keys::unwrapped(keys);
             for index in 0..entries.len() {
                 out.push_str(if index == 0 { "" } else { ", " });
                 self.write(out, keys.as_ref(), key, index);

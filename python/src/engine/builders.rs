@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Array, Decimal128Array,
-    DurationMillisecondArray, IntervalYearMonthArray, ListArray, MapArray, NullArray,
-    PrimitiveBuilder, StringBuilder, StructArray, Time32MillisecondArray, make_array,
+    DurationMillisecondArray, IntervalYearMonthArray, ListArray, NullArray, PrimitiveBuilder,
+    StringBuilder, StructArray, Time32MillisecondArray, make_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -18,6 +18,7 @@ use arrow::datatypes::{
     IntervalUnit, TimeUnit,
 };
 use pyo3::prelude::*;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::{FlinkType, TypeRoot};
 
 use super::python_values::{self as python, Rounding};
@@ -349,17 +350,10 @@ impl ColumnBuilder {
                         "a map without entries",
                     ));
                 };
-                let DataType::Struct(fields) = entries.data_type() else {
-                    return Err(tidemill_engine::EngineError::internal(
-                        "map entries are no rows",
-                    ));
-                };
-                let columns = vec![keys.finish()?, values.finish()?];
-                let structs = StructArray::try_new(fields.clone(), columns, None)?;
                 let offsets = OffsetBuffer::from_lengths(lengths);
                 let nulls = Some(NullBuffer::from(valid));
-                let field = Arc::clone(entries);
-                Arc::new(MapArray::try_new(field, offsets, structs, nulls, *ordered)?)
+                let (keys, values) = (keys.finish()?, values.finish()?);
+                map_keys::new_map(entries, *ordered, offsets, keys, values, nulls)?
             }
             Values::Row { columns, valid } => {
                 let fields: Vec<FieldRef> = columns
@@ -405,11 +399,7 @@ impl From<Mismatch> for Refusal {
 }
 
 fn entry_fields(entries: &Field) -> PyResult<(FieldRef, FieldRef)> {
-    match entries.data_type() {
-        DataType::Struct(fields) => match fields.iter().as_slice() {
-            [key, value] => Ok((Arc::clone(key), Arc::clone(value))),
-            _ => Err(super::errors::unsupported("a map without two columns")),
-        },
-        _ => Err(super::errors::unsupported("a map without entries")),
-    }
+    map_keys::entry_fields(entries)
+        .map(|(key, value)| (Arc::clone(key), Arc::clone(value)))
+        .ok_or_else(|| super::errors::unsupported("a map without two columns"))
 }

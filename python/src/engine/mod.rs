@@ -34,6 +34,7 @@ use std::time::Duration;
 use arrow::array::ArrayRef;
 use pyo3::prelude::*;
 use pyo3_arrow::{PyArray, PyField};
+use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::FlinkType;
 use tidemill_engine::functions::udf::UdfRuntime;
 
@@ -80,13 +81,14 @@ fn shutdown(py: Python<'_>) {
 #[pyfunction]
 fn arrow_field(name: &str, type_text: &str) -> PyResult<PyField> {
     let flink_type = session::parse_type(type_text)?;
-    Ok(PyField::new(Arc::new(flink_type.to_arrow_field(name))))
+    let field = map_keys::plain_field(&flink_type.to_arrow_field(name));
+    Ok(PyField::new(Arc::new(field)))
 }
 
 /// The type of the values of an Arrow field, as Flink's text.
 #[pyfunction]
 fn flink_type(field: PyField) -> String {
-    FlinkType::from_field(&field.into_inner()).as_serializable_string()
+    FlinkType::from_field(&map_keys::engine_field(&field.into_inner())).as_serializable_string()
 }
 
 /// Calls a function on columns as a job would: for tests and benchmarks of functions.
@@ -115,10 +117,15 @@ fn call_function(
     let function = udf::PythonFunction::new(Arc::new(registration));
     let arrays: Vec<ArrayRef> = columns
         .into_iter()
-        .map(|column| column.into_inner().0)
-        .collect();
-    let results = py
-        .detach(|| function.call(&arrays, n_rows))
+        .map(|column| {
+            let (array, field) = column.into_inner();
+            map_keys::from_plain(&array, map_keys::engine_field(&field).data_type())
+        })
+        .collect::<tidemill_engine::Result<_>>()
         .map_err(|error| errors::to_exception(&error))?;
+    let results = py
+        .detach(|| map_keys::to_plain(&function.call(&arrays, n_rows)?))
+        .map_err(|error| errors::to_exception(&error))?;
+    let result = Arc::new(map_keys::plain_field(&result));
     Ok(PyArray::new(results, result))
 }

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 use tidemill_engine::Result;
 use tidemill_engine::connectors::view::ViewOptions;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::runtime::JobStatus;
 use tidemill_engine::session::{OrderKey, Query, ResultContent};
 
@@ -114,7 +115,10 @@ impl PyQuery {
         };
         let ordering = self.query.ordering();
         let rows = py
-            .detach(|| sorted(view.snapshot(usize::MAX)?.rows, &ordering))
+            .detach(|| {
+                let rows = sorted(view.snapshot(usize::MAX)?.rows, &ordering)?;
+                map_keys::to_plain_batch(&rows)
+            })
             .map_err(|error| errors::to_exception(&error))?;
         let schema = rows.schema();
         Ok((PyTable::try_new(vec![rows], Arc::clone(&schema))?, ended))

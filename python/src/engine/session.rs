@@ -12,6 +12,7 @@ use pyo3_arrow::PyTable;
 use pyo3_arrow::input::AnyRecordBatch;
 use tidemill_engine::connectors::values::ValuesSource;
 use tidemill_engine::data::Delta;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::FlinkType;
 use tidemill_engine::session::{ResultContent, ResultKind, Session, TableResult};
 use tidemill_engine::{EngineError, Result};
@@ -330,7 +331,8 @@ fn flink_schema(schema: &Schema) -> SchemaRef {
                     .with_data_type(value.as_ref().clone()),
                 _ => field.as_ref().clone(),
             };
-            FlinkType::from_field(&value_field).to_arrow_field(field.name())
+            FlinkType::from_field(&map_keys::engine_field(&value_field))
+                .to_arrow_field(field.name())
         })
         .collect();
     Arc::new(Schema::new(fields))
@@ -350,7 +352,10 @@ fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .columns()
         .iter()
         .zip(schema.fields())
-        .map(|(column, field)| Ok(arrow::compute::cast(column, field.data_type())?))
+        .map(|(column, field)| {
+            let plain = map_keys::plain_type(field.data_type());
+            map_keys::from_plain(&arrow::compute::cast(column, &plain)?, field.data_type())
+        })
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(

@@ -16,6 +16,7 @@ use arrow::datatypes::{
 };
 use chrono::{NaiveDateTime, TimeZone, Timelike};
 use chrono_tz::Tz;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::{FlinkType, TypeRoot};
 use tidemill_engine::functions::bitmap;
 
@@ -113,14 +114,12 @@ fn write_value(
         DataType::Map(entries, _) => {
             let map = array.as_map();
             let (start, end) = range(map.value_offsets(), row_idx);
-            let DataType::Struct(fields) = entries.data_type() else {
+            let Some((key, value)) = map_keys::entry_fields(entries) else {
                 return out.write_str("{}");
             };
-            let [key, value] = fields.iter().as_slice() else {
-                return out.write_str("{}");
-            };
+            let keys = map_keys::keys(map);
             write_joined(out, "{", "}", start..end, |out, idx| {
-                write_value(out, map.keys(), key, idx, zone)?;
+                write_value(out, keys, key, idx, zone)?;
                 out.write_str("=")?;
                 write_value(out, map.values(), value, idx, zone)
             })

@@ -16,6 +16,7 @@ use arrow::array::{Array, ArrayRef, UInt32Array};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 use pyo3_arrow::{PyArray, PyField};
+use tidemill_engine::data::map_keys;
 use tidemill_engine::functions::udf::UdfRuntime;
 use tidemill_engine::functions::usage::FunctionUse;
 use tidemill_engine::{EngineError, Result};
@@ -149,10 +150,11 @@ impl PythonFunction {
     ) -> Result<ArrayRef> {
         let call = || -> PyResult<ArrayRef> {
             let callable = self.registration.open(py)?;
-            let field = PyField::new(Arc::clone(&self.registration.result)).into_pyobject(py)?;
+            let result = Arc::new(map_keys::plain_field(&self.registration.result));
+            let field = PyField::new(result).into_pyobject(py)?;
             let mut parameters = vec![field.into_any(), n_rows.into_pyobject(py)?.into_any()];
             for column in arguments {
-                let array = PyArray::from_array_ref(Arc::clone(column));
+                let array = PyArray::from_array_ref(plain(column)?);
                 parameters.push(array.into_pyobject(py)?.into_any());
             }
             let result = callable.call1(PyTuple::new(py, parameters)?)?;
@@ -163,10 +165,9 @@ impl PythonFunction {
             return Ok(result);
         }
         // Arrow names the same values in several ways (field names inside of maps and lists).
-        Ok(arrow::compute::cast(
-            &result,
-            self.registration.result.data_type(),
-        )?)
+        let wanted = self.registration.result.data_type();
+        let result = arrow::compute::cast(&result, &map_keys::plain_type(wanted))?;
+        map_keys::from_plain(&result, wanted)
     }
 
     /// The error for an exception; `arguments` are the values of the failing row if it is known.
@@ -253,4 +254,9 @@ fn join_reprs(values: &Bound<'_, PyList>) -> String {
         .map(|value| super::python_values::describe(&value))
         .collect();
     texts.join(", ")
+}
+
+/// A column as libraries of Python know it.
+fn plain(column: &ArrayRef) -> PyResult<ArrayRef> {
+    map_keys::to_plain(column).map_err(|error| super::errors::to_exception(&error))
 }

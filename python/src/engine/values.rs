@@ -30,6 +30,7 @@ use pyo3::types::{
 };
 use pyo3::{IntoPyObjectExt, intern};
 
+use tidemill_engine::data::map_keys;
 use tidemill_engine::functions::bitmap;
 
 use super::calendar;
@@ -114,7 +115,7 @@ impl ColumnReader {
             }
             DataType::Map(_, _) => {
                 let map = array.as_map().clone();
-                let keys = Self::try_new(py, map.keys(), time_zone)?;
+                let keys = Self::try_new(py, map_keys::keys(&map), time_zone)?;
                 let values = Self::try_new(py, map.values(), time_zone)?;
                 Self::Map(map, Box::new(keys), Box::new(values))
             }

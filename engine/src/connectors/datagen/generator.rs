@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
     DurationMillisecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, IntervalYearMonthArray, ListArray, MapArray, StringArray, StructArray,
+    Int64Array, IntervalYearMonthArray, ListArray, StringArray, StructArray,
     Time32MillisecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
     TimestampNanosecondArray, make_array,
 };
@@ -20,6 +20,7 @@ use rand::Rng;
 use rand::rngs::SmallRng;
 
 use crate::catalog::options::TableOptions;
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 
@@ -184,21 +185,10 @@ impl Generator {
                 let DataType::Map(entries_field, sorted) = field.data_type() else {
                     return Err(mismatch(field));
                 };
-                let DataType::Struct(fields) = entries_field.data_type() else {
-                    return Err(mismatch(field));
-                };
                 let keys = key.make(0, n_rows * N_ELEMENTS, rng)?;
                 let values = value.make(0, n_rows * N_ELEMENTS, rng)?;
-                let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
                 let offsets = OffsetBuffer::from_repeated_length(N_ELEMENTS, n_rows);
-                let entries_field = Arc::clone(entries_field);
-                Ok(Arc::new(MapArray::try_new(
-                    entries_field,
-                    offsets,
-                    entries,
-                    None,
-                    *sorted,
-                )?))
+                map_keys::new_map(entries_field, *sorted, offsets, keys, values, None)
             }
             Kind::Row(generators) => {
                 let DataType::Struct(fields) = field.data_type() else {
@@ -406,12 +396,8 @@ impl FieldOptions<'_> {
                 self.generator(element, &format!("{prefix}.element"))?,
             )),
             DataType::Map(entries, _) => {
-                let DataType::Struct(fields) = entries.data_type() else {
-                    return Err(mismatch(field));
-                };
-                let [key, value] = &fields[..] else {
-                    return Err(mismatch(field));
-                };
+                let (key, value) =
+                    map_keys::entry_fields(entries).ok_or_else(|| mismatch(field))?;
                 Kind::Map(
                     Box::new(self.generator(key, &format!("{prefix}.key"))?),
                     Box::new(self.generator(value, &format!("{prefix}.value"))?),

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, TimeUn
 
 use super::scan::Json;
 use super::{JsonOptions, MapNullKey};
+use crate::data::map_keys;
 use crate::error::{EngineError, Result};
 use crate::formats::write::{Decimals, ValueText, write_f64};
 use crate::formats::{Encoder, type_name};
@@ -138,7 +139,7 @@ impl JsonEncoder {
 
     fn write_map(&self, array: &dyn Array, row_idx: usize, out: &mut String) -> Result<()> {
         let entries = array.as_map().value(row_idx);
-        let keys = entries.column(0);
+        let keys = map_keys::unwrapped(entries.column(0));
         out.push('{');
         let mut first = true;
         for at in 0..entries.len() {
@@ -200,14 +201,8 @@ pub(in crate::formats) fn check_type(field: &Field) -> Result<()> {
         | DataType::Null => Ok(()),
         DataType::List(element) => check_type(element),
         DataType::Struct(fields) => fields.iter().try_for_each(|field| check_type(field)),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields)
-                if fields
-                    .first()
-                    .is_some_and(|key| *key.data_type() == DataType::Utf8) =>
-            {
-                fields.iter().try_for_each(|field| check_type(field))
-            }
+        DataType::Map(entries, _) => match map_keys::entry_fields(entries) {
+            Some((key, value)) if *key.data_type() == DataType::Utf8 => check_type(value),
             _ => Err(refused(field, " (keys are texts in JSON)")),
         },
         _ => Err(refused(field, "")),

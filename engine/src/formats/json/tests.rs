@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::*;
+use crate::data::map_keys;
 use crate::data::types::FlinkType;
 use crate::formats::Decoded;
 
@@ -27,8 +28,8 @@ fn lenient() -> JsonOptions {
 
 fn rows(decoded: &Decoded) -> Vec<String> {
     let options = FormatOptions::new().with_null("NULL");
-    let columns: Vec<_> = decoded
-        .batch
+    let batch = map_keys::to_plain_batch(&decoded.batch).unwrap();
+    let columns: Vec<_> = batch
         .columns()
         .iter()
         .map(|column| ArrayFormatter::try_new(column, &options).unwrap())

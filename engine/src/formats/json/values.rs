@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, ListArray, MapArray, PrimitiveArray,
-    StringBuilder, StructArray, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, ListArray, PrimitiveArray, StringBuilder,
+    StructArray, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -19,6 +19,7 @@ use arrow::datatypes::{
 use super::JsonOptions;
 use super::encode::write_json;
 use super::scan::Json;
+use crate::data::map_keys;
 use crate::formats::parse::{
     TimestampFormat, parse_base64, parse_decimal, parse_f32, parse_f64, parse_i64, parse_time,
     parse_timestamp, parse_timestamp_utc, trim,
@@ -252,10 +253,7 @@ impl ColumnReader<'_> {
     }
 
     fn maps(&self, cells: &[&Json<'_>], entries: &FieldRef) -> Column {
-        let DataType::Struct(fields) = entries.data_type() else {
-            return Ok(new_null_array(self.field.data_type(), cells.len()));
-        };
-        let (Some(key_field), Some(value_field)) = (fields.first(), fields.get(1)) else {
+        let Some((key_field, value_field)) = map_keys::entry_fields(entries) else {
             return Ok(new_null_array(self.field.data_type(), cells.len()));
         };
         let maps = self.values(cells, |cell| match cell {
@@ -281,14 +279,8 @@ impl ColumnReader<'_> {
             |(at, error): (usize, CellError)| (rows.get(at).copied().unwrap_or_default(), error);
         let keys = decode_column(key_field, &key_cells, self.options).map_err(row_of)?;
         let values = decode_column(value_field, &values, self.options).map_err(row_of)?;
-        StructArray::try_new(fields.clone(), vec![keys, values], None)
-            .and_then(|structs| {
-                let offsets = OffsetBuffer::from_lengths(lengths);
-                let entries = Arc::clone(entries);
-                MapArray::try_new(entries, offsets, structs, nulls(&maps), false)
-            })
-            .map(|array| Arc::new(array) as ArrayRef)
-            .map_err(of_arrow)
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        map_keys::new_map(entries, false, offsets, keys, values, nulls(&maps)).map_err(of_map)
     }
 
     fn structs(&self, cells: &[&Json<'_>]) -> Column {
@@ -356,6 +348,14 @@ fn nulls(values: &[Option<()>]) -> Option<NullBuffer> {
 }
 
 /// An array that Arrow refuses: a NULL inside a NOT NULL element.
+fn of_map(error: crate::error::EngineError) -> (usize, CellError) {
+    let error = CellError {
+        value: String::new(),
+        message: error.to_string(),
+    };
+    (0, error)
+}
+
 fn of_arrow(error: arrow::error::ArrowError) -> (usize, CellError) {
     let error = CellError {
         value: String::new(),

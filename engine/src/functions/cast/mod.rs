@@ -21,8 +21,8 @@ pub mod text;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, ListArray, MapArray, StringArray,
-    StructArray, new_null_array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, ListArray, StringArray, StructArray,
+    new_null_array,
 };
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
@@ -31,6 +31,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::scalar_of;
@@ -334,20 +335,15 @@ impl Caster {
         let DataType::Map(entries, sorted) = target else {
             return Err(EngineError::internal("a MAP is a map"));
         };
-        let DataType::Struct(fields) = entries.data_type() else {
-            return Err(EngineError::internal("a map has entries"));
-        };
         let map = array.as_map();
-        let keys = self.cast(map.keys(), from[0], to[0])?;
-        let values = self.cast(map.values(), from[1], to[1])?;
-        let rows = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
-        Ok(Arc::new(MapArray::try_new(
-            Arc::clone(entries),
-            map.offsets().clone(),
-            rows,
-            map.nulls().cloned(),
+        map_keys::new_map(
+            entries,
             *sorted,
-        )?))
+            map.offsets().clone(),
+            self.cast(map_keys::keys(map), from[0], to[0])?,
+            self.cast(map.values(), from[1], to[1])?,
+            map.nulls().cloned(),
+        )
     }
 
     fn row(

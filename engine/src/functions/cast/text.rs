@@ -9,6 +9,7 @@ use arrow::datatypes::{
 };
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::bitmap;
@@ -166,6 +167,7 @@ fn write_map(
     let (Some(keys), Some(values)) = (entries.columns().first(), entries.columns().get(1)) else {
         return Err(EngineError::internal("a map has keys and values"));
     };
+    let keys = map_keys::unwrapped(keys);
     out.push('{');
     for entry_idx in 0..entries.len() {
         if entry_idx > 0 {

@@ -21,6 +21,7 @@ use super::STRING;
 use super::parse::{Duplicates, parse};
 use super::spec::{Behavior, Spec};
 use super::value::{BigDecimal, Json};
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
@@ -315,8 +316,15 @@ fn map_node(array: &ArrayRef, row_idx: usize, value: &FlinkType) -> Result<Json>
     let [keys, values] = entries.columns() else {
         return Err(EngineError::internal("a map has keys and values"));
     };
-    let keys = keys.as_string::<i32>();
+    let keys = map_keys::unwrapped(keys).as_string::<i32>();
     let entries = (0..keys.len()).map(|idx| {
+        if keys.is_null(idx) {
+            return Err(EngineError::Data {
+                message: format!(
+                    "Key at index {idx} was null. This is not supported during conversion to JSON."
+                ),
+            });
+        }
         Ok((
             keys.value(idx).to_owned(),
             nullable_node(values, idx, value)?,

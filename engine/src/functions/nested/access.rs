@@ -14,6 +14,7 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::keys::Keys;
 use super::{argument_as, bounds, invalid, is_implicit, lists};
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
@@ -251,8 +252,9 @@ fn map_item(call: &Call, key: &FlinkType, value: &FlinkType) -> Result<ArrayRef>
         .as_map_opt()
         .ok_or_else(|| EngineError::internal("a MAP is a map"))?;
     let wanted = argument_as(call, 1, key)?;
-    let keys = Keys::try_new(maps.keys().data_type())?;
-    let (entries, wanted_keys) = (keys.column(maps.keys())?, keys.column(&wanted)?);
+    let of_maps = map_keys::keys(maps);
+    let keys = Keys::try_new(of_maps.data_type())?;
+    let (entries, wanted_keys) = (keys.column(of_maps)?, keys.column(&wanted)?);
     let found = (0..call.n_rows).map(|row_idx| {
         if maps.is_null(row_idx) || wanted.is_null(row_idx) {
             return Found::Null;

@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 
 use super::keys::{KeyColumn, Keys};
 use super::{any_nullable, cast_to};
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
@@ -134,9 +135,10 @@ fn entries(array: &ArrayRef) -> Result<Entries> {
     let map = array
         .as_map_opt()
         .ok_or_else(|| EngineError::internal("a MAP is a map"))?;
+    let keys = map_keys::keys(map);
     Ok(Entries {
         offsets: map.value_offsets().to_vec(),
-        keys: Keys::try_new(map.keys().data_type())?.column(map.keys())?,
+        keys: Keys::try_new(keys.data_type())?.column(keys)?,
         values: Keys::try_new(map.values().data_type())?.column(map.values())?,
     })
 }

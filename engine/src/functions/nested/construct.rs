@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ListArray, MapArray, StructArray};
+use arrow::array::{Array, ArrayRef, ListArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::interleave;
 use arrow::datatypes::DataType;
@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 
 use super::keys::Keys;
 use super::{MANY, argument_as, array_of};
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
@@ -243,38 +244,10 @@ impl MapChooser {
             .present
             .contains(&false)
             .then(|| NullBuffer::from(self.present));
-        new_map(
-            result,
-            OffsetBuffer::new(self.offsets.into()),
-            keys,
-            values,
-            nulls,
-        )
+        let DataType::Map(entries, sorted) = result.to_arrow_type() else {
+            return Err(EngineError::internal("a MAP is a map"));
+        };
+        let offsets = OffsetBuffer::new(self.offsets.into());
+        map_keys::new_map(&entries, sorted, offsets, keys, values, nulls)
     }
-}
-
-/// A column of maps of these entries.
-///
-/// # Errors
-/// `Unsupported` for a NULL key: Arrow's maps have none.
-pub(crate) fn new_map(
-    result: &FlinkType,
-    offsets: OffsetBuffer<i32>,
-    keys: ArrayRef,
-    values: ArrayRef,
-    nulls: Option<arrow::buffer::NullBuffer>,
-) -> Result<ArrayRef> {
-    let DataType::Map(entries, sorted) = result.to_arrow_type() else {
-        return Err(EngineError::internal("a MAP is a map"));
-    };
-    let DataType::Struct(fields) = entries.data_type() else {
-        return Err(EngineError::internal("a map has entries"));
-    };
-    if keys.null_count() > 0 {
-        return Err(EngineError::unsupported("NULL as a key of a MAP"));
-    }
-    let entry_rows = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
-    Ok(Arc::new(MapArray::try_new(
-        entries, offsets, entry_rows, nulls, sorted,
-    )?))
 }

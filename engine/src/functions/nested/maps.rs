@@ -9,6 +9,7 @@ use datafusion::common::ScalarValue;
 
 use super::construct::MapChooser;
 use super::{MANY, any_nullable, argument_as, array_of, bounds, element_of, invalid, lists};
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, RowField, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
@@ -26,7 +27,7 @@ pub static FUNCTIONS: &[Definition] = &[
             let (key, _, nullable) = entry_types("MAP_KEYS", types)?;
             Ok(array_of(key, nullable))
         }),
-        |call| entries(call, |map, _| Ok(Arc::clone(map.keys()))),
+        |call| entries(call, |map, _| Ok(Arc::clone(map_keys::keys(map)))),
     ),
     text(
         "map_values",
@@ -48,7 +49,8 @@ pub static FUNCTIONS: &[Definition] = &[
                 let DataType::Struct(fields) = item else {
                     return Err(EngineError::internal("an entry is a row"));
                 };
-                let columns = vec![Arc::clone(map.keys()), Arc::clone(map.values())];
+                let keys = Arc::clone(map_keys::keys(map));
+                let columns = vec![keys, Arc::clone(map.values())];
                 Ok(Arc::new(StructArray::try_new(
                     fields.clone(),
                     columns,
@@ -200,7 +202,10 @@ fn map_union(call: &Call) -> Result<ArrayRef> {
         .map(|index| argument_as(call, index, &call.result))
         .collect::<Result<Vec<_>>>()?;
     let maps: Vec<&MapArray> = arrays.iter().map(|array| array.as_map()).collect();
-    let keys: Vec<&dyn Array> = maps.iter().map(|map| map.keys().as_ref()).collect();
+    let keys: Vec<&dyn Array> = maps
+        .iter()
+        .map(|map| map_keys::keys(map).as_ref())
+        .collect();
     let values: Vec<&dyn Array> = maps.iter().map(|map| map.values().as_ref()).collect();
     let (keys, values) = (concat(&keys)?, concat(&values)?);
     let mut out = MapChooser::try_new(&keys)?;
@@ -218,7 +223,7 @@ fn map_union(call: &Call) -> Result<ArrayRef> {
             for entry_idx in at(row_idx)..at(row_idx + 1) {
                 out.put(start + entry_idx)?;
             }
-            start += map.keys().len();
+            start += map.entries().len();
         }
         out.end_map()?;
     }

@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::texts;
+use crate::data::map_keys;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::define::Call;
@@ -49,15 +50,7 @@ pub(super) fn str_to_map(call: &Call) -> Result<ArrayRef> {
     let DataType::Map(entries, _) = call.result.to_arrow_type() else {
         return Err(EngineError::internal("STR_TO_MAP gives a map"));
     };
-    let DataType::Struct(fields) = entries.data_type() else {
-        return Err(EngineError::internal("a map has entries"));
-    };
-    let [key, value] = fields.iter().as_slice() else {
-        return Err(EngineError::internal("an entry has a key and a value"));
-    };
-    let mut out = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new())
-        .with_keys_field(Arc::clone(key))
-        .with_values_field(Arc::clone(value));
+    let mut out = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
     for row in 0..call.n_rows {
         if call.has_null(row) {
             out.append(false)?;
@@ -72,12 +65,13 @@ pub(super) fn str_to_map(call: &Call) -> Result<ArrayRef> {
         }
         out.append(true)?;
     }
-    // The builder has its own name for the entries.
-    let built = out.finish();
-    let (_, offsets, rows, nulls, _) = built.into_parts();
-    Ok(Arc::new(arrow::array::MapArray::try_new(
-        entries, offsets, rows, nulls, false,
-    )?))
+    // The builder has its own type of entries.
+    let (_, offsets, rows, nulls, _) = out.finish().into_parts();
+    let [keys, values] = rows.columns() else {
+        return Err(EngineError::internal("an entry has a key and a value"));
+    };
+    let (keys, values) = (Arc::clone(keys), Arc::clone(values));
+    map_keys::new_map(&entries, false, offsets, keys, values, nulls)
 }
 
 fn pairs<'t>(

@@ -48,7 +48,7 @@ fn constructors_unify_their_types() {
          ARRAY[] => error: require at least 1 argument
          MAP['a', 1, 'a', 2] => MAP<CHAR(1) NOT NULL, INT NOT NULL> NOT NULL: {a=2}
          MAP['a', NULL] => MAP<CHAR(1) NOT NULL, CHAR(1)> NOT NULL: {a=NULL}
-         MAP[CAST(NULL AS STRING), 1] => error: NULL as a key of a MAP
+         MAP[CAST(NULL AS STRING), 1] => MAP<STRING, INT NOT NULL> NOT NULL: {NULL=1}
          ROW(1, ROW('x')).EXPR$1.EXPR$0 => CHAR(1) NOT NULL: x
          ROW(1, 'a')[2] => CHAR(1) NOT NULL: a
          CAST(ROW(1, 'a') AS ROW<x INT, y STRING>)['y'] => STRING: a
@@ -72,6 +72,27 @@ fn what_is_missing_is_null_or_flinks_default() {
          MAP[CAST(1 AS BIGINT), 'x'][1] => CHAR(1): x
          ELEMENT(ARRAY[5]) => INT NOT NULL: 5
          ELEMENT(ARRAY[1, 2]) => error: Array has more than one element.",
+    );
+}
+
+#[test]
+fn null_is_a_key_like_others() {
+    check(
+        "MAP[CAST(NULL AS STRING), 1, 'a', 2, CAST(NULL AS STRING), 3] => MAP<STRING, INT NOT NULL> NOT NULL: {NULL=3, a=2}
+         MAP_KEYS(MAP[1, 'x', CAST(NULL AS INT), 'n']) => ARRAY<INT> NOT NULL: [1, NULL]
+         MAP_VALUES(MAP[CAST(NULL AS INT), 'n']) => ARRAY<CHAR(1) NOT NULL> NOT NULL: [n]
+         MAP_ENTRIES(MAP[CAST(NULL AS INT), 'n'])[1].key => INT: NULL
+         CARDINALITY(MAP[CAST(NULL AS INT), 'n', 2, 'z']) => INT NOT NULL: 2
+         MAP[CAST(NULL AS INT), 'n'][CAST(NULL AS INT)] => CHAR(1): NULL
+         MAP[CAST(NULL AS INT), 'n', 1, 'z'][1] => CHAR(1): z
+         MAP_UNION(MAP[CAST(NULL AS INT), 1], MAP[CAST(NULL AS INT), 2, 3, 4]) => MAP<INT, INT NOT NULL> NOT NULL: {NULL=2, 3=4}
+         MAP_FROM_ARRAYS(ARRAY[CAST(NULL AS INT), 1], ARRAY[2, 3]) => MAP<INT, INT NOT NULL> NOT NULL: {NULL=2, 1=3}
+         CAST(MAP[CAST(NULL AS INT), 1] AS MAP<STRING, BIGINT>) => MAP<STRING, BIGINT> NOT NULL: {NULL=1}
+         CAST(MAP[CAST(NULL AS INT), 1] AS STRING) => STRING NOT NULL: {NULL=1}
+         MAP[CAST(NULL AS INT), 1] = MAP[CAST(NULL AS INT), 1] => BOOLEAN NOT NULL: TRUE
+         MAP[CAST(NULL AS INT), 1] = MAP[0, 1] => BOOLEAN NOT NULL: FALSE
+         ARRAY[MAP[CAST(NULL AS INT), 1]][1] => MAP<INT, INT NOT NULL>: {NULL=1}
+         JSON_STRING(MAP[CAST(NULL AS STRING), 1]) => error: Key at index 0 was null.",
     );
 }
 
