@@ -7,6 +7,8 @@
 //! The front half, and with it names, types and functions, is the same as in streaming mode; what
 //! runs behind it is DataFusion's own operators: joins, windows and sorts included.
 
+mod checks;
+
 mod provider;
 
 mod source;
@@ -49,29 +51,8 @@ pub fn needs_graph(plan: &LogicalPlan) -> bool {
 /// # Errors
 /// For a table that never ends or sends updates.
 pub fn check_tables(plan: &LogicalPlan) -> Result<()> {
-    check_limits(plan)?;
+    checks::check(plan)?;
     with_providers(plan.clone()).map(drop)
-}
-
-/// An order from some place to the end: Flink has no operator for it.
-fn check_limits(plan: &LogicalPlan) -> Result<()> {
-    let is_open = |node: &LogicalPlan| {
-        let LogicalPlan::Limit(limit) = node else {
-            return false;
-        };
-        let sorts = match limit.input.as_ref() {
-            LogicalPlan::Projection(projection) => projection.input.as_ref(),
-            other => other,
-        };
-        limit.fetch.is_none() && matches!(sorts, LogicalPlan::Sort(sort) if sort.fetch.is_none())
-    };
-    if plan.exists(|node| Ok(is_open(node))).unwrap_or(false) {
-        return Err(table_error(
-            "Not support limitEnd is max value now!",
-            Some("add LIMIT to ORDER BY … OFFSET"),
-        ));
-    }
-    Ok(())
 }
 
 /// Schema of the rows that `plan` gives.

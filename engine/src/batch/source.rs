@@ -39,7 +39,7 @@ impl BatchQuery {
         Ok(Self {
             schema: output_schema(plan),
             plan: {
-                super::check_limits(plan)?;
+                super::checks::check(plan)?;
                 with_providers(plan.clone())?
             },
             config: Arc::clone(config),

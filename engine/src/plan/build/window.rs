@@ -137,7 +137,7 @@ impl GraphBuilder {
             .into_iter()
             .map(|expr| column_of(expr, input))
             .collect();
-        if !windows.are_grouped_by(&columns) {
+        if !windows.are_grouped_by(&columns) || !windows.are_grouped_by_partition(&columns) {
             return Ok(None);
         }
         if let WindowKind::Hop {

@@ -3,6 +3,8 @@
 //!
 //! Source: `FlinkRelMdWindowProperties` of Flink 2.3.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan};
@@ -20,6 +22,8 @@ pub struct WindowProperties {
     pub ends: Vec<usize>,
     /// Columns with the time.
     pub times: Vec<usize>,
+    /// Columns by which a SESSION is partitioned; `None` for one that is not there any more.
+    pub partition: Vec<Option<usize>>,
     /// The windows.
     pub kind: WindowKind,
     /// Whether the rows' time is an instant (TIMESTAMP_LTZ).
@@ -86,6 +90,11 @@ impl WindowProperties {
             starts: vec![n_input],
             ends: vec![n_input + 1],
             times: vec![n_input + 2],
+            partition: node
+                .partition
+                .iter()
+                .map(|expr| column_of(expr, &node.input))
+                .collect(),
             kind: node.kind,
             is_instant: matches!(field.data_type(), DataType::Timestamp(_, Some(_))),
             is_proctime: time::is_proctime(&field),
@@ -111,6 +120,7 @@ impl WindowProperties {
             JoinType::Right => {
                 let moved =
                     |columns: Vec<usize>| columns.into_iter().map(|it| it + n_left).collect();
+                properties.partition = vec![];
                 properties.starts = moved(window.right.starts);
                 properties.ends = moved(window.right.ends);
                 properties.times = moved(window.right.times);
@@ -130,7 +140,13 @@ impl WindowProperties {
                 .map(|(place, _)| place)
                 .collect()
         };
+        let place = |column: usize| sources.iter().position(|source| *source == Some(column));
         let moved = Self {
+            partition: self
+                .partition
+                .iter()
+                .map(|column| column.and_then(place))
+                .collect(),
             starts: places(&self.starts),
             ends: places(&self.ends),
             times: places(&self.times),
@@ -139,6 +155,24 @@ impl WindowProperties {
         let is_known =
             !moved.starts.is_empty() || !moved.ends.is_empty() || !moved.times.is_empty();
         is_known.then_some(moved)
+    }
+
+    /// Whether the other columns of a grouping are those by which the windows are partitioned, as
+    /// windows that hang on their rows demand.
+    #[must_use]
+    pub fn are_grouped_by_partition(&self, columns: &[Option<usize>]) -> bool {
+        if self.is_group || !matches!(self.kind, WindowKind::Session { .. }) {
+            return true;
+        }
+        let is_of_window = |column: &usize| {
+            [&self.starts, &self.ends, &self.times]
+                .iter()
+                .any(|of_window| of_window.contains(column))
+        };
+        let is_key = |column: &Option<usize>| !column.as_ref().is_some_and(is_of_window);
+        let keys: BTreeSet<Option<usize>> = columns.iter().copied().filter(is_key).collect();
+        let partition: BTreeSet<Option<usize>> = self.partition.iter().copied().collect();
+        !keys.contains(&None) && keys == partition
     }
 
     /// Whether a grouping has the start and the end of the window.

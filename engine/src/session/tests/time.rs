@@ -335,6 +335,14 @@ fn batch_mode_gives_the_windows_of_all_rows() {
             "SELECT k FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(p), INTERVAL '5' SECOND))",
             "Processing time Window TableFunction is not supported yet.",
         ),
+        (
+            "SELECT COUNT(DISTINCT k) FROM events GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)",
+            "DISTINCT aggregates are currently not supported in group windows",
+        ),
+        (
+            "SELECT COUNT(DISTINCT v) OVER (PARTITION BY k ORDER BY ts) FROM events",
+            "Distinct not supported in Windowing function!",
+        ),
     ] {
         assert_eq!(show(sql), message);
     }

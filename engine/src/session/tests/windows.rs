@@ -164,6 +164,28 @@ fn windows_by_the_clock_that_flink_refuses() {
     }
 }
 
+/// A session hangs on its partition: by other keys it is only two more columns to group by, row by
+/// row, and no window to those who come after.
+#[test]
+fn sessions_by_other_keys_are_plain_groups() {
+    let (session, _folder) = events("a,01,1\na,02,2\nb,03,5\n", 1, 1024);
+    let windows = "TABLE(SESSION(TABLE events PARTITION BY k, DESCRIPTOR(ts), \
+                   INTERVAL '4' SECOND))";
+    let grouped = "GROUP BY window_start, window_end";
+    let kinds = |sql: &str| {
+        let text = run(&session, sql);
+        let lines = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split_once(" | ").map_or(line, |it| it.0));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let by_key = format!("SELECT SUM(v) AS s, k FROM {windows} {grouped}, k");
+    assert_eq!(kinds(&by_key), ["+I 3", "+I 5"]);
+    let by_window = format!("SELECT SUM(v) AS s, FIRST_VALUE(v) AS f FROM {windows} {grouped}");
+    assert_eq!(kinds(&by_window), ["+I 1", "-U 1", "+U 3", "+I 5"]);
+}
+
 #[test]
 fn windows_do_not_fire_early_without_a_word() {
     let (session, _folder) = events("a,01,1\nb,02,2\n", 1, 1024);
