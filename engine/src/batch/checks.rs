@@ -1,14 +1,17 @@
 //! What Flink refuses in batch mode, and DataFusion would run.
 
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Window};
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, Window};
 
 use crate::error::Result;
 use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::window::properties::WindowProperties;
 use crate::sql::diagnostics::validation;
+
+const NO_MAP_KEYS: &str = "a MAP is not an orderable data type: batch mode cannot group by it";
 
 /// Refuses what has no operator in batch mode.
 ///
@@ -41,12 +44,18 @@ fn check_limits(plan: &LogicalPlan) -> Result<()> {
 }
 
 /// Windows that Flink does not run over tables that end: DISTINCT in OVER, and in groups by TUMBLE
-/// and HOP.
+/// and HOP. Groups by MAP neither.
 fn check_windows(plan: &LogicalPlan) -> Result<()> {
     let mut refused = None;
     let visited = plan.apply_with_subqueries(|node| {
         refused = match node {
             LogicalPlan::Window(window) => over_refusal(window),
+            LogicalPlan::Aggregate(aggregate) if groups_by_map(aggregate) => Some(NO_MAP_KEYS),
+            LogicalPlan::Distinct(Distinct::All(input))
+                if input.schema().fields().iter().any(|field| is_map(field)) =>
+            {
+                Some(NO_MAP_KEYS)
+            }
             LogicalPlan::Aggregate(aggregate) if has_distinct(aggregate) => {
                 WindowProperties::of(&aggregate.input)
                     .filter(|windows| windows.is_group)
@@ -61,6 +70,17 @@ fn check_windows(plan: &LogicalPlan) -> Result<()> {
     });
     visited.map_err(from_planner)?;
     refused.map_or(Ok(()), |message| Err(validation(message.to_owned())))
+}
+
+fn is_map(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Map(..))
+}
+
+fn groups_by_map(aggregate: &Aggregate) -> bool {
+    aggregate.group_expr.iter().any(|expr| {
+        let field = expr.to_field(aggregate.input.schema());
+        field.is_ok_and(|(_, field)| is_map(&field))
+    })
 }
 
 fn over_refusal(window: &Window) -> Option<&'static str> {

@@ -263,10 +263,6 @@ fn drop_column(table: &mut CatalogTable, name: &Ident, script: &str) -> Result<(
         return Err(at_name(fail(message, None), script, name));
     }
     table.columns.retain(|column| column.name != name.value);
-    if table.columns.is_empty() {
-        let message = "the last column of a table cannot be dropped".to_owned();
-        return Err(at_name(fail(message, None), script, name));
-    }
     Ok(())
 }
 

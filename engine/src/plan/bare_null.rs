@@ -1,7 +1,7 @@
 //! Bare NULLs as columns.
 //!
-//! `SELECT NULL` has a column of no type, and is refused wherever it stands, except where INSERT
-//! takes its rows from: there the columns of the table say the type.
+//! `SELECT NULL` has a column of no type, and is refused wherever it stands: in what INSERT takes its
+//! rows from, too.
 
 use std::ops::ControlFlow;
 
@@ -17,46 +17,21 @@ use crate::functions::illegal_null;
 /// # Errors
 /// A validation error for the first bare NULL among their columns.
 pub fn check(query: &Query) -> Result<()> {
-    check_from(query, 0)
-}
-
-/// Looks at those inside the outermost SELECT or VALUES only.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_inside(query: &Query) -> Result<()> {
-    check_from(query, 1)
-}
-
-fn check_from(query: &Query, first_depth: usize) -> Result<()> {
-    let mut finder = Finder {
-        depth: 0,
-        first_depth,
-    };
-    match query.visit(&mut finder) {
+    match query.visit(&mut Finder) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Finder {
-    depth: usize,
-    first_depth: usize,
-}
+struct Finder;
 
 impl Visitor for Finder {
     type Break = EngineError;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<EngineError> {
-        if self.depth >= self.first_depth && has_bare_null(&query.body) {
+        if has_bare_null(&query.body) {
             return ControlFlow::Break(illegal_null());
         }
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<EngineError> {
-        self.depth -= 1;
         ControlFlow::Continue(())
     }
 }

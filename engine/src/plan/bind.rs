@@ -53,21 +53,6 @@ pub fn bind_query(
         .map_err(|error| located(error, query))
 }
 
-/// Plans the query that INSERT takes its rows from: there a column may be a bare NULL.
-///
-/// # Errors
-/// As [`bind_query`].
-pub fn bind_source(
-    query: &Query,
-    tables: &dyn TableResolver,
-    functions: &FunctionRegistry,
-    config: &Arc<ConfigOptions>,
-) -> Result<LogicalPlan> {
-    bare_null::check_inside(query)
-        .and_then(|()| bind_unplaced(query, tables, functions, config))
-        .map_err(|error| located(error, query))
-}
-
 fn bind_unplaced(
     query: &Query,
     tables: &dyn TableResolver,

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::emit::check_emit;
-use super::query::{batch_source, bind_constant, bind_source, one_line};
+use super::query::{batch_source, bind_constant, bind_query, one_line};
 use super::tables;
 use super::{Session, TableResult};
 use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
@@ -34,6 +34,8 @@ pub(super) struct PlannedInsert {
     sink: Arc<dyn SinkFactory>,
     bound: LogicalPlan,
     optimized: LogicalPlan,
+    /// The columns that the statement names, in order.
+    columns: Vec<String>,
 }
 
 #[cfg(test)]
@@ -62,7 +64,30 @@ pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Re
     {
         return Err(error);
     }
-    TableResult::inserted(&tables, Some(job))
+    let sinks = sink_names(inserts, &tables);
+    TableResult::inserted(&sinks, Some(job))
+}
+
+/// What the sinks are called, where several go into one table with numbers. Inserts into the same
+/// columns of a table are one sink.
+fn sink_names(inserts: &[PlannedInsert], tables: &[String]) -> Vec<String> {
+    let mut sinks: Vec<(&String, &[String])> = Vec::new();
+    let mut names = Vec::new();
+    for (table_idx, (table, insert)) in tables.iter().zip(inserts).enumerate() {
+        let sink = (table, insert.columns.as_slice());
+        if sinks.contains(&sink) {
+            continue;
+        }
+        sinks.push(sink);
+        let count = |tables: &[String]| tables.iter().filter(|other| *other == table).count();
+        names.push(if count(tables) == 1 {
+            table.clone()
+        } else {
+            let before = tables.get(..table_idx).map_or(0, count);
+            format!("{table}_{}", before + 1)
+        });
+    }
+    names
 }
 
 /// The plan of `inserts` as EXPLAIN shows it.
@@ -177,7 +202,7 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
             resolved.identifier
         )));
     };
-    let bound = bind_source(session, &insert.source.query)?;
+    let bound = bind_query(session, &insert.source.query)?;
     let mut targets = insert
         .columns
         .iter()
@@ -202,6 +227,7 @@ pub(super) fn plan(session: &Session, insert: &Insert) -> Result<PlannedInsert> 
     let planned = into_table(session, &resolved.identifier, table, sink, bound, &targets)?;
     Ok(PlannedInsert {
         on_conflict,
+        columns: targets,
         ..planned
     })
 }
@@ -335,6 +361,7 @@ pub(super) fn into_table(
         sink,
         bound,
         optimized,
+        columns: Vec::new(),
     })
 }
 

@@ -317,13 +317,6 @@ pub(super) fn bind_query(session: &Session, query: &ast::Query) -> Result<Logica
     bind::bind_query(query, &tables, session.functions(), &config)
 }
 
-/// Plans the query that INSERT takes its rows from.
-pub(super) fn bind_source(session: &Session, query: &ast::Query) -> Result<LogicalPlan> {
-    let config = session.planner_config();
-    let tables = TableView::new(session, &config);
-    bind::bind_source(query, &tables, session.functions(), &config)
-}
-
 /// Plans an expression that has no columns.
 pub(super) fn bind_constant(
     session: &Session,

@@ -1,10 +1,11 @@
 //! Statements that are not queries: each is a change of the catalog or the configuration, a job,
 //! or a small table to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr};
 
 use super::insert::{self, PlannedInsert};
 use super::tables::TableView;
@@ -271,9 +272,38 @@ fn create_view(session: &Session, create: &CreateView, text: &str) -> Result<Tab
 fn view_of(session: &Session, query: &QueryText, names: &[&Ident]) -> Result<CatalogView> {
     let planned = Query::plan(session, &query.query, &query.text)?;
     let schema = renamed(&planned.schema(), names)?;
+    let written = match names {
+        [] => written_names(&query.query.body),
+        names => names.iter().map(|name| name.value.as_str()).collect(),
+    };
+    let mut known = BTreeSet::new();
+    if let Some(twice) = written.into_iter().find(|name| !known.insert(*name)) {
+        return Err(validation(format!(
+            "a column with the name '{twice}' has been defined already"
+        )));
+    }
     Ok(session
         .tables()
         .view(query.clone(), schema, Vec::new(), None))
+}
+
+/// The names that a SELECT list says; those of stars and of expressions are not there.
+fn written_names(body: &SetExpr) -> Vec<&str> {
+    let SetExpr::Select(select) = body else {
+        return Vec::new();
+    };
+    select.projection.iter().filter_map(written_name).collect()
+}
+
+fn written_name(item: &SelectItem) -> Option<&str> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(&alias.value),
+        SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) => Some(&name.value),
+        SelectItem::UnnamedExpr(ast::Expr::CompoundIdentifier(parts)) => {
+            parts.last().map(|name| name.value.as_str())
+        }
+        _ => None,
+    }
 }
 
 fn renamed(schema: &SchemaRef, names: &[&Ident]) -> Result<SchemaRef> {

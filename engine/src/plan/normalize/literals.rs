@@ -133,9 +133,55 @@ pub(super) fn char_text(expr: &Expr) -> Option<&str> {
     }
 }
 
+/// The literals of a column of VALUES that are all texts, or all bytes, get one type.
+pub(super) fn unify_literals(values: &mut Values) {
+    unify_texts(values);
+    unify_bytes(values);
+}
+
+/// Bytes of different lengths are VARBINARY of the longest.
+fn unify_bytes(values: &mut Values) {
+    let n_columns = values.rows.first().map_or(0, |row| row.content.len());
+    for column_idx in 0..n_columns {
+        let rows = values.rows.iter_mut();
+        let cells: Vec<&mut Expr> = rows
+            .filter_map(|row| row.content.get_mut(column_idx))
+            .filter(|cell| !matches!(cell, Expr::Value(value) if value.value == Value::Null))
+            .collect();
+        let lengths: Option<BTreeSet<usize>> = cells.iter().map(|cell| n_bytes(cell)).collect();
+        let Some(longest) = lengths
+            .filter(|lengths| lengths.len() > 1)
+            .and_then(|lengths| lengths.last().copied())
+        else {
+            continue;
+        };
+        for cell in cells {
+            let literal = std::mem::replace(cell, Expr::Value(Value::Null.into()));
+            *cell = call(
+                "__cast",
+                vec![literal, string(&format!("VARBINARY({longest})"))],
+            );
+        }
+    }
+}
+
+/// The length of a literal that [`binary_literal`] made.
+fn n_bytes(expr: &Expr) -> Option<usize> {
+    let Expr::Function(function) = expr else {
+        return None;
+    };
+    match first_argument(function)? {
+        Expr::Value(ValueWithSpan {
+            value: Value::HexStringLiteral(digits),
+            ..
+        }) if function.name.to_string() == "__typed" => Some(digits.len() / 2),
+        _ => None,
+    }
+}
+
 /// The texts of a column of VALUES have one type: CHAR if all are equally long, else VARCHAR; an
 /// untyped one if something else stands among them.
-pub(super) fn unify_texts(values: &mut Values) {
+fn unify_texts(values: &mut Values) {
     let n_columns = values
         .rows
         .iter()

@@ -26,6 +26,8 @@ mod nested;
 
 mod predicates;
 
+mod refused;
+
 mod relations;
 
 mod sets;
@@ -100,12 +102,13 @@ impl VisitorMut for Normalizer {
         if let Err(error) = predicates::check_joins(&query.body) {
             return ControlFlow::Break(error);
         }
-        if let Err(error) = sets::check_from(&query.body) {
+        if let Err(error) = refused::check(query) {
             return ControlFlow::Break(error);
         }
         if let Err(error) = names::check_ambiguous(&query.body) {
             return ControlFlow::Break(error);
         }
+        sets::spread_rows(&mut query.body);
         names::name_subqueries(&mut query.body);
         aggregates::drop_empty_keys(&mut query.body);
         names::name_values_of_with(query);
@@ -124,6 +127,7 @@ impl VisitorMut for Normalizer {
         if let Err(error) = fetch_to_limit(query) {
             return ControlFlow::Break(error);
         }
+        cut_limit(query);
         if let Some(OrderBy {
             kind: OrderByKind::Expressions(keys),
             ..
@@ -495,6 +499,20 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
 }
 
 // --- names and shapes -----------------------------------------------------------------------
+
+/// `LIMIT 2.7` is LIMIT 2.
+fn cut_limit(query: &mut Query) {
+    if let Some(LimitClause::LimitOffset {
+        limit: Some(Expr::Value(ValueWithSpan { value, .. })),
+        ..
+    }) = &mut query.limit_clause
+        && let Value::Number(text, _) = value
+        && let Some((whole, _)) = text.split_once('.').filter(|_| !text.contains(['e', 'E']))
+    {
+        let whole = if whole.is_empty() { "0" } else { whole };
+        *value = Value::Number(whole.to_owned(), false);
+    }
+}
 
 /// `FETCH FIRST n ROWS ONLY` is LIMIT n.
 fn fetch_to_limit(query: &mut Query) -> Result<()> {

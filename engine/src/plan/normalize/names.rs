@@ -13,7 +13,8 @@ use datafusion::sql::sqlparser::ast::{
     Value, Visit, Visitor,
 };
 
-use super::literals::unify_texts;
+use super::literals::unify_literals;
+use super::sets::spread_rows;
 use crate::error::Result;
 use crate::sql::diagnostics::validation;
 
@@ -21,7 +22,7 @@ use crate::sql::diagnostics::validation;
 pub(crate) fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => name_select(select),
-        SetExpr::Values(values) => unify_texts(values),
+        SetExpr::Values(values) => unify_literals(values),
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left);
             name_columns(right);
@@ -79,6 +80,7 @@ pub(super) fn name_values(table: &mut TableFactor, number: usize) -> bool {
     else {
         return false;
     };
+    spread_rows(&mut subquery.body);
     let Some(n_columns) = width_of_values(&subquery.body) else {
         return false;
     };

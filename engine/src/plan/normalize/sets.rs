@@ -2,20 +2,19 @@
 //!
 //! ```text
 //!   a INTERSECT [ALL] b       SELECT * FROM __intersect_all((a), (b))
+//!   VALUES (ROW(1, 'a'))      VALUES (1, 'a')
 //!   (x, y) IN (q)             EXISTS (SELECT 1 FROM (q) AS __in(c0, c1) WHERE x = c0 AND y = c1)
 //! ```
 
-use std::sync::Arc;
-
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, SetExpr,
-    SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef, TableFactor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    Query, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef,
+    TableFactor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::{EngineError, Result};
-use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
 
 /// The relations that stand for INTERSECT and EXCEPT.
 pub(crate) const INTERSECT: &str = "__intersect";
@@ -23,19 +22,32 @@ pub(crate) const INTERSECT_ALL: &str = "__intersect_all";
 pub(crate) const EXCEPT: &str = "__except";
 pub(crate) const EXCEPT_ALL: &str = "__except_all";
 
-/// Refuses WHERE without FROM, which Flink's parser does not read.
-pub(super) fn check_from(body: &SetExpr) -> Result<()> {
-    match body {
-        SetExpr::Select(select) if select.from.is_empty() && select.selection.is_some() => {
-            let message = "incorrect syntax near the keyword 'WHERE': it needs a FROM before it";
-            let diagnostic = SqlDiagnostic::at(SqlErrorKind::Parse, message, "", None, 1);
-            Err(EngineError::from(Arc::new(diagnostic)))
+/// `VALUES (ROW(1, 'a'))` is `VALUES (1, 'a')`: a row in parentheses is that row.
+pub(super) fn spread_rows(body: &mut SetExpr) {
+    let SetExpr::Values(values) = body else {
+        return;
+    };
+    for row in &mut values.rows {
+        let [Expr::Function(function)] = row.content.as_slice() else {
+            continue;
+        };
+        if !function.name.to_string().eq_ignore_ascii_case("row") {
+            continue;
         }
-        SetExpr::SetOperation { left, right, .. } => {
-            check_from(left)?;
-            check_from(right)
+        let FunctionArguments::List(list) = &function.args else {
+            continue;
+        };
+        let items: Option<Vec<Expr>> = list
+            .args
+            .iter()
+            .map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(item)) => Some(item.clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(items) = items {
+            row.content = items;
         }
-        _ => Ok(()),
     }
 }
 

@@ -451,3 +451,76 @@ fn types_that_do_not_fit_are_pointed_at() {
         ],
     );
 }
+
+/// What the parser reads and Flink's does not, and what it has in common with it only in writing.
+#[test]
+fn what_flinks_parser_does_not_read() {
+    for sql in [
+        "SELECT id FROM orders FOR UPDATE",
+        "SELECT id AS 'number' FROM orders",
+        "SELECT 'a' 'b'",
+        "SELECT id FROM orders LIMIT NULL",
+        "SELECT CAST(id AS INT NOT NULL) FROM orders",
+        "CREATE VIEW twice AS SELECT id, id FROM orders",
+    ] {
+        let message = run(&session(), sql);
+        let is_refused = message.contains("incorrect syntax near") || message.contains("already");
+        assert!(is_refused, "{sql}: {message}");
+    }
+    check(
+        "SELECT id FROM orders ORDER BY id LIMIT 2.9",
+        expect![[r#"
+            [id INT NOT NULL]
+            +I 1
+            +I 2
+        "#]],
+    );
+    check(
+        "SELECT * FROM (VALUES (ROW(1, 'x')), (ROW(2, 'y'))) AS t(n, s)",
+        expect![[r#"
+            [n INT NOT NULL, s CHAR(1) NOT NULL]
+            +I 1 | x
+            +I 2 | y
+        "#]],
+    );
+    check(
+        "VALUES (x'4f'), (x'4f4b')",
+        expect![[r#"
+            [EXPR$0 VARBINARY(2) NOT NULL]
+            +I O
+            +I OK
+        "#]],
+    );
+}
+
+#[test]
+fn inserts_into_one_table_are_one_sink() {
+    let session = session();
+    session
+        .execute("CREATE TABLE a (x INT, y INT) WITH ('connector' = 'blackhole')")
+        .unwrap();
+    let columns = |statements: &str| {
+        let sql = format!("EXECUTE STATEMENT SET BEGIN {statements} END");
+        let schema = session.execute(&sql).unwrap().schema;
+        let names = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().rsplit('.').next().unwrap());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        columns("INSERT INTO a VALUES (1, 2); INSERT INTO a VALUES (3, 4);"),
+        ["a_1"]
+    );
+    assert_eq!(
+        columns("INSERT INTO a (x) VALUES (1); INSERT INTO a (y) VALUES (2);"),
+        ["a_1", "a_2"]
+    );
+    assert_eq!(columns("INSERT INTO a VALUES (1, 2);"), ["a"]);
+    assert_eq!(
+        run(&session, "INSERT INTO a VALUES (1, NULL)")
+            .lines()
+            .next(),
+        Some("illegal use of 'NULL' at line 1, column 13")
+    );
+}

@@ -1,0 +1,68 @@
+//! What sqlparser reads in a query and Flink's parser does not.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, LimitClause, Query, Select, SelectItem, SetExpr, Value, ValueWithSpan,
+};
+
+use crate::error::{EngineError, Result};
+use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
+
+/// Refuses a query that Flink's parser does not read; the queries in it are looked at on their own.
+///
+/// # Errors
+/// For locks, `LIMIT NULL`, WHERE without FROM and names in single quotes.
+pub(super) fn check(query: &Query) -> Result<()> {
+    if !query.locks.is_empty() {
+        return Err(unread("incorrect syntax near the keyword 'FOR'"));
+    }
+    let limit = match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, .. }) => limit.as_ref(),
+        _ => None,
+    };
+    if let Some(Expr::Value(ValueWithSpan {
+        value: Value::Null, ..
+    })) = limit
+    {
+        return Err(unread(
+            "incorrect syntax near the keyword 'NULL': LIMIT takes a number of rows",
+        ));
+    }
+    check_body(&query.body)
+}
+
+fn check_body(body: &SetExpr) -> Result<()> {
+    match body {
+        SetExpr::Select(select) => check_select(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            check_body(left)?;
+            check_body(right)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_select(select: &Select) -> Result<()> {
+    if select.from.is_empty() && select.selection.is_some() {
+        return Err(unread(
+            "incorrect syntax near the keyword 'WHERE': it needs a FROM before it",
+        ));
+    }
+    for item in &select.projection {
+        if let SelectItem::ExprWithAlias { alias, .. } = item
+            && alias.quote_style == Some('\'')
+        {
+            return Err(unread(&format!(
+                "incorrect syntax near '{}': a name is written without quotes or as `{}`",
+                alias.value, alias.value
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn unread(message: &str) -> EngineError {
+    let diagnostic = SqlDiagnostic::at(SqlErrorKind::Parse, message, "", None, 1);
+    EngineError::from(Arc::new(diagnostic))
+}
