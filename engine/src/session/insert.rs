@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
-use super::emit::check_emit;
+use super::emit::emit_strategy;
 use super::query::{batch_source, bind_constant, bind_query, one_line};
 use super::tables;
 use super::{Session, TableResult};
@@ -137,7 +137,7 @@ fn build(session: &Session, inserts: &[PlannedInsert], purpose: For) -> Result<(
         let built = if session.configuration().is_batch() {
             batch_source(&mut builder, session, plan)?
         } else {
-            check_emit(session, plan)?;
+            builder.set_emit(emit_strategy(session, plan)?);
             builder.query(plan)?
         };
         let table = sink_table(session, insert)?;

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use super::Session;
-use super::emit::check_emit;
+use super::emit::emit_strategy;
 use super::result::{ResultContent, ResultKind, TableResult};
 use super::tables::TableView;
 use crate::batch::{self, BatchQuery};
@@ -19,7 +19,7 @@ use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
 #[cfg(test)]
 use crate::plan::build::SinkTable;
-use crate::plan::build::{BuildOptions, Built, GraphBuilder};
+use crate::plan::build::{BuildOptions, Built, EmitStrategy, GraphBuilder};
 use crate::plan::{aggregate_names, bind, explain, rules, text, used_functions};
 use crate::runtime::{self, JobHandle};
 
@@ -42,6 +42,8 @@ pub struct Query {
     /// As bound: for EXPLAIN and for views over it.
     bound: LogicalPlan,
     optimized: LogicalPlan,
+    /// When its group windows tell what they have, if not only at their end.
+    emit: Option<EmitStrategy>,
     schema: SchemaRef,
     mode: ChangelogMode,
     is_bounded: bool,
@@ -79,11 +81,13 @@ impl Query {
                 ends: true,
                 bound,
                 optimized,
+                emit: None,
             });
         }
-        check_emit(session, &optimized)?;
+        let emit = emit_strategy(session, &optimized)?;
         // Building shows what does not run here before anything is started.
         let mut builder = GraphBuilder::new(BuildOptions::PLAN, &config);
+        builder.set_emit(emit);
         builder.prepare([&optimized])?;
         let built = builder.query_as(&optimized, bound.schema().inner())?;
         Ok(Self {
@@ -95,6 +99,7 @@ impl Query {
             ends: built.ends,
             bound,
             optimized,
+            emit,
         })
     }
 
@@ -261,6 +266,7 @@ impl Query {
         let built = if is_batch {
             batch_source(&mut builder, &self.session, plan)?
         } else {
+            builder.set_emit(self.emit);
             builder.prepare([plan])?;
             builder.query_as(plan, self.bound.schema().inner())?
         };

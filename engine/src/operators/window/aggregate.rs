@@ -19,6 +19,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::accumulators::{Accumulators, not_ours};
 use super::assign::{millis, timestamps};
+use super::firing::{Firing, FiringAggregate};
 use super::shared::SharedWindowAggregate;
 use super::{WindowClock, WindowKind};
 use crate::data::{Delta, NO_WATERMARK};
@@ -76,6 +77,8 @@ pub struct WindowAggregateSpec {
     pub calls: Vec<AggregateCall>,
     /// Whether rows come with slices instead of windows, and how these are put together.
     pub slices: Option<SliceOrder>,
+    /// When windows tell what they have, if not only at their end.
+    pub firing: Option<Firing>,
     /// Whether rows are taken back.
     pub input_retracts: bool,
     /// Schema of the rows that leave: the grouping, then one column a call.
@@ -138,6 +141,9 @@ impl OperatorFactory for WindowAggregateSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
         if self.slices.is_some() {
             return Ok(Box::new(SharedWindowAggregate::try_new(self)?));
+        }
+        if let Some(firing) = self.firing {
+            return Ok(Box::new(FiringAggregate::try_new(self, firing)?));
         }
         let types: Vec<DataType> = self
             .input_schema

@@ -23,6 +23,8 @@ mod accumulators;
 
 pub mod aggregate;
 
+pub mod firing;
+
 mod slices;
 
 mod shared;
@@ -43,6 +45,7 @@ use chrono::DateTime;
 pub use aggregate::{GroupRole, SliceOrder, WindowAggregateSpec, WindowTime};
 pub use batch::{WindowBatchSpec, WindowInput};
 pub use count::CountWindowSpec;
+pub use firing::Firing;
 pub use session::SessionTvfSpec;
 pub(crate) use slices::slice_of;
 pub use tvf::WindowTvfSpec;

@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray}
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::{
-    GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowBatchSpec, WindowClock,
-    WindowInput, WindowKind, WindowTime, WindowTvfSpec, slice_of,
+    Firing, GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowBatchSpec,
+    WindowClock, WindowInput, WindowKind, WindowTime, WindowTvfSpec, slice_of,
 };
 use crate::data::{Delta, NO_WATERMARK};
 use crate::operators::{
@@ -185,6 +185,7 @@ fn aggregate(kind: WindowKind, slices: Option<SliceOrder>) -> WindowAggregateSpe
             call(AggregateFunction::Max, vec![2], false),
         ],
         slices,
+        firing: None,
         input_retracts: false,
         schema: fields(&columns),
     }
@@ -193,6 +194,27 @@ fn aggregate(kind: WindowKind, slices: Option<SliceOrder>) -> WindowAggregateSpe
 #[test]
 fn aggregates_of_windows() {
     check(&aggregate(TUMBLE, None), 1, &tumbled);
+}
+
+#[test]
+fn windows_that_fire_before_and_after_their_end() {
+    for (early_ms, late_ms) in [
+        (Some(0), None),
+        (None, Some(0)),
+        (Some(0), Some(0)),
+        (Some(3), Some(2)),
+    ] {
+        for emission in [Emission::RowByRow, Emission::NetPerStep] {
+            let mut spec = aggregate(TUMBLE, None);
+            spec.firing = Some(Firing {
+                early_ms,
+                late_ms,
+                lateness_ms: late_ms.map_or(0, |_| 7),
+                emission,
+            });
+            check(&spec, 1, &tumbled);
+        }
+    }
 }
 
 #[test]

@@ -30,8 +30,10 @@ impl GraphBuilder {
         let input_plan = aggregate.input.as_ref();
         let windows = self.grouped_windows(aggregate)?;
         let slices = match &windows {
-            Some(windows) => sliced_input(aggregate, windows).map_err(from_planner)?,
-            None => None,
+            Some(windows) if self.firing(windows).is_none() => {
+                sliced_input(aggregate, windows).map_err(from_planner)?
+            }
+            _ => None,
         };
         let input = self.query(slices.as_ref().map_or(input_plan, |(input, _)| input));
         let input = input?;

@@ -15,6 +15,8 @@
 
 mod aggregate;
 
+mod emit;
+
 mod arguments;
 
 mod expand;
@@ -73,6 +75,8 @@ use datafusion::physical_expr::utils::collect_columns;
 pub use expressions::{constant, physical};
 pub use sink::{Materialize, SinkTable};
 use watermark::{asks_watermark, over_watermark};
+
+pub use emit::EmitStrategy;
 
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
@@ -148,6 +152,8 @@ pub struct GraphBuilder {
     /// How the sinks want updates to be sent, the better way first.
     sinks: BTreeMap<NodeId, Vec<Updates>>,
     options: BuildOptions,
+    /// When group windows tell what they have, if not only at their end.
+    emit: Option<EmitStrategy>,
     config: Arc<ConfigOptions>,
     /// What was built of a plan, once for each way in which it may be read.
     built: HashMap<LogicalPlan, Vec<(BuildOptions, Built)>>,
@@ -167,6 +173,7 @@ impl GraphBuilder {
             keys: Vec::new(),
             sinks: BTreeMap::new(),
             options,
+            emit: None,
             config: Arc::clone(config),
             built: HashMap::new(),
             reads: HashMap::new(),

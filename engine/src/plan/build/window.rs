@@ -245,12 +245,16 @@ impl GraphBuilder {
         } else {
             format!("groupBy=[{}], ", keys.join(", "))
         };
+        let emit = self.emit.filter(|_| windows.is_group);
         let name = format!(
-            "WindowAggregate({grouping}window=[{}({})], select=[{}])",
+            "WindowAggregate({grouping}window=[{}({})], select=[{}]{})",
             windows.kind.name(),
             windows.kind,
-            select.join(", ")
+            select.join(", "),
+            emit.map(|emit| format!(", emit=[{emit}]"))
+                .unwrap_or_default()
         );
+        let firing = self.firing(windows);
         let spec = WindowAggregateSpec {
             input_schema: Arc::clone(&input.schema),
             group_columns,
@@ -263,6 +267,7 @@ impl GraphBuilder {
             },
             calls,
             slices,
+            firing,
             input_retracts: !input.mode.is_insert_only(),
             schema: Arc::clone(&schema),
         };
@@ -273,12 +278,17 @@ impl GraphBuilder {
             (Some(_), own) => Exchange::Hash(own.to_vec()),
         };
         let keys = group_window_keys(windows, &spec);
+        let mode = match (firing, spec.input_retracts) {
+            (None, _) => ChangelogMode::INSERT_ONLY,
+            (Some(_), false) => ChangelogMode::UPDATING,
+            (Some(_), true) => ChangelogMode::ALL,
+        };
         let built = self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
             vec![(input, exchange)],
             schema,
-            ChangelogMode::INSERT_ONLY,
+            mode,
         );
         let role = Role::of(Makes::Only(built.mode));
         Ok(self.note(built, role, keys))

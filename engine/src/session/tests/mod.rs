@@ -40,6 +40,8 @@ mod lookup;
 
 mod windows;
 
+mod firing;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

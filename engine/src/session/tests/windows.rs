@@ -187,45 +187,6 @@ fn sessions_by_other_keys_are_plain_groups() {
 }
 
 #[test]
-fn windows_do_not_fire_early_without_a_word() {
-    let (session, _folder) = events("a,01,1\nb,02,2\n", 1, 1024);
-    let by = |window: &str| format!("SELECT COUNT(*) FROM events GROUP BY {window}");
-    let tumble = by("TUMBLE(ts, INTERVAL '5' SECOND)");
-    let of_function = "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), \
-                       INTERVAL '5' SECOND)) GROUP BY window_start, window_end";
-    let set = |key: &str, value: &str| session.set_config(key, value).unwrap();
-    set("table.exec.emit.late-fire.enabled", "true");
-    let message = run(&session, &tumble);
-    assert!(
-        message.starts_with("The 'AFTER WATERMARK' emit strategy"),
-        "{message}"
-    );
-    set("table.exec.emit.late-fire.enabled", "false");
-    set("table.exec.emit.early-fire.enabled", "true");
-    for (sql, message) in [
-        (
-            tumble.as_str(),
-            "a group window that fires before or after its end \
-         ('table.exec.emit.early-fire.enabled') is not supported yet",
-        ),
-        (
-            &by("SESSION(ts, INTERVAL '5' SECOND)"),
-            "Session window doesn't support EMIT strategy currently.",
-        ),
-        (
-            of_function,
-            "Currently, window table function based aggregate doesn't support early-fire and \
-         late-fire configuration 'table.exec.emit.early-fire.enabled' and \
-         'table.exec.emit.late-fire.enabled'.",
-        ),
-    ] {
-        assert_eq!(run(&session, sql), message);
-    }
-    let plain = run(&session, "SELECT COUNT(*) FROM events");
-    assert!(plain.contains("+I 1"), "{plain}");
-}
-
-#[test]
 fn rows_that_come_too_late_are_counted() {
     let late = |sql: &str| -> Vec<u64> {
         let (session, _folder) = events("a,01,1\nb,30,2\na,02,3\na,29,4\nb,03,5\n", 2, 1);
