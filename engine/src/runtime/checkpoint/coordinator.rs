@@ -21,7 +21,7 @@ use super::options::CheckpointOptions;
 use super::read::FOLDER_PREFIX;
 use super::restore::Restored;
 use super::snapshot::{GraphNames, NodeTables, ReaderState, Snapshot};
-use super::write::{self, Target};
+use super::write::{self, Limit, Target};
 use crate::error::{EngineError, Result};
 use crate::runtime::graph::Graph;
 use crate::runtime::{panic_error, spawn};
@@ -299,7 +299,7 @@ impl Checkpoints {
             self.next_due = Some(started + interval);
         }
         let prepared = gathered.and_then(|gathered| {
-            let target = self.target(&due, number)?;
+            let target = self.target(&due, number, started)?;
             let Gathered {
                 step,
                 workers,
@@ -345,7 +345,7 @@ impl Checkpoints {
         })
     }
 
-    fn target(&self, due: &Due, number: u64) -> Result<Target> {
+    fn target(&self, due: &Due, number: u64, started: Instant) -> Result<Target> {
         let (folder, is_savepoint) = match &due.wanted {
             Wanted::Checkpoint => {
                 let folder = self.folder.as_ref().ok_or_else(|| EngineError::Options {
@@ -375,6 +375,10 @@ impl Checkpoints {
             checkpoint: number,
             is_savepoint,
             job_name: self.job_name.clone(),
+            limit: Limit {
+                started,
+                timeout: self.options.timeout,
+            },
         })
     }
 

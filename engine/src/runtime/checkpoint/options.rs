@@ -10,6 +10,9 @@ use crate::error::{EngineError, Result};
 /// before it in case the disk has damaged the newest.
 const DEFAULT_RETAINED: usize = 2;
 
+/// Flink's, too.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// How a job is checkpointed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointOptions {
@@ -17,6 +20,8 @@ pub struct CheckpointOptions {
     pub interval: Option<Duration>,
     /// Time from the end of a checkpoint to the start of the next one at least.
     pub min_pause: Option<Duration>,
+    /// Time after which a checkpoint that is not complete is given up.
+    pub timeout: Duration,
     /// Where the job makes a folder of its own for its checkpoints. Without it none are made.
     pub folder: Option<PathBuf>,
     /// Where savepoints go if nobody says where.
@@ -38,6 +43,7 @@ impl Default for CheckpointOptions {
         Self {
             interval: None,
             min_pause: None,
+            timeout: DEFAULT_TIMEOUT,
             folder: None,
             savepoint_folder: None,
             n_retained: DEFAULT_RETAINED,
@@ -84,6 +90,10 @@ impl CheckpointOptions {
             min_pause: first(&["execution.checkpointing.min-pause"])
                 .map(|(key, value)| duration(key, &value))
                 .transpose()?,
+            timeout: first(&["execution.checkpointing.timeout"])
+                .map(|(key, value)| duration(key, &value))
+                .transpose()?
+                .unwrap_or(defaults.timeout),
             folder: folder(&["execution.checkpointing.dir", "state.checkpoints.dir"])?,
             savepoint_folder: folder(&[
                 "execution.checkpointing.savepoint-dir",
@@ -163,6 +173,7 @@ mod tests {
             ("state.checkpoints.dir", "file:///data/c"),
             ("state.savepoints.dir", "s"),
             ("execution.checkpointing.num-retained", "5"),
+            ("execution.checkpointing.timeout", "2 s"),
             ("execution.savepoint.path", "/old/chk-3"),
             ("execution.state-recovery.ignore-unclaimed-state", "TRUE"),
         ])
@@ -171,6 +182,7 @@ mod tests {
         assert_eq!(options.folder, Some(PathBuf::from("/data/c")));
         assert_eq!(options.savepoint_folder, Some(PathBuf::from("s")));
         assert_eq!(options.n_retained, 5);
+        assert_eq!(options.timeout, Duration::from_secs(2));
         assert_eq!(options.restore_from, Some(PathBuf::from("/old/chk-3")));
         assert!(options.ignore_unclaimed_state);
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use arrow::ipc::writer::FileWriter;
@@ -26,6 +26,31 @@ pub(super) struct Target {
     pub(super) checkpoint: u64,
     pub(super) is_savepoint: bool,
     pub(super) job_name: String,
+    pub(super) limit: Limit,
+}
+
+/// Until when the folder must be there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) started: Instant,
+    pub(super) timeout: Duration,
+}
+
+impl Limit {
+    /// # Errors
+    /// If the time is over.
+    fn check(self) -> Result<()> {
+        if self.started.elapsed() < self.timeout {
+            return Ok(());
+        }
+        Err(EngineError::connector(
+            "checkpoint",
+            format!(
+                "it was not complete after {} ms ('execution.checkpointing.timeout')",
+                self.timeout.as_millis()
+            ),
+        ))
+    }
 }
 
 /// Writes `snapshot` as the folder `target.folder`. What a failure leaves behind is deleted.
@@ -64,12 +89,18 @@ fn write_unfinished(snapshot: Snapshot, target: &Target, unfinished: &Path) -> R
         nodes: snapshot
             .nodes
             .into_iter()
-            .map(|node| write_node(unfinished, node))
+            .map(|node| {
+                target.limit.check()?;
+                write_node(unfinished, node)
+            })
             .collect::<Result<_>>()?,
         sources: snapshot
             .sources
             .into_iter()
-            .map(|source| write_source(unfinished, source))
+            .map(|source| {
+                target.limit.check()?;
+                write_source(unfinished, source)
+            })
             .collect::<Result<_>>()?,
         graph: snapshot.graph,
     };
@@ -79,6 +110,7 @@ fn write_unfinished(snapshot: Snapshot, target: &Target, unfinished: &Path) -> R
         .and_then(|()| file.sync_all())
         .map_err(|error| of_io(&path, &error))?;
     sync_folder(unfinished)?;
+    target.limit.check()?;
     fs::rename(unfinished, &target.folder).map_err(|error| of_io(&target.folder, &error))?;
     if let Some(parent) = target.folder.parent() {
         sync_folder(parent)?;

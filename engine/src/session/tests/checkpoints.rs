@@ -238,6 +238,35 @@ fn checkpoints_come_by_themselves_and_old_ones_go() {
     assert_eq!(restored, format!("restored from '{}'", last.path.display()));
 }
 
+/// What is not complete in time is given up, and the job goes on if it may.
+#[test]
+fn checkpoints_that_take_too_long_come_to_nothing() {
+    let setup = Setup::new();
+    let config = [
+        ("execution.checkpointing.interval", "10 ms"),
+        ("execution.checkpointing.timeout", "0 ms"),
+        (
+            "execution.checkpointing.tolerable-failed-checkpoints",
+            "1000",
+        ),
+    ];
+    let (job, _view) = view(&setup.session(1, &config), QUERIES[2]);
+    let deadline = Instant::now() + LONG;
+    while job.checkpoints().n_failed < 3 {
+        assert!(Instant::now() < deadline, "{:?}", job.checkpoints());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(matches!(job.status(), JobStatus::Running));
+    job.stop();
+    let stats = job.checkpoints();
+    assert_eq!(stats.n_completed, 0);
+    let failure = stats.last_failure.unwrap();
+    assert!(
+        failure.contains("not complete after 0 ms ('execution.checkpointing.timeout')"),
+        "{failure}"
+    );
+}
+
 fn failure(setup: &Setup, path: &Path, sql: &str) -> String {
     let session = setup.session(1, &[]);
     for (key, value) in restoring(path) {
