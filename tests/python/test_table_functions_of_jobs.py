@@ -14,6 +14,7 @@ from tidemill.table import (
     TableEnvironment,
 )
 from tidemill.table.udf import udaf, udf
+from tidemill.util.exceptions import UserDefinedFunctionException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,3 +126,31 @@ def test_jobs_at_the_same_time_measure_for_themselves(env: TableEnvironment) -> 
         assert client is not None
         measured.append(client._job.metrics()["functions"]["numbered"])
     assert measured == [{"calls": 2}, {"calls": 5}]
+
+
+def test_a_failure_names_the_query(env: TableEnvironment) -> None:
+    env.create_temporary_function("fails", udf(lambda n: 1 // n, result_type="BIGINT"))
+    with pytest.raises(UserDefinedFunctionException) as failure:
+        last(env, "SELECT  fails(n) FROM t")
+    first, *_, query = str(failure.value).splitlines()
+    assert first.startswith("function 'fails' failed: ZeroDivisionError")
+    assert query == "In the job: SELECT fails(n) FROM t"
+
+
+def test_a_function_sees_the_time_zone_of_its_job(env: TableEnvironment) -> None:
+    env.create_temporary_function("shown", udf(lambda ts: ts.isoformat(), result_type="STRING"))
+    env.get_config().set_local_timezone("Asia/Shanghai")
+    found = last(env, "SELECT shown(TO_TIMESTAMP_LTZ(n * 1000, 3)) FROM t WHERE n = 1")
+    assert found == "1970-01-01T08:00:01+08:00"
+
+
+def test_pandas_aggregates_get_series_of_their_arguments_types(env: TableEnvironment) -> None:
+    pytest.importorskip("pandas")
+    kind = udaf(lambda column: str(column.dtype), result_type="STRING", func_type="pandas")
+    env.create_temporary_function("kind", kind)
+    found = env.execute_sql(
+        "SELECT kind(CAST(n AS FLOAT)), kind(CAST(n AS TINYINT)), kind(NULLIF(n, 1)),"
+        " kind(TO_TIMESTAMP_LTZ(n, 3)), kind(n > 1) FROM t"
+    ).collect()
+    kinds = ["float32", "int8", "float64", "datetime64[ms, UTC]", "bool"]
+    assert list([tuple(row) for row in found][-1]) == kinds
