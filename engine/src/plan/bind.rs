@@ -34,6 +34,7 @@ use crate::plan::subquery;
 use crate::plan::temporal::hint::apply_lookup_hints;
 use crate::plan::temporal::rewrite::plan_temporal_joins;
 use crate::plan::typing::{expand_expr, expand_plan};
+use crate::plan::values::unify_columns;
 use crate::plan::window::group::plan_group_windows;
 use crate::plan::window::grouping_sets::keep_nullability;
 use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
@@ -65,6 +66,7 @@ fn bind_unplaced(
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config);
     let options = ParserOptions::from(&config.sql_parser);
+    unify_columns(&mut query, &context, options);
     expand_row_stars(&mut query, &context, options);
     spell_out(&mut query, &context, options);
     check_group_by(&query, &context, options)?;

@@ -52,6 +52,8 @@ pub mod changelog;
 
 pub mod bare_null;
 
+pub mod values;
+
 pub mod bind;
 
 pub mod match_recognize;

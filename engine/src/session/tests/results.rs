@@ -292,6 +292,49 @@ fn like_with_another_escape() {
     .assert_eq(&rows("'a!b' ESCAPE 'ab'"));
 }
 
+/// Cells of one kind have the type that holds them all.
+#[test]
+fn values_of_different_lengths_and_precisions() {
+    let session = session();
+    let rows = |sql: &str| run(&session, &format!("SELECT * FROM (VALUES {sql}) AS t(a)"));
+    expect![[r#"
+        [a TIMESTAMP(3) NOT NULL]
+        +I 2020-01-02 03:04:05.000
+        +I 2020-01-02 03:04:05.123
+    "#]]
+    .assert_eq(&rows(
+        "(TIMESTAMP '2020-01-02 03:04:05'), (TIMESTAMP '2020-01-02 03:04:05.123')",
+    ));
+    expect![[r#"
+        [a TIMESTAMP(6)]
+        +I 2020-01-02 03:04:05.000000
+        +I NULL
+    "#]]
+    .assert_eq(&rows(
+        "(TIMESTAMP '2020-01-02 03:04:05'), (CAST(NULL AS TIMESTAMP))",
+    ));
+    expect![[r#"
+        [a VARCHAR(6) NOT NULL]
+        +I a
+        +I abcd  
+    "#]]
+    .assert_eq(&rows(
+        "(CAST('a' AS VARCHAR(3))), (CAST('abcd' AS CHAR(6)))",
+    ));
+    expect![[r#"
+        [a VARBINARY(2) NOT NULL]
+        +I A
+        +I AB
+    "#]]
+    .assert_eq(&rows("(X'41'), (X'4142')"));
+    expect![[r#"
+        [a TIME(1) NOT NULL]
+        +I 01:02:03.0
+        +I 01:02:03.5
+    "#]]
+    .assert_eq(&rows("(TIME '01:02:03'), (TIME '01:02:03.5')"));
+}
+
 /// A row of one value needs no parentheses.
 #[test]
 fn values_without_parentheses() {
