@@ -10,7 +10,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tidemill.common.types import new_row
-from tidemill.table.udf_runtime import FunctionRunner, column_of, describe_failure
+from tidemill.table.udf_runtime import FunctionRunner, column_maker, describe_failure
 from tidemill.table.udf_wrappers import values_of
 from tidemill.util.exceptions import UserDefinedFunctionException
 
@@ -26,8 +26,9 @@ class AggregateRunner(FunctionRunner):
     def open(self) -> Callable[[], GroupStates]:
         """Open the function if it is not open; what is given makes the accumulators of a worker."""
         function = self.open_function()
-        if self.wrapper.func_type == "pandas":
-            function = _Columns(self.wrapper.row_callable(_of_columns(function)))
+        if self.wrapper.func_type != "general":
+            call = self.wrapper.row_callable(_of_columns(function))
+            function = _Columns(call, column_maker(self.wrapper.func_type))
         elif self.wrapper.row_names is not None:
             function = _OfRows(function, list(self.wrapper.row_names))
         return lambda: GroupStates(function)
@@ -158,10 +159,11 @@ class GroupStates:
 class _Columns:
     """A function of whole columns as one that takes rows: it keeps them until it is asked."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], column: Callable[[Any], Any]) -> None:
         import pyarrow as pa  # noqa: PLC0415 (only such functions need it)
 
         self._function = function
+        self._column = column
         self._array = pa.array
         self._types: list[Any] = []
 
@@ -189,11 +191,13 @@ class _Columns:
             return None
         # Through Arrow, so that a series has the type that it has in a function of columns.
         columns = (
-            column_of(self._array(column, data_type))
+            self._column(self._array(column, data_type))
             for column, data_type in zip(zip(*rows, strict=True), rows.types, strict=True)
         )
         value = self._function(*columns)
-        return value.item() if hasattr(value, "item") else value
+        # Scalars of numpy and of Arrow.
+        plain = getattr(value, "item", None) or getattr(value, "as_py", None)
+        return value if plain is None else plain()
 
 
 class _Rows(list[tuple[Any, ...]]):

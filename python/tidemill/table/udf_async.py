@@ -79,7 +79,11 @@ class ConcurrentCalls:
 
         async def call(values: tuple[Any, ...]) -> Any:
             async with slots:
-                return await asyncio.wait_for(self._attempt(values), self._timeout_s)
+                try:
+                    return await asyncio.wait_for(self._attempt(values), self._timeout_s)
+                except asyncio.TimeoutError:
+                    msg = f"no answer within {self._timeout_s:g} s ({_PREFIX}timeout)"
+                    raise TimeoutError(msg) from None
 
         return await asyncio.gather(*map(call, rows), return_exceptions=True)
 

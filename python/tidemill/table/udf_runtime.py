@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Definition",
     "FunctionRunner",
-    "column_of",
+    "column_maker",
     "define",
     "load_definition",
     "runner_of",
@@ -266,22 +266,11 @@ def _vectorized(function: Callable[..., Any], func_type: str, declared: str) -> 
 
     `declared` is the type of its results, for messages.
     """
-    try:
-        pyarrow = importlib.import_module("pyarrow")
-        package = None if func_type == "arrow" else importlib.import_module(func_type)
-    except ImportError as error:
-        needed = "pyarrow" if func_type == "arrow" else f"{func_type} and pyarrow"
-        msg = f"a function with func_type='{func_type}' needs the package {needed}: {error}"
-        raise UnsupportedOperationException(msg) from error
+    make = column_maker(func_type)
+    pyarrow = importlib.import_module("pyarrow")
 
     def call_with_arrays(result_type: Any, n_rows: int, *columns: Any) -> Any:
-        arrays = [pyarrow.array(column) for column in columns]
-        if func_type == "pandas":
-            result = function(*(column_of(array) for array in arrays))
-        elif func_type == "polars":
-            result = function(*(package.from_arrow(array) for array in arrays))  # type: ignore[union-attr]
-        else:
-            result = function(*arrays)
+        result = function(*(make(pyarrow.array(column)) for column in columns))
         target = pyarrow.field(result_type).type
         try:
             return _column(pyarrow, result, target, n_rows)
@@ -293,7 +282,27 @@ def _vectorized(function: Callable[..., Any], func_type: str, declared: str) -> 
     return call_with_arrays
 
 
-def column_of(array: Any) -> Any:
+def column_maker(func_type: str) -> Callable[[Any], Any]:
+    """Give what makes the columns of a vectorized function of pyarrow arrays.
+
+    Raises
+    ------
+    UnsupportedOperationException
+        If the package is not installed.
+    """
+    try:
+        importlib.import_module("pyarrow")
+        package = None if func_type == "arrow" else importlib.import_module(func_type)
+    except ImportError as error:
+        needed = "pyarrow" if func_type == "arrow" else f"{func_type} and pyarrow"
+        msg = f"a function with func_type='{func_type}' needs the package {needed}: {error}"
+        raise UnsupportedOperationException(msg) from error
+    if package is None:
+        return lambda array: array
+    return _pandas if func_type == "pandas" else package.from_arrow
+
+
+def _pandas(array: Any) -> Any:
     """Give a pyarrow array as a series; one of rows as a frame, where a NULL has NULLs."""
     pyarrow = importlib.import_module("pyarrow")
     if not pyarrow.types.is_struct(array.type):
@@ -312,6 +321,16 @@ def _column(pyarrow: Any, result: Any, target: Any, n_rows: int) -> Any:
     if len(result) != n_rows:
         msg = f"the function returned {len(result)} values for {n_rows} rows"
         raise ValueError(msg)
+    if hasattr(result, "to_arrow"):
+        result = result.to_arrow()
+    if isinstance(result, pyarrow.Table | pyarrow.RecordBatch):
+        fields = [target.field(index) for index in range(target.num_fields)]
+        table = pyarrow.table(result).combine_chunks()
+        parts = [
+            column.cast(field.type).combine_chunks()
+            for column, field in zip(table.columns, fields, strict=True)
+        ]
+        return pyarrow.StructArray.from_arrays(parts, fields=fields)
     if hasattr(result, "to_dict") and hasattr(result, "columns"):
         # A data frame is a column of rows, by position.
         fields = [target.field(index) for index in range(target.num_fields)]
@@ -320,8 +339,6 @@ def _column(pyarrow: Any, result: Any, target: Any, n_rows: int) -> Any:
             for index, field in enumerate(fields)
         ]
         return pyarrow.StructArray.from_arrays(parts, fields=fields)
-    if hasattr(result, "to_arrow"):
-        result = result.to_arrow()
     if isinstance(result, pyarrow.ChunkedArray):
         result = result.combine_chunks()
     if isinstance(result, pyarrow.Array):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -130,8 +131,8 @@ class UserDefinedFunctionWrapper:
         names = self.row_names
         if names is None:
             return function
-        if self.func_type == "pandas":
-            return functools.partial(_call_with_frame, function, names)
+        if self.func_type != "general":
+            return functools.partial(_call_with_frame, function, self.func_type, names)
         fields = list(names)
         return lambda *values: function(new_row(list(values), fields))
 
@@ -232,8 +233,9 @@ def wrap_aggregate(
     kind: Literal["aggregate", "table_aggregate"],
 ) -> UserDefinedAggregateFunctionWrapper:
     """Make an aggregate function; `types` are those of the result and of the accumulator."""
-    if func_type not in ("general", "pandas"):
-        msg = f"The func_type must be one of 'general, pandas', got {func_type}."
+    if func_type not in _FUNC_TYPES or (kind == "table_aggregate" and func_type != "general"):
+        known = "', '".join(_FUNC_TYPES)
+        msg = f"the func_type must be one of '{known}', got '{func_type}'"
         raise ValueError(msg)
     function, name = _prepared(function, name, func_type)
     result_type, accumulator_type = types
@@ -248,8 +250,8 @@ def wrap_aggregate(
             raise TypeError(msg)
         result_type = function.get_result_type()
     result = _to_type(result_type)
-    if func_type == "pandas" and isinstance(result, MapType):
-        msg = f"a pandas aggregate function cannot give {result.as_summary_string()}"
+    if func_type != "general" and isinstance(result, MapType):
+        msg = f"a {func_type} aggregate function cannot give {result.as_summary_string()}"
         raise TypeError(msg)
     make = (
         UserDefinedAggregateFunctionWrapper
@@ -296,10 +298,17 @@ def _name_of(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _call_with_frame(function: Callable[..., Any], names: tuple[str, ...], *columns: Any) -> Any:
-    import pandas as pd  # noqa: PLC0415 - only vectorized functions need the package
+def _call_with_frame(
+    function: Callable[..., Any], func_type: FuncType, names: tuple[str, ...], *columns: Any
+) -> Any:
+    """Call a function of one frame: a data frame of pandas or polars, or a record batch."""
+    # Only vectorized functions need the packages.
+    if func_type == "arrow":
+        import pyarrow as pa  # noqa: PLC0415
 
-    return function(pd.DataFrame(dict(zip(names, columns, strict=True))))
+        return function(pa.RecordBatch.from_arrays(list(columns), names=list(names)))
+    package = importlib.import_module(func_type)
+    return function(package.DataFrame(dict(zip(names, columns, strict=True))))
 
 
 def values_of(item: Any) -> list[Any]:
