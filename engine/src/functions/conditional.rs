@@ -17,6 +17,7 @@ use datafusion::common::ScalarValue;
 use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{Caster, OnFailure};
+use crate::functions::datetime::{MILLIS, MONTHS};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::illegal_null;
 use crate::functions::rules::{common, is_text, least_restrictive, needs_no_cast};
@@ -267,6 +268,15 @@ fn type_of(call: &Call) -> Result<ArrayRef> {
         .and_then(|flag| flag.as_boolean_opt())
         .is_some_and(|flag| !flag.is_empty() && !flag.is_null(0) && flag.value(0));
     let shown = call.types.first().map(|given| {
+        // To Calcite intervals count months or milliseconds, whatever their units are.
+        let given = &FlinkType {
+            root: match &given.root {
+                TypeRoot::IntervalYearMonth { .. } => MONTHS,
+                TypeRoot::IntervalDayTime { .. } => MILLIS,
+                other => other.clone(),
+            },
+            nullable: given.nullable,
+        };
         if serializable {
             given.as_serializable_string()
         } else {

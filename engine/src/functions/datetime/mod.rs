@@ -46,13 +46,13 @@ use rounding::round_to;
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 const DEFAULT_PATTERN: &str = "yyyy-MM-dd HH:mm:ss";
 /// The type of an interval of milliseconds.
-const MILLIS: TypeRoot = TypeRoot::IntervalDayTime {
+pub(super) const MILLIS: TypeRoot = TypeRoot::IntervalDayTime {
     resolution: DayTimeResolution::Second,
     day_precision: 2,
     fractional_precision: 3,
 };
 /// The type of an interval of months.
-const MONTHS: TypeRoot = TypeRoot::IntervalYearMonth {
+pub(super) const MONTHS: TypeRoot = TypeRoot::IntervalYearMonth {
     resolution: YearMonthResolution::Month,
     year_precision: 2,
 };

@@ -107,7 +107,7 @@ fn string_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resu
     let Some(given) = types.first() else {
         return Err(EngineError::internal("an argument expected"));
     };
-    if !matches!(given.root, TypeRoot::Variant | TypeRoot::Null) {
+    if given.root != TypeRoot::Null {
         check_convertible(given)?;
     }
     Ok(FlinkType {
@@ -136,7 +136,8 @@ pub fn check_convertible(flink_type: &FlinkType) -> Result<()> {
         | T::Timestamp(_)
         | T::TimestampLtz(_)
         | T::Binary(_)
-        | T::Varbinary(_) => Ok(()),
+        | T::Varbinary(_)
+        | T::Variant => Ok(()),
         T::Array(element) => check_convertible(element),
         T::Row(fields) | T::Structured { fields, .. } => fields
             .iter()
@@ -280,6 +281,9 @@ pub fn node(array: &ArrayRef, row_idx: usize, flink_type: &FlinkType) -> Result<
             let bytes = array.as_binary::<i32>().value(row_idx);
             Json::String(base64::engine::general_purpose::STANDARD.encode(bytes))
         }
+        // It is kept as a document.
+        T::Variant => parse(array.as_string::<i64>().value(row_idx), Duplicates::Last)
+            .map_err(|reason| EngineError::internal(format!("a VARIANT is no JSON: {reason}")))?,
         T::Array(element) => {
             let values = array.as_list::<i32>().value(row_idx);
             let items = (0..values.len()).map(|idx| nullable_node(&values, idx, element));

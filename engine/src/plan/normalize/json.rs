@@ -16,6 +16,8 @@ use datafusion::sql::sqlparser::ast::{
 use super::literals::char_text;
 use super::{string, take};
 use crate::error::Result;
+use crate::functions::illegal_null;
+use crate::plan::bare_null::is_null;
 use crate::sql::diagnostics::validation;
 use crate::sql::syntax::call;
 
@@ -24,6 +26,9 @@ use crate::sql::syntax::call;
 /// # Errors
 /// A validation error for a wrong number of arguments.
 pub(super) fn rewritten(name: &str, function: &mut Function) -> Result<Option<Expr>> {
+    if name == "json_string" {
+        return Ok(document_of(function));
+    }
     if !matches!(
         name,
         "json_value" | "json_query" | "json_exists" | "json_object" | "json_array" | "is_json"
@@ -43,6 +48,9 @@ pub(super) fn rewritten(name: &str, function: &mut Function) -> Result<Option<Ex
                 } => match name.value.as_str() {
                     clause @ ("default_on_empty" | "default_on_error") => {
                         let place = usize::from(clause == "default_on_error");
+                        if is_null(value) {
+                            return Err(illegal_null());
+                        }
                         if let Some(slot) = defaults.get_mut(place) {
                             *slot = take(value);
                         }
@@ -64,6 +72,27 @@ pub(super) fn rewritten(name: &str, function: &mut Function) -> Result<Option<Ex
         "json_object" | "json_array" => construct(name, arguments, clauses),
         _ => extract(name, arguments, &clauses, defaults)?,
     }))
+}
+
+/// `JSON_STRING(JSON_OBJECT(…))` is the document itself, not a text with a document in it.
+fn document_of(function: &mut Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &mut function.args else {
+        return None;
+    };
+    match list.args.as_mut_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] => match argument {
+            Expr::Function(inner)
+                if matches!(
+                    inner.name.to_string().as_str(),
+                    "__json_object" | "__json_array"
+                ) =>
+            {
+                Some(take(argument))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// `x IS JSON kind`, which the parser hands over with the kind as a second argument.
