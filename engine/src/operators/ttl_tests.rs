@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use super::changelog_normalize::ChangelogNormalizeSpec;
 use super::over::{Frame, OverCall, OverOrder, OverSpec};
 use super::rank::{RankEnd, RankSpec, RankStrategy};
-use super::{Emission, OperatorFactory, Output, SortKey, StepContext};
-use crate::data::text;
+use super::{Emission, JoinInput, OperatorFactory, Output, SortKey, StepContext, TemporalJoinSpec};
+use crate::data::{Delta, text};
 
 const TTL_MS: i64 = 100;
 
@@ -181,4 +182,82 @@ fn changelog_normalize_forgets() {
     let expected = "+I | a | 1\n+I | b | 2\n--\n-U | a | 1\n+U | a | 1\n--\n\
                     -U | a | 1\n+U | a | 3\n+I | b | 2\n--\n--\n";
     check(&spec, &steps, expected);
+}
+
+/// Rows with a time: port, key, time, value.
+type TimedRow = (usize, i64, i64, i64);
+
+/// A key of a temporal join is forgotten between one and one and a half times its time to live
+/// after the last that happened to it, with its versions and the rows that wait.
+#[test]
+fn keys_of_temporal_joins() {
+    let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None);
+    let schema = text::schema(&[("k", DataType::Int64), ("ts", time), ("v", DataType::Int64)]);
+    let side = JoinInput {
+        output: vec![0, 1, 2],
+        schema: Arc::clone(&schema),
+        key_columns: vec![0],
+        retracts: false,
+    };
+    let both = schema.fields().iter().chain(schema.fields());
+    let spec = TemporalJoinSpec {
+        is_left_outer: true,
+        left: side.clone(),
+        right: side,
+        time_columns: [1, 1],
+        residual: None,
+        schema: Arc::new(Schema::new(both.cloned().collect::<Vec<_>>())),
+    };
+    let row = |(_, k, ts, v): TimedRow| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![k])),
+            Arc::new(TimestampMillisecondArray::from(vec![ts])),
+            Arc::new(Int64Array::from(vec![v])),
+        ];
+        Delta::insert_only(RecordBatch::try_new(Arc::clone(&schema), columns).unwrap())
+    };
+    // Time of the clock, rows, watermark.
+    let steps: [(i64, Vec<TimedRow>, i64); 5] = [
+        (0, vec![(1, 1, 5, 10), (1, 2, 5, 20)], 5),
+        (120, vec![(0, 1, 6, 100)], 6),
+        // The second key, of which nothing has been heard since, is gone; the first one is not.
+        (160, vec![(0, 1, 7, 101), (0, 2, 7, 200)], 7),
+        // A row waits, and is forgotten with its key.
+        (200, vec![(0, 1, 90, 102)], 8),
+        (400, vec![], 100),
+    ];
+    for restores in [false, true] {
+        let mut operator = spec.create(0, 1).unwrap();
+        let mut out = Output::default();
+        let mut pairs = Vec::new();
+        for (processing_time_ms, rows, watermark_ms) in steps.clone() {
+            let ctx = StepContext {
+                processing_time_ms,
+                state_ttl_ms: Some(TTL_MS),
+                ..StepContext::default()
+            };
+            for timed in rows {
+                operator.push(timed.0, row(timed), &ctx, &mut out).unwrap();
+            }
+            // A step by the clock comes first where nothing else does.
+            operator.on_step_end(&ctx, &mut out).unwrap();
+            operator.on_watermark(watermark_ms, &ctx, &mut out).unwrap();
+            operator.on_step_end(&ctx, &mut out).unwrap();
+            for delta in out.drain() {
+                let column =
+                    |column: usize| delta.batch().column(column).as_primitive::<Int64Type>();
+                pairs.extend(column(2).iter().zip(column(5).iter()));
+            }
+            if restores {
+                let tables = operator.save().unwrap();
+                operator = spec.create(0, 1).unwrap();
+                operator.restore(tables).unwrap();
+            }
+        }
+        let expected = [(100, Some(10)), (101, Some(10)), (200, None)];
+        let expected = expected.map(|(left, right)| (Some(left), right));
+        assert_eq!(pairs, expected, "restores: {restores}");
+        let tables = operator.save().unwrap();
+        assert!(tables.iter().all(|table| table.batch.num_rows() == 0));
+    }
 }

@@ -11,7 +11,11 @@
 //! if both came in one step. A left row that came too late waits for the next watermark, and meets
 //! what is still there then.
 //!
+//! Under a time to live a key is forgotten when nothing happens to it (`retention`).
+//!
 //! Source: `TemporalRowTimeJoinOperator` of Flink 2.3.
+
+mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +26,8 @@ use arrow::array::{
 };
 use arrow::compute::take;
 use arrow::datatypes::{Int64Type, SchemaRef, UInt8Type};
+
+use retention::Retention;
 
 use super::join::{JoinInput, Residual};
 use super::{Operator, OperatorFactory, Output, StepContext};
@@ -59,6 +65,7 @@ impl OperatorFactory for TemporalJoinSpec {
             changed: BTreeMap::new(),
             left: RowStore::new(Arc::clone(&self.left.schema)),
             right: RowStore::new(Arc::clone(&self.right.schema)),
+            retention: Retention::default(),
             spec: self.clone(),
         }))
     }
@@ -77,6 +84,8 @@ struct TemporalJoin {
     changed: BTreeMap<i64, BTreeSet<u32>>,
     left: RowStore,
     right: RowStore,
+    /// Under a time to live.
+    retention: Retention,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +108,8 @@ struct Waiting {
 }
 
 const TABLES: [&str; 2] = ["left", "right"];
+/// Keys and the times at which they are forgotten.
+const RETENTION: &str = "retention";
 
 impl Operator for TemporalJoin {
     fn push(
@@ -108,6 +119,7 @@ impl Operator for TemporalJoin {
         ctx: &StepContext,
         _out: &mut Output,
     ) -> Result<()> {
+        self.expire(ctx.processing_time_ms);
         let input = if port == 0 {
             &self.spec.left
         } else {
@@ -156,6 +168,9 @@ impl Operator for TemporalJoin {
             }
         }
         for &id in &ids {
+            if let Some(ttl_ms) = ctx.state_ttl_ms {
+                self.retention.touch(id, ctx.processing_time_ms, ttl_ms);
+            }
             self.forget_if_empty(id);
         }
         Ok(())
@@ -164,7 +179,7 @@ impl Operator for TemporalJoin {
     fn on_watermark(
         &mut self,
         watermark_ms: i64,
-        _ctx: &StepContext,
+        ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
         let later = match watermark_ms.checked_add(1) {
@@ -192,6 +207,9 @@ impl Operator for TemporalJoin {
                 *n_waiting = n_waiting.saturating_sub(1);
             }
             if let Some(key) = row.key {
+                if let Some(ttl_ms) = ctx.state_ttl_ms {
+                    self.retention.touch(key, ctx.processing_time_ms, ttl_ms);
+                }
                 self.forget_if_empty(key);
             }
         }
@@ -199,9 +217,14 @@ impl Operator for TemporalJoin {
         Ok(())
     }
 
-    fn on_step_end(&mut self, _ctx: &StepContext, _out: &mut Output) -> Result<()> {
+    fn on_step_end(&mut self, ctx: &StepContext, _out: &mut Output) -> Result<()> {
+        self.expire(ctx.processing_time_ms);
         self.left.settle()?;
         self.right.settle()
+    }
+
+    fn next_timer_ms(&self) -> Option<i64> {
+        self.retention.next_ms()
     }
 
     fn save(&self) -> Result<Vec<StateTable>> {
@@ -232,6 +255,10 @@ impl Operator for TemporalJoin {
                 .collect(),
         )?;
         let [left_name, right_name] = TABLES;
+        let (cleanups_ms, keys): (Vec<i64>, Vec<u32>) = self.retention.all().unzip();
+        let mut retention = self.index.keys(&keys)?;
+        let key_columns = (0..retention.len()).collect();
+        retention.push(Arc::new(Int64Array::from(cleanups_ms)));
         Ok(vec![
             StateTable {
                 name: left_name,
@@ -243,12 +270,20 @@ impl Operator for TemporalJoin {
                 batch: right,
                 key_columns: self.spec.right.key_columns.clone(),
             },
+            StateTable {
+                name: RETENTION,
+                batch: state_batch(retention)?,
+                key_columns,
+            },
         ])
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
         for table in tables {
-            self.restore_rows(&table)?;
+            match table.name {
+                RETENTION => self.restore_retention(&table)?,
+                _ => self.restore_rows(&table)?,
+            }
         }
         self.left.settle()?;
         self.right.settle()
@@ -258,6 +293,7 @@ impl Operator for TemporalJoin {
         self.index.state_bytes()
             + self.left.state_bytes()
             + self.right.state_bytes()
+            + self.retention.state_bytes()
             + self.left.len() * size_of::<Waiting>()
             + self.right.len() * size_of::<Version>()
             + self.versions.capacity() * size_of::<Vec<Version>>()
@@ -451,13 +487,26 @@ impl TemporalJoin {
         let has_rows = self.n_waiting.get(place).is_some_and(|&n_rows| n_rows > 0);
         if !has_versions && !has_rows {
             self.index.remove(key);
+            self.retention.forget(key);
         }
     }
 
-    fn restore_rows(&mut self, table: &StateTable) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved rows are not those of this temporal join".to_owned(),
+    fn restore_retention(&mut self, table: &StateTable) -> Result<()> {
+        let Some((cleanups, key)) = table.batch.columns().split_last() else {
+            return Err(not_ours());
         };
+        let cleanups = cleanups.as_primitive_opt::<Int64Type>();
+        let cleanups = cleanups.ok_or_else(not_ours)?;
+        let mut ids = Vec::new();
+        self.index.intern(key, table.batch.num_rows(), &mut ids)?;
+        self.resize();
+        for (&id, &cleanup_ms) in ids.iter().zip(cleanups.values()) {
+            self.retention.set(id, cleanup_ms);
+        }
+        Ok(())
+    }
+
+    fn restore_rows(&mut self, table: &StateTable) -> Result<()> {
         let port = TABLES.iter().position(|name| *name == table.name);
         let port = port.ok_or_else(not_ours)?;
         let input = if port == 0 {
@@ -539,4 +588,10 @@ fn saved(
     }
     columns.push(Arc::new(UInt8Array::from(kinds)));
     state_batch(columns)
+}
+
+fn not_ours() -> EngineError {
+    EngineError::Data {
+        message: "the saved rows are not those of this temporal join".to_owned(),
+    }
 }
