@@ -26,6 +26,8 @@ mod net;
 
 mod output;
 
+mod pairs;
+
 mod residual;
 
 mod row_by_row;
@@ -264,7 +266,10 @@ impl Operator for Join {
     ) -> Result<()> {
         if !self.waits {
             self.expire(ctx)?;
-            return self.push_row_by_row(port, &delta, out);
+            return match self.gives_only_pairs(&delta) {
+                true => self.push_pairs(port, &delta, out),
+                false => self.push_row_by_row(port, &delta, out),
+            };
         }
         if let Some(pending) = self.pending.get_mut(port) {
             pending.push(delta);
