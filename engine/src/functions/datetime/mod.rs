@@ -8,6 +8,8 @@ mod difference;
 
 mod fields;
 
+mod moved;
+
 mod periods;
 
 mod rounding;
@@ -456,6 +458,16 @@ fn shift(call: &Call, sign: i64) -> Result<ArrayRef> {
         }
         [is_left_interval, _] => {
             let (moved, by) = if *is_left_interval { (1, 0) } else { (0, 1) };
+            let has_millis = matches!(call.result.root, TypeRoot::Timestamp(digits) if digits >= 3);
+            if let (true, Some(times), Some(intervals)) = (
+                has_millis,
+                call.arguments.get(moved),
+                call.arguments.get(by),
+            ) && let Some(sums) = moved::moved(times, intervals, sign)
+                && *sums.data_type() == call.result.to_arrow_type()
+            {
+                return Ok(sums);
+            }
             let is_date = call.result.root == TypeRoot::Date;
             let values = (0..call.n_rows)
                 .map(|row| {
