@@ -158,7 +158,8 @@ impl<K: SmallKey> ProbeTable<K> {
 
     #[inline]
     fn home(&self, key: K) -> usize {
-        key.hash().checked_shr(self.shift).unwrap_or(0) as usize
+        // Of the empty table any place is beyond the end.
+        (key.hash() >> (self.shift % u64::BITS)) as usize
     }
 
     #[inline]
