@@ -11,4 +11,4 @@ cd "$(dirname "$0")/../.."
 .venv/bin/python tests/bench/batch.py
 cargo run --release --locked --quiet -p tidemill-tests --example group_by
 cargo run --release --locked --quiet -p tidemill-tests --example checkpoint
-cargo run --release --locked --quiet -p tidemill-tests --example queries
+cargo bench --locked --quiet --manifest-path tests/benches/Cargo.toml --target-dir target
