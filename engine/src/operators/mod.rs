@@ -152,7 +152,7 @@ pub trait Operator: Send {
     }
 
     /// Whether no further input can change what comes out, as after the last row of a LIMIT. Only
-    /// asked of worker 0 and after a step; a job whose sinks all wait for such operators ends.
+    /// asked of worker 0 and after a wave; a job whose sinks all wait for such operators ends.
     fn is_done(&self) -> bool {
         false
     }

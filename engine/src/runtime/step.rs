@@ -87,9 +87,7 @@ impl StepLoop {
     fn run_steps(&mut self) -> Result<Outcome> {
         let mut pace = Pace::new(self.options.max_wave_rows());
         loop {
-            for node_idx in self.crew.unneeded_sources() {
-                self.inbox.close_source(node_idx);
-            }
+            self.close_unneeded();
             self.commit(false)?;
             if let Some(due) = self.checkpoints.due()
                 && let Some(outcome) = self.checkpoint(due)?
@@ -111,6 +109,13 @@ impl StepLoop {
             if ended {
                 return Ok(Outcome::Finished);
             }
+        }
+    }
+
+    /// Ends the readers of sources whose rows nobody needs any more.
+    fn close_unneeded(&self) {
+        for node_idx in self.crew.unneeded_sources() {
+            self.inbox.close_source(node_idx);
         }
     }
 
@@ -140,6 +145,7 @@ impl StepLoop {
             })?;
             pace.learn(n_rows, started.elapsed());
             step.give(self.write_rows()?);
+            self.close_unneeded();
             let max_rows = step.rows(pace.rows());
             match self.inbox.admit_more(max_rows, step.patience())? {
                 Some(more) => arrived = more,

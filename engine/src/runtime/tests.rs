@@ -332,6 +332,26 @@ fn state_above_the_limit_fails_the_job() {
     );
 }
 
+fn count_of_all(emission: Emission) -> Arc<dyn OperatorFactory> {
+    Arc::new(GroupAggregateSpec {
+        input_schema: numbers(),
+        group_columns: Vec::new(),
+        calls: vec![AggregateCall {
+            function: AggregateFunction::Count.into(),
+            arguments: Vec::new(),
+            constants: Vec::new(),
+            filter: None,
+            distinct: false,
+            result: Arc::new(Field::new("n", DataType::Int64, false)),
+        }],
+        input_retracts: false,
+        emission,
+        update_before: false,
+        emit_on_empty: false,
+        schema: numbers(),
+    })
+}
+
 /// Rows that are there belong to one step, however many waves they take: of their net change
 /// nothing is seen before its end. A job that shows every change takes one wave a step.
 #[test]
@@ -340,23 +360,7 @@ fn a_long_step_sends_the_net_change_of_its_waves() {
         let (sender, source) = source(Boundedness::Bounded);
         sender.send(SourcePoll::Rows(batch(0..90))).unwrap();
         drop(sender);
-        let count: Arc<dyn OperatorFactory> = Arc::new(GroupAggregateSpec {
-            input_schema: numbers(),
-            group_columns: Vec::new(),
-            calls: vec![AggregateCall {
-                function: AggregateFunction::Count.into(),
-                arguments: Vec::new(),
-                constants: Vec::new(),
-                filter: None,
-                distinct: false,
-                result: Arc::new(Field::new("n", DataType::Int64, false)),
-            }],
-            input_retracts: false,
-            emission,
-            update_before: false,
-            emit_on_empty: false,
-            schema: numbers(),
-        });
+        let count = count_of_all(emission);
         let (graph, stream) = line(source, Some((count, Exchange::Single)), 100_000);
         let options = JobOptions {
             wave_rows: 10,
@@ -374,6 +378,40 @@ fn a_long_step_sends_the_net_change_of_its_waves() {
         let every: Vec<i64> = (1..=90).collect();
         assert_eq!(counted(Emission::RowByRow, n_workers), every);
     }
+}
+
+/// A LIMIT that has its rows ends its source within the step, however long that may be.
+#[test]
+fn a_long_step_reads_no_more_than_a_limit_needs() {
+    let (sender, source) = source(Boundedness::Bounded);
+    sender.send(SourcePoll::Rows(batch(0..90))).unwrap();
+    drop(sender);
+    let mut graph = Graph::default();
+    let source = add(&mut graph, "source", source, Vec::new());
+    let limit: Arc<dyn OperatorFactory> = Arc::new(LimitSpec {
+        offset: 0,
+        fetch: Some(3),
+    });
+    let input = vec![edge(source, Exchange::Single)];
+    let limit = add(&mut graph, "limit", NodeKind::Operator(limit), input);
+    let count = NodeKind::Operator(count_of_all(Emission::NetPerStep));
+    let count = add(
+        &mut graph,
+        "count",
+        count,
+        vec![edge(limit, Exchange::Single)],
+    );
+    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000);
+    let input = vec![edge(count, Exchange::Forward)];
+    add(&mut graph, "sink", NodeKind::Sink(sink), input);
+    let options = JobOptions {
+        wave_rows: 10,
+        step_time: LONG,
+        ..workers(1)
+    };
+    let job = start(&graph, options).unwrap();
+    assert_eq!(drain(&stream), [3]);
+    assert_eq!(job.metrics().records_in, 10);
 }
 
 /// Values of the configuration become options, and what is no number is refused.
