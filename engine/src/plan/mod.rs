@@ -60,6 +60,8 @@ pub mod match_recognize;
 
 pub mod rules;
 
+mod call_text;
+
 pub mod text;
 
 pub(crate) mod used_functions;

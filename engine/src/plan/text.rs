@@ -13,13 +13,14 @@ use std::sync::LazyLock;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, SortExpr};
 
 use regex::Regex;
 
 use crate::data::types::FlinkType;
 use crate::functions::aggregates;
+use crate::plan::call_text;
 
 /// How expressions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +60,12 @@ fn in_notation<T>(notation: Notation, write: impl FnOnce() -> T) -> T {
     write()
 }
 
-fn is_infix() -> bool {
+pub(super) fn is_infix() -> bool {
     NOTATION.get() == Notation::Infix
 }
 
 /// An operator and its operands.
-fn operation(symbol: &str, operands: &[String]) -> String {
+pub(super) fn operation(symbol: &str, operands: &[String]) -> String {
     match is_infix() {
         true => format!("({})", operands.join(&format!(" {symbol} "))),
         false => format!("{symbol}({})", operands.join(", ")),
@@ -77,6 +78,21 @@ fn test(inner: &Expr, word: &str) -> String {
         true => format!("{} {word}", expression(inner)),
         false => format!("{word}({})", expression(inner)),
     }
+}
+
+/// `IS DISTINCT FROM` as Flink's planner takes it apart.
+pub(super) fn distinct(operands: &[String; 2]) -> String {
+    let [left, right] = operands;
+    let test = |operand: &str, word: &str| match is_infix() {
+        true => format!("{operand} {word}"),
+        false => format!("{word}({operand})"),
+    };
+    let any = operation(
+        "OR",
+        &[test(left, "IS NOT NULL"), test(right, "IS NOT NULL")],
+    );
+    let equal = operation("=", &[left.clone(), right.clone()]);
+    operation("AND", &[any, test(&equal, "IS NOT TRUE")])
 }
 
 /// The operands of nested ANDs, or ORs, in one row.
@@ -107,7 +123,13 @@ pub fn expression(expr: &Expr) -> String {
             operation(operator(*op), &operands)
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            operation(operator(*op), &[expression(left), expression(right)])
+            let operands = [expression(left), expression(right)];
+            match op {
+                Operator::Modulo => format!("MOD({})", operands.join(", ")),
+                Operator::IsDistinctFrom => distinct(&operands),
+                Operator::IsNotDistinctFrom => format!("NOT({})", distinct(&operands)),
+                op => operation(operator(*op), &operands),
+            }
         }
         Expr::Not(inner) => format!("NOT({})", expression(inner)),
         Expr::Negative(inner) => format!("-({})", expression(inner)),
@@ -121,7 +143,7 @@ pub fn expression(expr: &Expr) -> String {
         Expr::IsNotUnknown(inner) => test(inner, "IS NOT UNKNOWN"),
         Expr::Cast(cast) => cast_text("CAST", &cast.expr, &cast.field),
         Expr::TryCast(cast) => cast_text("TRY_CAST", &cast.expr, &cast.field),
-        Expr::ScalarFunction(function) => call(function),
+        Expr::ScalarFunction(function) => call_text::call(function),
         Expr::AggregateFunction(function) => aggregate(function),
         Expr::Like(like) => {
             let (expr, pattern) = (expression(&like.expr), expression(&like.pattern));
@@ -148,9 +170,14 @@ pub fn expression(expr: &Expr) -> String {
             list,
             negated,
         }) => {
-            let word = if *negated { "NOT IN" } else { "IN" };
-            let list: Vec<_> = list.iter().map(expression).collect();
-            format!("{} {word}({})", expression(expr), list.join(", "))
+            let value = expression(expr);
+            let equal = |item| operation("=", &[value.clone(), expression(item)]);
+            let tests: Vec<_> = list.iter().map(equal).collect();
+            let any = match tests.as_slice() {
+                [test] => test.clone(),
+                tests => operation("OR", tests),
+            };
+            if *negated { format!("NOT({any})") } else { any }
         }
         Expr::Case(case) => {
             let mut parts = Vec::new();
@@ -209,43 +236,7 @@ pub fn selected(expr: &Expr, name: &str) -> String {
     }
 }
 
-fn call(function: &ScalarFunction) -> String {
-    let arguments: Vec<_> = function.args.iter().map(expression).collect();
-    match function.func.name() {
-        "__decimal_plus" => operation("+", &arguments),
-        "__decimal_minus" => operation("-", &arguments),
-        "__decimal_times" => operation("*", &arguments),
-        "__decimal_divide" => operation("/", &arguments),
-        "__decimal_mod" => operation("MOD", &arguments),
-        "__temporal_plus" => operation("+", &arguments),
-        "__temporal_minus" => operation("-", &arguments),
-        // What guards the edge of a plan, or gives a literal its type, is no part of it.
-        "__not_null" => arguments.first().cloned().unwrap_or_default(),
-        "__typed" => match function.args.as_slice() {
-            [Expr::Literal(value, _), target] if value.is_null() => {
-                format!("null:{}", sql_type(&string_value(target)))
-            }
-            _ => arguments.first().cloned().unwrap_or_default(),
-        },
-        "__interval_millis" => format!("{}:INTERVAL DAY TO SECOND", arguments.join(", ")),
-        "__interval_months" => format!("{}:INTERVAL YEAR TO MONTH", arguments.join(", ")),
-        name @ ("__cast" | "__try_cast") => {
-            let word = if name == "__cast" { "CAST" } else { "TRY_CAST" };
-            let target = function.args.get(1).map(string_value).unwrap_or_default();
-            match function.args.first() {
-                Some(source) => cast_to(word, source, &target),
-                None => format!("{word}()"),
-            }
-        }
-        name => format!(
-            "{}({})",
-            name.trim_start_matches("__").to_uppercase(),
-            arguments.join(", ")
-        ),
-    }
-}
-
-fn string_value(expr: &Expr) -> String {
+pub(super) fn string_value(expr: &Expr) -> String {
     match expr {
         Expr::Literal(ScalarValue::Utf8(Some(text)), _) => text.clone(),
         other => expression(other),
@@ -291,7 +282,7 @@ fn cast_text(word: &str, inner: &Expr, field: &Field) -> String {
 
 /// A cast to the type that Flink writes as `target`; a whole number is the same in all of them, and
 /// a text literal is a CHAR.
-fn cast_to(word: &str, inner: &Expr, target: &str) -> String {
+pub(super) fn cast_to(word: &str, inner: &Expr, target: &str) -> String {
     let is_char = target.starts_with("CHAR(") && matches!(inner, Expr::Literal(..));
     if is_char || (!is_infix() && is_whole_number(inner)) {
         return expression(inner);
@@ -321,7 +312,7 @@ fn is_whole_number(expr: &Expr) -> bool {
 }
 
 /// The type as a plan calls it, with the character set that physical plans name.
-fn sql_type(text: &str) -> String {
+pub(super) fn sql_type(text: &str) -> String {
     let (text, not_null) = match text.strip_suffix(" NOT NULL") {
         Some(text) => (text, " NOT NULL"),
         None => (text, ""),
@@ -351,11 +342,8 @@ fn operator(op: Operator) -> &'static str {
         Operator::Minus => "-",
         Operator::Multiply => "*",
         Operator::Divide => "/",
-        Operator::Modulo => "MOD",
         Operator::And => "AND",
         Operator::Or => "OR",
-        Operator::IsDistinctFrom => "IS DISTINCT FROM",
-        Operator::IsNotDistinctFrom => "IS NOT DISTINCT FROM",
         Operator::StringConcat => "||",
         _ => "?",
     }
