@@ -86,8 +86,7 @@ pub struct WindowAggregateSpec {
 }
 
 impl WindowAggregateSpec {
-    /// The columns by which the input is to be exchanged, which are the key of the state: the
-    /// window's end and what is not known from it.
+    /// The key of the state: the window's end and what is not known from it.
     #[must_use]
     pub fn key_columns(&self) -> Vec<usize> {
         self.keys(|role| role == GroupRole::End)
@@ -95,7 +94,7 @@ impl WindowAggregateSpec {
             .collect()
     }
 
-    /// The columns of the grouping that the window does not say.
+    /// The columns of the grouping that the window does not say; by them the input is exchanged.
     #[must_use]
     pub fn own_key_columns(&self) -> Vec<usize> {
         self.keys(|role| role == GroupRole::Key).collect()
@@ -241,7 +240,8 @@ impl Operator for WindowAggregate {
     fn save(&self) -> Result<Vec<StateTable>> {
         let ids: Vec<u32> = self.windows.values().flatten().copied().collect();
         let mut columns = self.index.keys(&ids)?;
-        let key_columns = (0..columns.len()).collect();
+        let n_ends = self.key_columns.len() - self.spec.own_key_columns().len();
+        let key_columns = (n_ends..columns.len()).collect();
         columns.extend(self.groups.save(&ids)?);
         Ok(vec![StateTable {
             name: WINDOWS,

@@ -271,12 +271,7 @@ impl GraphBuilder {
             input_retracts: !input.mode.is_insert_only(),
             schema: Arc::clone(&schema),
         };
-        let exchange = match (slices, spec.own_key_columns().as_slice()) {
-            (None, _) => Exchange::Hash(spec.key_columns()),
-            // The slices of a window meet on one worker.
-            (Some(_), []) => Exchange::Single,
-            (Some(_), own) => Exchange::Hash(own.to_vec()),
-        };
+        let exchange = exchange_by(spec.own_key_columns());
         let keys = group_window_keys(windows, &spec);
         let mode = match (firing, spec.input_retracts) {
             (None, _) => ChangelogMode::INSERT_ONLY,
@@ -292,6 +287,14 @@ impl GraphBuilder {
         );
         let role = Role::of(Makes::Only(built.mode));
         Ok(self.note(built, role, keys))
+    }
+}
+
+/// The windows of a key meet on one worker, and leave it in the order of their ends.
+pub(super) fn exchange_by(own_key_columns: Vec<usize>) -> Exchange {
+    match own_key_columns.is_empty() {
+        true => Exchange::Single,
+        false => Exchange::Hash(own_key_columns),
     }
 }
 

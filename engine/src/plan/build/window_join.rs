@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::logical_plan::{Join, LogicalPlan};
 
 use super::rank::Rank;
+use super::window::exchange_by;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
@@ -12,7 +13,7 @@ use crate::operators::window::{WindowBatchSpec, WindowInput};
 use crate::operators::{Emission, JoinSpec, RankSpec};
 use crate::plan::changes::table_error;
 use crate::plan::window::properties::{WindowJoinKeys, WindowProperties, column_of};
-use crate::runtime::{Exchange, NodeKind};
+use crate::runtime::NodeKind;
 
 impl GraphBuilder {
     /// The windows of the left and the right input of a join (in the order of its ports) that
@@ -66,16 +67,29 @@ impl GraphBuilder {
             ));
         }
         let clock = self.window_clock(left.is_instant)?;
+        let [(_, left_keys), (_, right_keys)] = &sides;
+        let [left_windows, right_windows] = &windows;
+        let own_pairs = || {
+            let pairs = left_keys.iter().zip(right_keys);
+            pairs.filter(|&(left, right)| {
+                !(left_windows.holds(*left) && right_windows.holds(*right))
+            })
+        };
+        let own_keys = [
+            own_pairs().map(|(left, _)| *left).collect::<Vec<_>>(),
+            own_pairs().map(|(_, right)| *right).collect(),
+        ];
         let inputs = sides
             .iter()
             .zip(&windows)
-            .map(|((built, keys), window)| {
+            .zip(&own_keys)
+            .map(|(((built, _), window), own)| {
                 Ok(WindowInput {
                     schema: Arc::clone(&built.schema),
                     end_column: *window.ends.first().ok_or_else(|| {
                         EngineError::internal("a window join without the ends of its windows")
                     })?,
-                    key_columns: keys.clone(),
+                    key_columns: own.clone(),
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -89,11 +103,15 @@ impl GraphBuilder {
                 ..spec
             }),
         };
-        let inputs = sides.map(|(built, keys)| (built, Exchange::Hash(keys)));
+        let inputs = sides
+            .into_iter()
+            .zip(own_keys)
+            .map(|((built, _), own)| (built, exchange_by(own)))
+            .collect();
         Ok(self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
-            inputs.into(),
+            inputs,
             schema,
             ChangelogMode::INSERT_ONLY,
         ))
@@ -147,12 +165,13 @@ impl GraphBuilder {
             EngineError::internal("a rank of windows without the ends of its windows")
         })?;
         let schema = Arc::clone(&spec.schema);
-        let keys = spec.partition_columns.clone();
+        let keys = spec.partition_columns.iter().copied();
+        let own_keys: Vec<_> = keys.filter(|&key| !windows.holds(key)).collect();
         let spec = WindowBatchSpec {
             inputs: vec![WindowInput {
                 schema: Arc::clone(&input.schema),
                 end_column,
-                key_columns: keys.clone(),
+                key_columns: own_keys.clone(),
             }],
             clock: self.window_clock(windows.is_instant)?,
             latest_first,
@@ -164,7 +183,7 @@ impl GraphBuilder {
         Ok(self.add(
             name,
             NodeKind::Operator(Arc::new(spec)),
-            vec![(input, Exchange::Hash(keys))],
+            vec![(input, exchange_by(own_keys))],
             schema,
             ChangelogMode::INSERT_ONLY,
         ))

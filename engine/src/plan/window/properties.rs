@@ -37,6 +37,13 @@ pub struct WindowProperties {
 }
 
 impl WindowProperties {
+    /// Whether the column is a property of the window.
+    #[must_use]
+    pub fn holds(&self, column: usize) -> bool {
+        let mut all = self.starts.iter().chain(&self.ends).chain(&self.times);
+        all.any(|&it| it == column)
+    }
+
     /// The windows of the rows of `plan`; none if it has no window, or not all of its columns.
     #[must_use]
     pub fn of(plan: &LogicalPlan) -> Option<Self> {
