@@ -6,7 +6,7 @@ The same program (``functions_program.py``), the same machine, taking turns. Rep
 and mode: records a second from the start of the job to its end (for PyFlink that includes the
 start of its cluster and workers, so give it enough records), the wall time of the whole program,
 and the peak memory of its process tree. Below stand the ratios: Tidemill in each mode to PyFlink in
-its better one, and process to thread mode.
+its better one, and process to thread mode. PyFlink's thread mode needs the package ``pemja``.
 """
 
 from __future__ import annotations

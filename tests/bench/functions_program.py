@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import sysconfig
 import time
 from typing import Any
 
@@ -84,6 +85,9 @@ def main() -> None:
     config.set("python.fn-execution.bundle.size", "100000")
     config.set("python.executable", sys.executable)
     config.set("python.execution-mode", mode)
+    if package == "pyflink":
+        # The interpreter inside of its JVM does not look where this one's packages are.
+        config.set("python.pythonpath", sysconfig.get_paths()["purelib"])
     columns, query = QUERIES[name]
     if name == "mean":
         env.create_temporary_function("f", function(table, name))
