@@ -58,7 +58,7 @@ pub fn function(on_failure: OnFailure) -> Arc<ScalarUDF> {
 }
 
 /// The same cast of a number that was a text: `CAST(CAST('1.005' AS DOUBLE) AS …)`. See
-/// [`constant`].
+/// `constant`.
 #[must_use]
 pub fn function_of_folded_text(on_failure: OnFailure) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::new_from_impl(Cast {

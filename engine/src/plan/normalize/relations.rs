@@ -140,7 +140,7 @@ pub(super) fn carry_hint(table: &mut TableFactor) {
     )]);
 }
 
-/// The path and the options that [`normalize_query`] put into a relation's name, if it did.
+/// The path and the options that `normalize_query` put into a relation's name, if it did.
 #[must_use]
 pub fn table_hint(name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
     serde_json::from_str(name.strip_prefix(HINT_MARK)?).ok()
