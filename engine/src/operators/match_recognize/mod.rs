@@ -36,6 +36,9 @@ mod totals;
 
 mod saved;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

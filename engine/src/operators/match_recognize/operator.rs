@@ -35,6 +35,12 @@ pub(super) struct MatchRecognize {
     /// order of time.
     pub(super) begun: VecDeque<(i64, u32)>,
     ids: Vec<u32>,
+    /// By partition: rows that wait.
+    n_waiting: Vec<u32>,
+    /// By partition: whether the index knows it.
+    is_known: Vec<bool>,
+    /// Partitions that may have lost all they had.
+    touched: Vec<u32>,
     /// Matches that leave with this call.
     found: Vec<Found>,
     /// Partial matches of a partition after a row; as the next, kept for its memory.
@@ -99,6 +105,9 @@ impl MatchRecognize {
             measures,
             begun: VecDeque::new(),
             ids: Vec::new(),
+            n_waiting: Vec::new(),
+            is_known: Vec::new(),
+            touched: Vec::new(),
             found: Vec::new(),
             continued: Vec::new(),
             entered: Vec::new(),
@@ -117,10 +126,7 @@ impl MatchRecognize {
         let key = columns_at(batch, &self.spec.partition_columns)?;
         let mut ids = std::mem::take(&mut self.ids);
         self.index.intern(&key, n_rows, &mut ids)?;
-        if self.partitions.len() < self.index.end() {
-            self.partitions
-                .resize_with(self.index.end(), Matches::default);
-        }
+        self.know(&ids);
         let sort_columns: Vec<usize> = self.spec.sort_keys.iter().map(|key| key.column).collect();
         let sort_columns = columns_at(batch, &sort_columns)?;
         let keys: Vec<Box<[u8]>> = self.sort_keys.encode(&sort_columns, n_rows)?;
@@ -137,7 +143,11 @@ impl MatchRecognize {
                 .unwrap_or_default();
             if times.is_some() && time_ms <= arrival_ms(row_idx) {
                 self.n_late += 1;
+                self.touched.push(partition);
                 continue;
+            }
+            if let Some(n_waiting) = self.n_waiting.get_mut(partition as usize) {
+                *n_waiting += 1;
             }
             let slot = self.memory.rows.keep(block, row_idx as u32);
             kept.push((row_idx as u32, slot));
@@ -148,7 +158,41 @@ impl MatchRecognize {
             });
         }
         self.ids = ids;
+        self.forget_empty();
         self.memory.cells.keep(batch.columns(), &kept)
+    }
+
+    /// Makes place for partitions that the index has given out.
+    pub(super) fn know(&mut self, ids: &[u32]) {
+        let n_partitions = self.index.end();
+        if self.partitions.len() < n_partitions {
+            self.partitions.resize_with(n_partitions, Matches::default);
+            self.n_waiting.resize(n_partitions, 0);
+            self.is_known.resize(n_partitions, false);
+        }
+        for &id in ids {
+            if let Some(is_known) = self.is_known.get_mut(id as usize) {
+                *is_known = true;
+            }
+        }
+    }
+
+    /// Forgets the keys of touched partitions that have neither rows nor matches.
+    fn forget_empty(&mut self) {
+        for partition in std::mem::take(&mut self.touched) {
+            let place = partition as usize;
+            let is_empty = self.n_waiting.get(place) == Some(&0)
+                && self
+                    .partitions
+                    .get(place)
+                    .is_some_and(|it| it.partial.is_empty() && it.complete.is_empty());
+            if let Some(is_known) = self.is_known.get_mut(place)
+                && is_empty
+                && std::mem::take(is_known)
+            {
+                self.index.remove(partition);
+            }
+        }
     }
 
     /// Takes the rows of all times up to this through the pattern.
@@ -166,6 +210,9 @@ impl MatchRecognize {
         }
         self.end_all_overdue(watermark_ms)?;
         self.emit(out)?;
+        self.touched
+            .extend(events.iter().map(|event| event.partition));
+        self.forget_empty();
         self.memory.settle()
     }
 
@@ -181,6 +228,9 @@ impl MatchRecognize {
             rows.sort_by(|left, right| left.key.cmp(&right.key));
             for row in rows {
                 self.memory.use_row(row.slot, self.next_number);
+                if let Some(n_waiting) = self.n_waiting.get_mut(row.partition as usize) {
+                    *n_waiting = n_waiting.saturating_sub(1);
+                }
                 events.push(Event {
                     partition: row.partition,
                     slot: row.slot,
@@ -285,6 +335,7 @@ impl MatchRecognize {
         partitions.dedup();
         for partition in partitions {
             self.end_overdue(partition, watermark_ms, u64::MAX)?;
+            self.touched.push(partition);
         }
         Ok(())
     }
@@ -521,6 +572,8 @@ impl Operator for MatchRecognize {
             + of_matches
             + self.memory.state_bytes()
             + self.begun.capacity() * size_of::<(i64, u32)>()
+            + self.n_waiting.capacity() * size_of::<u32>()
+            + self.is_known.capacity()
             + self.waiting.len() * size_of::<WaitingRow>()
     }
 }

@@ -212,10 +212,7 @@ impl MatchRecognize {
         let key = columns_at(batch, key_columns)?;
         let mut ids = Vec::new();
         self.index.intern(&key, batch.num_rows(), &mut ids)?;
-        if self.partitions.len() < self.index.end() {
-            self.partitions
-                .resize_with(self.index.end(), Default::default);
-        }
+        self.know(&ids);
         Ok(ids)
     }
 
