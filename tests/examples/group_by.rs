@@ -18,6 +18,7 @@ use tidemill_engine::operators::{
     AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, OperatorFactory, Output,
     StepContext,
 };
+use tidemill_engine::state::ttl::Retention;
 use tidemill_tests::oracle::TestResult;
 
 /// Rows of a batch.
@@ -133,6 +134,7 @@ fn incremental(
         emission,
         update_before: true,
         emit_on_empty: false,
+        retention: Retention::Configured,
         schema: Arc::new(Schema::new(fields)),
     };
     let mut operator = spec.create(0, 1)?;

@@ -12,6 +12,7 @@ use tidemill_engine::operators::{
     AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, Operator, OperatorFactory,
     Output, StepContext,
 };
+use tidemill_engine::state::ttl::Retention;
 use tidemill_tests::changes::{changes, history, schema, split};
 use tidemill_tests::oracle::{Bag, fold};
 
@@ -59,6 +60,7 @@ fn spec(group_columns: &[usize], emission: Emission) -> GroupAggregateSpec {
         emission,
         update_before: true,
         emit_on_empty: false,
+        retention: Retention::Configured,
     }
 }
 

@@ -23,7 +23,7 @@ use super::group_ttl::without_leading_retractions;
 use super::{Operator, OperatorFactory, Output, StepContext, StepLength, UpdateKinds};
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
-use crate::state::ttl::LastWrites;
+use crate::state::ttl::{LastWrites, Retention};
 use crate::state::{KeyIndex, StateTable};
 
 /// The name of the table of a checkpoint.
@@ -51,6 +51,8 @@ pub struct GroupAggregateSpec {
     pub input_retracts: bool,
     /// When changes are sent on.
     pub emission: Emission,
+    /// How long the state of a group stays.
+    pub retention: Retention,
     /// Whether `-U` is sent before `+U`; false where the reader knows the row by its key.
     pub update_before: bool,
     /// Without group columns and without any input: emit the row of the empty table at the end
@@ -142,7 +144,8 @@ impl Operator for GroupAggregate {
         let mut ids = std::mem::take(&mut self.ids);
         self.index.intern(&key, delta.num_rows(), &mut ids)?;
         self.resize();
-        if let Some(ttl_ms) = ctx.state_ttl_ms
+        let ttl_ms = self.ttl_ms(ctx);
+        if let Some(ttl_ms) = ttl_ms
             && let Some(living) = self.without_expired(&delta, &mut ids, ctx, ttl_ms)?
         {
             delta = living;
@@ -154,7 +157,7 @@ impl Operator for GroupAggregate {
         match self.spec.emission {
             Emission::NetPerStep => self.push_net(&delta, &key, &ids, signs.as_deref())?,
             Emission::RowByRow => {
-                let sends_all = ctx.state_ttl_ms.is_some();
+                let sends_all = ttl_ms.is_some();
                 self.push_row_by_row(&delta, &key, &ids, signs.as_deref(), sends_all, out)?
             }
         }
@@ -163,10 +166,11 @@ impl Operator for GroupAggregate {
     }
 
     fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
+        let ttl_ms = self.ttl_ms(ctx);
         if self.spec.emission == Emission::NetPerStep && !self.frontier.is_empty() {
-            self.emit_net(ctx.state_ttl_ms.is_some(), out)?;
+            self.emit_net(ttl_ms.is_some(), out)?;
         }
-        if let Some(ttl_ms) = ctx.state_ttl_ms {
+        if let Some(ttl_ms) = ttl_ms {
             let n_written = std::mem::take(&mut self.n_written);
             let now_ms = ctx.processing_time_ms;
             for group in self.last_writes.sweep(n_written, now_ms, ttl_ms) {
@@ -273,6 +277,11 @@ impl Operator for GroupAggregate {
 }
 
 impl GroupAggregate {
+    /// The time to live of groups; none if they are kept.
+    fn ttl_ms(&self, ctx: &StepContext) -> Option<i64> {
+        self.spec.retention.ttl_ms(ctx.state_ttl_ms)
+    }
+
     /// Makes place for all groups that the table of keys knows.
     fn resize(&mut self) {
         let n_groups = self.index.end();

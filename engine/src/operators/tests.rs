@@ -12,6 +12,7 @@ use super::{
 };
 use crate::data::text;
 use crate::error::Result;
+use crate::state::ttl::Retention;
 
 /// Pushes each text as one step; steps are divided by `--` in what comes out.
 fn run(factory: &dyn OperatorFactory, input: &SchemaRef, steps: &[&str]) -> Result<String> {
@@ -93,6 +94,7 @@ fn group_by(
         emission,
         update_before: true,
         emit_on_empty: false,
+        retention: Retention::Configured,
     }
 }
 

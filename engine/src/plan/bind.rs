@@ -31,7 +31,7 @@ use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
 use crate::plan::star::spell_out;
 use crate::plan::subquery;
-use crate::plan::temporal::hint::apply_lookup_hints;
+use crate::plan::temporal::hint::apply_hints;
 use crate::plan::temporal::rewrite::plan_temporal_joins;
 use crate::plan::typing::{expand_expr, expand_plan};
 use crate::plan::values::unify_columns;
@@ -62,9 +62,9 @@ fn bind_unplaced(
 ) -> Result<LogicalPlan> {
     let mut query = query.clone();
     check_functions(&query, functions)?;
-    apply_lookup_hints(&mut query)?;
+    let marks = apply_hints(&mut query)?;
     normalize_query(&mut query)?;
-    let context = BindContext::new(tables, functions, config);
+    let context = BindContext::new(tables, functions, config).with_state_ttl(marks);
     let options = ParserOptions::from(&config.sql_parser);
     unify_columns(&mut query, &context, options);
     expand_row_stars(&mut query, &context, options);

@@ -28,6 +28,7 @@ use crate::plan::nested::NestedExpressions;
 use crate::plan::normalize::type_text;
 use crate::plan::operands::plan_operator;
 use crate::plan::set_operations::SetOperations;
+use crate::plan::state_ttl::{MarkedRelations, Marks};
 use crate::plan::temporal::relation::SnapshotRelations;
 use crate::plan::time;
 use crate::plan::window::relation::WindowRelations;
@@ -187,6 +188,14 @@ impl<'a> BindContext<'a> {
                 Arc::new(TableFunctions::new(options, functions.table_functions())),
             ],
         }
+    }
+
+    /// With what hints say of relations.
+    #[must_use]
+    pub fn with_state_ttl(mut self, marks: Marks) -> Self {
+        let planner: Arc<dyn RelationPlanner> = Arc::new(MarkedRelations(marks));
+        self.relation_planners.insert(0, planner);
+        self
     }
 }
 

@@ -6,13 +6,16 @@
 //!
 //! Source: Flink 2.3, `FlinkHintStrategies`, `QueryHintsResolver`, and its answers.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Select, SelectItem, TableFactor, TableWithJoins,
+    Distinct, Expr, GroupByExpr, Query, Select, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use crate::catalog::options::parse_duration;
 use crate::error::Result;
 use crate::functions::aggregates;
+use crate::plan::state_ttl::{Keeper, Marks};
 use crate::sql::diagnostics::validation;
 use crate::sql::hints::SelectHint;
 
@@ -20,13 +23,19 @@ const STATE_TTL: &str = "STATE_TTL";
 /// Their arguments are names of relations.
 const JOIN_HINTS: [&str; 4] = ["BROADCAST", "NEST_LOOP", "SHUFFLE_HASH", "SHUFFLE_MERGE"];
 
-/// Looks at the hints of one SELECT.
+/// Looks at the hints of one SELECT. Who keeps the relations' rows, and for how long, is added to
+/// `marks`.
 ///
 /// # Errors
 /// A validation error for arguments of the wrong kind and for names of no relation.
-pub(super) fn check(select: &Select, hints: &[SelectHint]) -> Result<()> {
-    let names: Vec<String> = select.from.iter().flat_map(names_of).collect();
-    let joins = names.len() > 1;
+pub(super) fn check(select: &Select, hints: &[SelectHint], marks: &mut Marks) -> Result<()> {
+    let relations: Vec<&TableFactor> = select.from.iter().flat_map(relations_of).collect();
+    let joins = relations.len() > 1;
+    let keeper = match relations.iter().filter(|it| !is_lateral(it)).count() {
+        2.. => Some(Keeper::Join),
+        _ if is_grouped(select) => Some(Keeper::Group),
+        _ => None,
+    };
     for hint in hints {
         let is_ttl = hint.name == STATE_TTL;
         if is_ttl {
@@ -34,14 +43,17 @@ pub(super) fn check(select: &Select, hints: &[SelectHint]) -> Result<()> {
         } else if !JOIN_HINTS.contains(&hint.name.as_str()) {
             continue;
         }
-        let matters = joins || (is_ttl && is_grouped(select));
-        if !matters {
-            continue;
-        }
+        let named: &[&TableFactor] = match (is_ttl, keeper) {
+            (true, None) => continue,
+            // A row for each element of an array has no name.
+            (true, Some(Keeper::Group)) if joins => &[],
+            (false, _) if !joins => continue,
+            _ => &relations,
+        };
         let unknown: Vec<String> = hint
             .arguments
             .iter()
-            .filter(|(name, _)| !names.iter().any(|known| is_named(known, name)))
+            .filter(|(name, _)| !named.iter().any(|relation| is_named(relation, name)))
             .map(|(name, _)| format!("`{name}` in `{}`", hint.name))
             .collect();
         if !unknown.is_empty() {
@@ -51,7 +63,32 @@ pub(super) fn check(select: &Select, hints: &[SelectHint]) -> Result<()> {
             )));
         }
     }
+    if let Some(keeper) = keeper {
+        note_times(&relations, keeper, hints, marks);
+    }
     Ok(())
+}
+
+/// Of several hints the first counts that names a relation, and in it what stands last.
+fn note_times(relations: &[&TableFactor], keeper: Keeper, hints: &[SelectHint], marks: &mut Marks) {
+    for (place, relation) in relations.iter().enumerate() {
+        // Who is read for each row of another is no input of a join, nor is that other.
+        let is_read_for = |place: usize| relations.get(place).is_some_and(|it| is_lateral(it));
+        if is_read_for(place) || (place == 0 && is_read_for(1)) {
+            continue;
+        }
+        let time = hints
+            .iter()
+            .filter(|hint| hint.name == STATE_TTL)
+            .find_map(|hint| {
+                let mut arguments = hint.arguments.iter().rev();
+                let (_, time) = arguments.find(|(name, _)| is_named(relation, name))?;
+                time.as_deref()
+            });
+        if let Some(time) = time {
+            marks.add(relation, keeper, time);
+        }
+    }
 }
 
 fn check_durations(hint: &SelectHint) -> Result<()> {
@@ -76,11 +113,12 @@ fn check_durations(hint: &SelectHint) -> Result<()> {
 }
 
 /// A hint may write the whole path of a relation without an alias.
-fn is_named(known: &str, name: &str) -> bool {
+fn is_named(relation: &TableFactor, name: &str) -> bool {
+    let known = name_of(relation).unwrap_or_default();
     name == known || name.rsplit_once('.').is_some_and(|(_, last)| last == known)
 }
 
-fn names_of(from: &TableWithJoins) -> Vec<String> {
+fn relations_of(from: &TableWithJoins) -> Vec<&TableFactor> {
     let joined = from.joins.iter().map(|join| &join.relation);
     std::iter::once(&from.relation)
         .chain(joined)
@@ -88,10 +126,20 @@ fn names_of(from: &TableWithJoins) -> Vec<String> {
             TableFactor::NestedJoin {
                 table_with_joins,
                 alias: None,
-            } => names_of(table_with_joins),
-            relation => vec![name_of(relation).unwrap_or_default()],
+            } => relations_of(table_with_joins),
+            relation => vec![relation],
         })
         .collect()
+}
+
+/// Whether the relation is read for each row of the one before it.
+const fn is_lateral(relation: &TableFactor) -> bool {
+    matches!(
+        relation,
+        TableFactor::Derived { lateral: true, .. }
+            | TableFactor::Function { lateral: true, .. }
+            | TableFactor::UNNEST { .. }
+    )
 }
 
 /// The alias of a relation, or else the last name of its table.
@@ -115,27 +163,48 @@ fn name_of(relation: &TableFactor) -> Option<String> {
         })
 }
 
-/// Whether the SELECT has groups: GROUP BY, or an aggregate among its columns.
+/// Whether the SELECT has groups: GROUP BY, HAVING, DISTINCT, or an aggregate among its columns.
 fn is_grouped(select: &Select) -> bool {
     let has_keys = match &select.group_by {
         GroupByExpr::All(_) => true,
         GroupByExpr::Expressions(keys, _) => !keys.is_empty(),
     };
+    let is_distinct = matches!(select.distinct, Some(Distinct::Distinct));
+    let mut aggregates = Aggregates { n_queries: 0 };
     has_keys
-        || select.projection.iter().any(|item| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                is_aggregate(expr)
-            }
-            _ => false,
-        })
+        || is_distinct
+        || select.having.is_some()
+        || select.projection.visit(&mut aggregates).is_break()
 }
 
-fn is_aggregate(expr: &Expr) -> bool {
-    match expr {
-        Expr::Function(function) => {
-            let name = function.name.to_string().replace('`', "").to_lowercase();
-            function.over.is_none() && aggregates::find(&name).is_some()
+/// Stops at the first aggregate that is not one of a sub-query.
+struct Aggregates {
+    /// How many sub-queries are around what is looked at.
+    n_queries: usize,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.n_queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.n_queries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let Expr::Function(function) = expr else {
+            return ControlFlow::Continue(());
+        };
+        let name = function.name.to_string().replace('`', "").to_lowercase();
+        let is_aggregate = function.over.is_none() && aggregates::find(&name).is_some();
+        match is_aggregate && self.n_queries == 0 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        _ => false,
     }
 }

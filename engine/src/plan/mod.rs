@@ -50,6 +50,8 @@ pub mod star;
 
 pub mod changelog;
 
+pub mod state_ttl;
+
 pub mod bare_null;
 
 pub mod values;

@@ -43,6 +43,17 @@ pub fn prefixed<T>(write: impl FnOnce() -> T) -> T {
     in_notation(Notation::Prefix, write)
 }
 
+/// What a node says of the times that STATE_TTL gives to its inputs, behind its other attributes;
+/// the execution plan does not show them.
+#[must_use]
+pub fn state_ttl(options: &str) -> String {
+    match NOTATION.get() {
+        Notation::Infix => String::new(),
+        _ if options.is_empty() => String::new(),
+        _ => format!(", stateTtlHints=[[[STATE_TTL options:{options}]]]"),
+    }
+}
+
 /// What `write` writes, in the notation of syntax trees.
 pub fn as_tree<T>(write: impl FnOnce() -> T) -> T {
     in_notation(Notation::Tree, write)
@@ -401,13 +412,12 @@ pub fn calc(select: &[String], filter: Option<&Expr>) -> String {
 
 /// The node of a GROUP BY.
 #[must_use]
-pub fn group_aggregate(grouping: &[String], select: &[String]) -> String {
+pub fn group_aggregate(grouping: &[String], select: &[String], ttl: Option<&str>) -> String {
+    let select = select.join(", ");
+    let ttl = state_ttl(&ttl.map(|time| format!("[{time}]")).unwrap_or_default());
     if grouping.is_empty() {
-        return format!("GroupAggregate(select=[{}])", select.join(", "));
+        return format!("GroupAggregate(select=[{select}]{ttl})");
     }
-    format!(
-        "GroupAggregate(groupBy=[{}], select=[{}])",
-        grouping.join(", "),
-        select.join(", ")
-    )
+    let grouping = grouping.join(", ");
+    format!("GroupAggregate(groupBy=[{grouping}], select=[{select}]{ttl})")
 }

@@ -18,6 +18,7 @@ use crate::operators::{
     AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, LimitSpec, Operator,
     OperatorFactory, Output, StepContext,
 };
+use crate::state::ttl::Retention;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -311,6 +312,7 @@ fn state_above_the_limit_fails_the_job() {
         emission: Emission::NetPerStep,
         update_before: true,
         emit_on_empty: false,
+        retention: Retention::Configured,
         schema: numbers(),
     });
     let (graph, stream) = line(source, Some((distinct, Exchange::Hash(vec![0]))), 100_000);
@@ -348,6 +350,7 @@ fn count_of_all(emission: Emission) -> Arc<dyn OperatorFactory> {
         emission,
         update_before: false,
         emit_on_empty: false,
+        retention: Retention::Configured,
         schema: numbers(),
     })
 }

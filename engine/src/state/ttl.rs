@@ -1,4 +1,5 @@
-//! State that is forgotten when it has not been written for a while: `table.exec.state.ttl`.
+//! State that is forgotten when it has not been written for a while: `table.exec.state.ttl`, and
+//! the hint `STATE_TTL` over it.
 //!
 //! ```text
 //!   write at t ──▶ last written [id] = t          at t + ttl: as if the key had never been there
@@ -10,6 +11,8 @@
 //!
 //! Source: Flink 2.3, `StateTtlConfig` as the table operators set it (OnCreateAndWrite,
 //! NeverReturnExpired).
+
+use std::time::Duration;
 
 use crate::catalog::options::parse_duration;
 use crate::error::{EngineError, Result};
@@ -35,6 +38,40 @@ pub(crate) fn of_config(get: impl Fn(&str) -> Option<String>) -> Result<Option<i
     })?;
     let ttl_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Ok((ttl_ms > 0).then_some(ttl_ms))
+}
+
+/// How long the state of an input stays: what the configuration says, or what a hint says over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Retention {
+    /// As `table.exec.state.ttl` says.
+    #[default]
+    Configured,
+    /// For ever.
+    ForEver,
+    /// So many milliseconds after it was written last.
+    Millis(i64),
+}
+
+impl Retention {
+    /// What a hint `STATE_TTL('a' = '…')` means by this time: no time is for ever.
+    #[must_use]
+    pub fn of_hint(duration: Duration) -> Self {
+        match i64::try_from(duration.as_millis()).unwrap_or(i64::MAX) {
+            0 => Self::ForEver,
+            ttl_ms => Self::Millis(ttl_ms),
+        }
+    }
+
+    /// The time to live in milliseconds where the configuration has `configured_ms`; none for
+    /// state that is kept.
+    #[must_use]
+    pub const fn ttl_ms(self, configured_ms: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Configured => configured_ms,
+            Self::ForEver => None,
+            Self::Millis(ttl_ms) => Some(ttl_ms),
+        }
+    }
 }
 
 /// When the state of each dense id was written last.
@@ -123,6 +160,17 @@ mod tests {
             read("a day").unwrap_err().to_string(),
             "'a day' is no value of 'table.exec.state.ttl'; expected a duration such as '12 h'"
         );
+    }
+
+    #[test]
+    fn a_hint_stands_over_the_configuration() {
+        let hint = |millis| Retention::of_hint(Duration::from_millis(millis));
+        assert_eq!(hint(7).ttl_ms(Some(5)), Some(7));
+        assert_eq!(hint(7).ttl_ms(None), Some(7));
+        assert_eq!(hint(0).ttl_ms(Some(5)), None);
+        assert_eq!(Retention::Configured.ttl_ms(Some(5)), Some(5));
+        let for_long = Retention::of_hint(Duration::MAX);
+        assert_eq!(for_long.ttl_ms(None), Some(i64::MAX));
     }
 
     #[test]

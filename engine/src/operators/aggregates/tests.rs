@@ -12,6 +12,7 @@ use datafusion::common::ScalarValue;
 use super::{AggregateCall, AggregateFunction};
 use crate::data::{Delta, RowKind};
 use crate::operators::{Emission, GroupAggregateSpec, OperatorFactory, Output, StepContext};
+use crate::state::ttl::Retention;
 
 /// Key, text, number, condition. Rows of a group that are equal in one are equal in all.
 type Row = (i64, Option<&'static str>, Option<i32>, bool);
@@ -137,6 +138,7 @@ fn spec(emission: Emission, input_retracts: bool) -> GroupAggregateSpec {
         emission,
         update_before: true,
         emit_on_empty: false,
+        retention: Retention::Configured,
         schema: Arc::new(Schema::new(fields)),
     }
 }

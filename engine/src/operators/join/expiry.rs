@@ -1,4 +1,5 @@
-//! Rows that are forgotten when they have not been written for a while: `table.exec.state.ttl`.
+//! Rows that are forgotten when they have not been written for a while: `table.exec.state.ttl`, or
+//! what a hint says of a side.
 //!
 //! As in Flink nothing is sent when a row is forgotten, and partners keep their counts: every row
 //! of a side whose lonely rows are shown has a counter then, as with a residual condition.
@@ -60,18 +61,21 @@ impl Writes {
 impl Join {
     /// Forgets what has come to its end, before anything is looked at.
     pub(super) fn expire(&mut self, ctx: &StepContext) -> Result<()> {
-        let Some(ttl_ms) = ctx.state_ttl_ms else {
-            self.now_ms = None;
-            return Ok(());
-        };
+        let ttls_ms = self.spec.retention.map(|it| it.ttl_ms(ctx.state_ttl_ms));
         let now_ms = ctx.processing_time_ms;
-        self.now_ms = Some(now_ms);
+        self.written_ms = ttls_ms.map(|ttl_ms| ttl_ms.map(|_| now_ms));
+        if ttls_ms == [None, None] {
+            return Ok(());
+        }
         let kind = self.spec.kind;
         let mut keys = Vec::new();
-        for (port, side) in self.sides.iter_mut().enumerate() {
+        for (port, (side, ttl_ms)) in self.sides.iter_mut().zip(ttls_ms).enumerate() {
             if kind.counts_partners(port) && side.degrees.is_none() && side.rows.n_rows() == 0 {
                 side.degrees = Some(Vec::new());
             }
+            let Some(ttl_ms) = ttl_ms else {
+                continue;
+            };
             while let Some(slot) = side.writes.expired(now_ms, ttl_ms) {
                 let key = side.rows.key_of(slot);
                 side.rows.remove_slot(slot);

@@ -50,6 +50,7 @@ use crate::data::{Delta, keys};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
 use crate::state::arrangement::NONE;
+use crate::state::ttl::Retention;
 use crate::state::{Arrangement, KeyIndex, StateTable};
 
 /// Which rows a join gives.
@@ -99,6 +100,8 @@ pub struct JoinSpec {
     pub residual: Option<Residual>,
     /// When changes are sent on.
     pub emission: Emission,
+    /// By port: how long the rows of an input stay.
+    pub retention: [Retention; 2],
     /// The output columns of the left side, then those of the right side (not of semi, anti and
     /// mark joins), then the mark.
     pub schema: SchemaRef,
@@ -173,7 +176,7 @@ impl OperatorFactory for JoinSpec {
             index: KeyIndex::try_new(&types)?,
             sides: [side(&self.left, 0), side(&self.right, 1)],
             pending: [Vec::new(), Vec::new()],
-            now_ms: None,
+            written_ms: [None, None],
             waits: self.waits(),
             spec: self.clone(),
         }))
@@ -196,8 +199,8 @@ struct Join {
     waits: bool,
     /// What has come in this step, by port.
     pending: [Vec<Delta>; 2],
-    /// The time of the step, where rows have an end.
-    now_ms: Option<i64>,
+    /// By port: the time of the step, where rows have an end.
+    written_ms: [Option<i64>; 2],
 }
 
 /// What is remembered of an input.
@@ -237,9 +240,9 @@ impl Side {
     }
 
     /// The row of this slot is written, if rows have an end.
-    fn write(&mut self, slot: u32, now_ms: Option<i64>) {
-        if let Some(now_ms) = now_ms {
-            self.writes.write(slot, now_ms);
+    fn write(&mut self, slot: u32, written_ms: Option<i64>) {
+        if let Some(written_ms) = written_ms {
+            self.writes.write(slot, written_ms);
         }
     }
 
@@ -320,6 +323,12 @@ impl Join {
 
     fn side(&self, port: usize) -> &Side {
         let [left, right] = &self.sides;
+        if port == 0 { left } else { right }
+    }
+
+    /// The time of the step, if the rows of this input have an end.
+    fn written_ms(&self, port: usize) -> Option<i64> {
+        let [left, right] = self.written_ms;
         if port == 0 { left } else { right }
     }
 

@@ -287,7 +287,7 @@ impl Join {
 
     /// Changes the counters of these rows of the side of `port`; remembers what they were.
     fn count_partners(&mut self, port: usize, slots: &[u32], change: i32, before: &mut Before) {
-        let now_ms = self.now_ms;
+        let written_ms = self.written_ms(port);
         let side = self.side_mut(port);
         if side.degrees.is_none() {
             return;
@@ -299,7 +299,7 @@ impl Join {
                 known.degrees.entry(slot).or_insert(degree);
             }
             side.set_degree(slot, degree.saturating_add_signed(change));
-            side.write(slot, now_ms);
+            side.write(slot, written_ms);
         }
     }
 
@@ -353,8 +353,8 @@ impl Join {
                 slots_of_rows.push(slot.unwrap_or(NONE));
                 let partners = run.of(place);
                 if let Some(slot) = slot {
-                    let now_ms = self.now_ms;
-                    self.side_mut(port).write(slot, now_ms);
+                    let written_ms = self.written_ms(port);
+                    self.side_mut(port).write(slot, written_ms);
                 }
                 if let Some(slot) = slot
                     && has_degrees

@@ -13,7 +13,7 @@ impl Join {
     pub(super) fn gives_only_pairs(&self, delta: &Delta) -> bool {
         self.spec.kind == JoinKind::Inner
             && self.spec.residual.is_none()
-            && self.now_ms.is_none()
+            && self.written_ms == [None, None]
             && delta.kinds().is_none()
     }
 

@@ -206,7 +206,7 @@ impl Join {
 
     /// Counts the arrival at each of its partners, if they have counters.
     fn count_partner(&mut self, arrival: &Arrival<'_>, change: i32) {
-        let now_ms = self.now_ms;
+        let written_ms = self.written_ms(1 - arrival.port);
         let side = self.side_mut(1 - arrival.port);
         if side.degrees.is_none() {
             return;
@@ -214,7 +214,7 @@ impl Join {
         for &other in arrival.partners {
             let degree = side.degree(other).saturating_add_signed(change);
             side.set_degree(other, degree);
-            side.write(other, now_ms);
+            side.write(other, written_ms);
         }
     }
 
@@ -230,13 +230,13 @@ impl Join {
         if key == NONE {
             return Ok(());
         }
-        let now_ms = self.now_ms;
+        let written_ms = self.written_ms(port);
         let side = self.side_mut(port);
         if is_added(arrival.kind) {
             side.add(key, 1);
             if let Some(slot) = slots.next() {
                 side.set_degree(slot, arrival.n_partners);
-                side.write(slot, now_ms);
+                side.write(slot, written_ms);
             }
             return Ok(());
         }

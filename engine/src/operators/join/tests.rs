@@ -11,6 +11,7 @@ use expect_test::{Expect, expect};
 use super::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
 use crate::data::text;
 use crate::operators::{Emission, Operator, OperatorFactory, Output, StepContext};
+use crate::state::ttl::Retention;
 
 fn input(names: [&str; 2]) -> SchemaRef {
     let [key, number] = names;
@@ -52,6 +53,7 @@ fn join(kind: JoinKind, has_residual: bool, emission: Emission) -> JoinSpec {
         nulls_equal: false,
         residual,
         emission,
+        retention: [Retention::Configured; 2],
         schema: Arc::new(Schema::new(fields)),
     }
 }
@@ -333,6 +335,91 @@ fn rows_come_to_their_end() {
         -D | a | 1 | 5
         +I | a | 1 | NULL
         --
+        --
+    "#]]
+    .assert_eq(&texts);
+}
+
+/// Each side has a time of its own, over that of the configuration: left rows end after 100 ms,
+/// right ones never.
+#[test]
+fn sides_have_times_of_their_own() {
+    let steps = [
+        (0, 0, "+I | a | 1"),
+        (0, 1, "+I | b | 5"),
+        (99, 1, "+I | a | 6  # the left row lives"),
+        (200, 1, "+I | a | 7  # it does not"),
+        (9_000, 0, "+I | b | 2  # the right row does\n+I | a | 3"),
+    ];
+    for emission in [Emission::RowByRow, Emission::NetPerStep] {
+        for configured_ms in [None, Some(10)] {
+            let mut spec = join(JoinKind::Inner, false, emission);
+            spec.retention = [Retention::Millis(100), Retention::ForEver];
+            let mut operator = spec.create(0, 1).unwrap();
+            let mut texts = Vec::new();
+            for (processing_time_ms, port, rows) in steps {
+                let ctx = StepContext {
+                    processing_time_ms,
+                    state_ttl_ms: configured_ms,
+                    ..StepContext::default()
+                };
+                let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
+                let delta = text::parse_delta(&schema, rows).unwrap();
+                let mut out = Output::default();
+                operator.push(port, delta, &ctx, &mut out).unwrap();
+                operator.on_step_end(&ctx, &mut out).unwrap();
+                texts.push(text::print_deltas(&out.drain()).unwrap());
+            }
+            assert_eq!(
+                texts.concat(),
+                "+I | a | 1 | 6\n+I | b | 2 | 5\n+I | a | 3 | 6\n+I | a | 3 | 7\n",
+                "{emission:?}, {configured_ms:?}"
+            );
+        }
+    }
+}
+
+/// What is shown of a lonely row stays shown when its partner is forgotten, and its counter goes
+/// on from there, as in Flink.
+#[test]
+fn counters_outlive_forgotten_partners() {
+    let mut spec = join(JoinKind::Left, false, Emission::RowByRow);
+    spec.retention = [Retention::Configured, Retention::Millis(100)];
+    let mut operator = spec.create(0, 1).unwrap();
+    let mut texts = String::new();
+    for (processing_time_ms, port, rows) in [
+        (0, 0, "+I | a | 1"),
+        (0, 1, "+I | a | 5"),
+        (500, 0, "+I | a | 2   # 5 is forgotten"),
+        (500, 1, "+I | a | 6"),
+        (510, 1, "-D | a | 6"),
+    ] {
+        let ctx = StepContext {
+            processing_time_ms,
+            ..StepContext::default()
+        };
+        let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
+        let delta = text::parse_delta(&schema, rows).unwrap();
+        let mut out = Output::default();
+        operator.push(port, delta, &ctx, &mut out).unwrap();
+        texts.push_str(&text::print_deltas(&out.drain()).unwrap());
+        texts.push_str("--\n");
+    }
+    expect![[r#"
+        +I | a | 1 | NULL
+        --
+        -D | a | 1 | NULL
+        +I | a | 1 | 5
+        --
+        +I | a | 2 | NULL
+        --
+        -D | a | 2 | NULL
+        +I | a | 1 | 6
+        +I | a | 2 | 6
+        --
+        -D | a | 1 | 6
+        -D | a | 2 | 6
+        +I | a | 2 | NULL
         --
     "#]]
     .assert_eq(&texts);

@@ -15,6 +15,7 @@ use crate::operators::{
     AggregateCall, AggregateFunction, Callee, Emission, IntervalJoinSpec, JoinInput, JoinKind,
     JoinSpec, OperatorFactory, Output, StepContext, TemporalJoinSpec,
 };
+use crate::state::ttl::Retention;
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 const TUMBLE: WindowKind = WindowKind::Tumble {
@@ -283,6 +284,7 @@ fn joins_of_windows() {
         right: side,
         nulls_equal: false,
         residual: None,
+        retention: [Retention::Configured; 2],
         emission: Emission::NetPerStep,
         schema: joined(&schema),
     };

@@ -18,8 +18,9 @@ use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
 use crate::plan::keys::{ColumnSet, Keys};
 use crate::plan::window::slices::sliced_input;
-use crate::plan::{changes, text};
+use crate::plan::{changes, state_ttl, text};
 use crate::runtime::{Exchange, NodeKind};
+use crate::state::ttl::Retention;
 
 impl GraphBuilder {
     /// ```text
@@ -96,8 +97,15 @@ impl GraphBuilder {
             let windows = (&windows, slices.map(|(_, order)| order));
             return self.window_aggregate(input, windows, group_columns, calls, &select, schema);
         }
-        let name = text::group_aggregate(&grouping, &select);
-        Ok(self.group(input, name, group_columns, calls, schema))
+        let ttl = self.hinted(state_ttl::of_grouped_input(input_plan));
+        let name = text::group_aggregate(&grouping, &select, ttl);
+        let retention = state_ttl::retention(ttl)?;
+        Ok(self.group(input, name, group_columns, (calls, retention), schema))
+    }
+
+    /// The time of a hint, in streaming mode: batch mode keeps what it needs.
+    pub(super) fn hinted<'a>(&self, time: Option<&'a str>) -> Option<&'a str> {
+        time.filter(|_| !self.options.is_batch)
     }
 
     pub(super) fn distinct(&mut self, input: &LogicalPlan) -> Result<Built> {
@@ -112,9 +120,11 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().clone())
             .collect();
-        let name = text::group_aggregate(&names, &names);
+        let ttl = self.hinted(state_ttl::of_grouped_input(input));
+        let name = text::group_aggregate(&names, &names, ttl);
+        let retention = state_ttl::retention(ttl)?;
         let schema = Arc::clone(&built.schema);
-        Ok(self.group(built, name, columns, vec![], schema))
+        Ok(self.group(built, name, columns, (vec![], retention), schema))
     }
 
     /// Whether rows are known by some of the columns already: then each is a group of its own, and
@@ -150,7 +160,7 @@ impl GraphBuilder {
         input: Built,
         name: String,
         group_columns: Vec<usize>,
-        calls: Vec<AggregateCall>,
+        (calls, retention): (Vec<AggregateCall>, Retention),
         schema: SchemaRef,
     ) -> Built {
         let exchange = if group_columns.is_empty() {
@@ -175,6 +185,7 @@ impl GraphBuilder {
             calls,
             input_retracts: !input.mode.is_insert_only(),
             emission,
+            retention,
             update_before: true,
             schema: Arc::clone(&schema),
         };

@@ -31,7 +31,7 @@ use crate::operators::{Emission, JoinInput, JoinKind, JoinSpec, Residual, Residu
 use crate::plan::changes;
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
-use crate::plan::text;
+use crate::plan::{state_ttl, text};
 use crate::runtime::{Exchange, NodeKind};
 use crate::sql::diagnostics::validation;
 
@@ -67,6 +67,7 @@ impl GraphBuilder {
         let left = self.side(left_plan, &left_keys)?;
         let right = self.side(right_plan, &right_keys)?;
         let keys = self.join_keys(condition.kind, &left, &right);
+        let times = self.hinted_times(condition.kind, [left_plan, right_plan]);
         let name = name(&condition, left_plan, right_plan, &keys)?;
         let stays = left.built.mode.is_insert_only() && right.built.mode.is_insert_only();
         let bounds = match windows {
@@ -90,6 +91,10 @@ impl GraphBuilder {
             nulls_equal: join.null_equality == NullEquality::NullEqualsNull,
             residual,
             emission: self.options.emission,
+            retention: [
+                state_ttl::retention(times[0])?,
+                state_ttl::retention(times[1])?,
+            ],
             schema: Arc::clone(&schema),
         };
         if let Some(windows) = windows {
@@ -114,13 +119,25 @@ impl GraphBuilder {
         });
         let role = keys.role(condition.kind);
         let built = self.add(
-            name,
+            with_times(&name, times),
             NodeKind::Operator(Arc::new(spec)),
             inputs.into(),
             schema,
             mode,
         );
         Ok(self.note(built, role, keys.keys))
+    }
+
+    /// What STATE_TTL says of both inputs. Joins that came from sub-queries have no hints.
+    fn hinted_times<'a>(
+        &self,
+        kind: JoinKind,
+        inputs: [&'a LogicalPlan; 2],
+    ) -> [Option<&'a str>; 2] {
+        match kind {
+            JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => [None, None],
+            _ => inputs.map(|input| self.hinted(state_ttl::of_join_input(input))),
+        }
     }
 
     /// An input whose rows have their key as columns.
@@ -288,6 +305,21 @@ fn same_type(join: &Join, left: &Expr, right: &Expr) -> Result<(Expr, Expr)> {
         }
     };
     Ok((to_common(left, &left_type), to_common(right, &right_type)))
+}
+
+/// A join's name with what STATE_TTL says of its inputs.
+fn with_times(name: &str, times: [Option<&str>; 2]) -> String {
+    let options: Vec<String> = ["LEFT", "RIGHT"]
+        .into_iter()
+        .zip(times)
+        .filter_map(|(side, time)| Some(format!("{side}={}", time?)))
+        .collect();
+    let ttl = match options.is_empty() {
+        true => String::new(),
+        false => text::state_ttl(&format!("{{{}}}", options.join(", "))),
+    };
+    let name = name.strip_suffix(')').unwrap_or(name);
+    format!("{name}{ttl})")
 }
 
 /// The node as EXPLAIN shows it.

@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::catalog::options::parse_duration;
 use crate::error::{EngineError, Result};
 use crate::operators::LookupRetry;
+use crate::plan::state_ttl::Marks;
 use crate::sql::diagnostics::validation;
 use crate::sql::hints::{SelectHint, select_hints};
 use crate::sql::syntax::call;
@@ -41,13 +42,15 @@ const KNOWN: [&str; 7] = [
 /// What follows are the milliseconds and the number of attempts.
 const RETRY: &str = "__lookup_retry_";
 
-/// Reads the LOOKUP hints of a query and gives them to their tables.
+/// Reads the hints behind SELECT of a query and gives those about lookups to their tables. What
+/// they say of state is given back.
 ///
 /// # Errors
 /// A validation error for hints that Flink refuses, and for tables that the SELECT does not read.
-pub fn apply_lookup_hints(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Hints) {
-        ControlFlow::Continue(()) => Ok(()),
+pub fn apply_hints(query: &mut Query) -> Result<Marks> {
+    let mut hints = Hints::default();
+    match query.visit(&mut hints) {
+        ControlFlow::Continue(()) => Ok(hints.marks),
         ControlFlow::Break(error) => Err(error),
     }
 }
@@ -76,20 +79,23 @@ pub fn without_retry(time: Expr) -> (Expr, Option<LookupRetry>) {
     (inner.clone(), retry)
 }
 
-struct Hints;
+#[derive(Default)]
+struct Hints {
+    marks: Marks,
+}
 
 impl VisitorMut for Hints {
     type Break = EngineError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<EngineError> {
-        match apply(select) {
+        match apply(select, &mut self.marks) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
 }
 
-fn apply(select: &mut Select) -> Result<()> {
+fn apply(select: &mut Select, marks: &mut Marks) -> Result<()> {
     let hints = select_hints(select).map_err(validation)?;
     if let Some(unknown) = hints
         .iter()
@@ -101,7 +107,7 @@ fn apply(select: &mut Select) -> Result<()> {
             KNOWN.join(", ")
         )));
     }
-    crate::plan::hints::check(select, &hints)?;
+    crate::plan::hints::check(select, &hints, marks)?;
     // Flink does not look at the hints of a SELECT that joins nothing.
     let n_relations: usize = select.from.iter().map(|from| 1 + from.joins.len()).sum();
     for hint in hints.iter().filter(|hint| hint.name == HINT) {

@@ -14,6 +14,8 @@ mod memory;
 
 mod foreign;
 
+mod hints;
+
 mod nested;
 
 mod sql_functions;

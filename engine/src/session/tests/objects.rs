@@ -311,68 +311,6 @@ fn plans_are_files() {
 }
 
 #[test]
-fn hints_name_relations() {
-    let ddl = "WITH ('connector' = 'datagen', 'number-of-rows' = '1')";
-    let (a, b) = (
-        format!("CREATE TABLE a (id INT) {ddl}"),
-        format!("CREATE TABLE b (id INT) {ddl}"),
-    );
-    let unknown = "cannot match the name of input tables or views";
-    check(&[
-        (&a, "OK"),
-        (&b, "OK"),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('a' = '1d', 'b' = '2h') */ a.id FROM a JOIN b ON a.id = b.id",
-            "Join(",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('x' = '1d') */ x.id FROM a AS x JOIN b ON x.id = b.id",
-            "Join(",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('a' = '1d') */ x.id FROM a AS x JOIN b ON x.id = b.id",
-            unknown,
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('default_catalog.default_database.a' = '1d') */ a.id FROM a JOIN b ON a.id = b.id",
-            "Join(",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('c' = '1d') */ id FROM a",
-            "TableSourceScan",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('c' = '1d') */ id, COUNT(*) FROM a GROUP BY id",
-            unknown,
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('c' = '1d') */ COUNT(*) FROM a",
-            unknown,
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL('a' = 'abc') */ id FROM a",
-            "'abc' of 'a' is no duration",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL(a) */ id FROM a",
-            "'a' has no time",
-        ),
-        (
-            "EXPLAIN SELECT /*+ STATE_TTL() */ id FROM a",
-            "at least one",
-        ),
-        (
-            "EXPLAIN SELECT /*+ BROADCAST(c) */ a.id FROM a JOIN b ON a.id = b.id",
-            "`c` in `BROADCAST`",
-        ),
-        (
-            "EXPLAIN SELECT /*+ BROADCAST(a) */ a.id FROM a JOIN b ON a.id = b.id",
-            "Join(",
-        ),
-    ]);
-}
-
-#[test]
 fn tables_from_queries_are_explained() {
     check(&[
         (
