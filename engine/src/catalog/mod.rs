@@ -13,6 +13,8 @@
 //! the sentences of errors.
 pub mod options;
 
+mod iso_duration;
+
 mod legacy_options;
 
 pub mod table;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::iso_duration;
 use crate::error::{EngineError, Result};
 
 /// One option that a connector or format knows.
@@ -241,9 +242,16 @@ fn number_and_unit(text: &str) -> Option<(u64, String)> {
     Some((number.parse().ok()?, unit.trim().to_ascii_lowercase()))
 }
 
-/// Flink's duration texts. Source: `org.apache.flink.util.TimeUtils`.
+/// Flink's duration texts: `10 s`, `1d`, and those of ISO 8601, such as `PT1H30M`. Source:
+/// `org.apache.flink.util.TimeUtils`.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
+    if !text
+        .trim()
+        .starts_with(|first: char| first.is_ascii_digit())
+    {
+        return iso_duration::parse(text.trim());
+    }
     let (number, unit) = number_and_unit(text)?;
     Some(match unit.as_str() {
         "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => {
