@@ -9,7 +9,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Query, Select, TableFactor, TableWithJoins, Visit, Visitor,
+    Distinct, Expr, GroupByExpr, Query, Select, TableFactor, TableVersion, TableWithJoins, Visit,
+    Visitor,
 };
 
 use crate::catalog::options::parse_duration;
@@ -36,6 +37,7 @@ pub(super) fn check(select: &Select, hints: &[SelectHint], marks: &mut Marks) ->
         _ if is_grouped(select) => Some(Keeper::Group),
         _ => None,
     };
+    let inputs = inputs(&relations);
     for hint in hints {
         let is_ttl = hint.name == STATE_TTL;
         if is_ttl {
@@ -45,10 +47,9 @@ pub(super) fn check(select: &Select, hints: &[SelectHint], marks: &mut Marks) ->
         }
         let named: &[&TableFactor] = match (is_ttl, keeper) {
             (true, None) => continue,
-            // A row for each element of an array has no name.
-            (true, Some(Keeper::Group)) if joins => &[],
+            (true, Some(_)) => &inputs,
             (false, _) if !joins => continue,
-            _ => &relations,
+            (false, _) => &relations,
         };
         let unknown: Vec<String> = hint
             .arguments
@@ -64,27 +65,32 @@ pub(super) fn check(select: &Select, hints: &[SelectHint], marks: &mut Marks) ->
         }
     }
     if let Some(keeper) = keeper {
-        note_times(&relations, keeper, hints, marks);
+        note_times(&inputs, keeper, hints, marks);
     }
     Ok(())
 }
 
+/// The relations that are inputs of a join of two tables, or of the groups of one: not those that
+/// are read for each row of another, nor that other, whose rows have no name any more.
+fn inputs<'a>(relations: &[&'a TableFactor]) -> Vec<&'a TableFactor> {
+    let is_read_for = |place: usize| relations.get(place).is_some_and(|it| is_lateral(it));
+    relations
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !is_read_for(*place) && (*place > 0 || !is_read_for(1)))
+        .map(|(_, relation)| *relation)
+        .collect()
+}
+
 /// Of several hints the first counts that names a relation, and in it what stands last.
-fn note_times(relations: &[&TableFactor], keeper: Keeper, hints: &[SelectHint], marks: &mut Marks) {
-    for (place, relation) in relations.iter().enumerate() {
-        // Who is read for each row of another is no input of a join, nor is that other.
-        let is_read_for = |place: usize| relations.get(place).is_some_and(|it| is_lateral(it));
-        if is_read_for(place) || (place == 0 && is_read_for(1)) {
-            continue;
-        }
-        let time = hints
-            .iter()
-            .filter(|hint| hint.name == STATE_TTL)
-            .find_map(|hint| {
-                let mut arguments = hint.arguments.iter().rev();
-                let (_, time) = arguments.find(|(name, _)| is_named(relation, name))?;
-                time.as_deref()
-            });
+fn note_times(inputs: &[&TableFactor], keeper: Keeper, hints: &[SelectHint], marks: &mut Marks) {
+    let hints = hints.iter().filter(|hint| hint.name == STATE_TTL);
+    for relation in inputs {
+        let time = hints.clone().find_map(|hint| {
+            let mut arguments = hint.arguments.iter().rev();
+            let (_, time) = arguments.find(|(name, _)| is_named(relation, name))?;
+            time.as_deref()
+        });
         if let Some(time) = time {
             marks.add(relation, keeper, time);
         }
@@ -133,13 +139,21 @@ fn relations_of(from: &TableWithJoins) -> Vec<&TableFactor> {
 }
 
 /// Whether the relation is read for each row of the one before it.
-const fn is_lateral(relation: &TableFactor) -> bool {
-    matches!(
-        relation,
-        TableFactor::Derived { lateral: true, .. }
-            | TableFactor::Function { lateral: true, .. }
-            | TableFactor::UNNEST { .. }
-    )
+fn is_lateral(relation: &TableFactor) -> bool {
+    match relation {
+        TableFactor::Derived { lateral, .. } | TableFactor::Function { lateral, .. } => *lateral,
+        TableFactor::Table { version, .. } => {
+            matches!(version, Some(TableVersion::ForSystemTimeAsOf(_)))
+        }
+        // Arrays of constants are a table like any other.
+        TableFactor::UNNEST { array_exprs, .. } => array_exprs
+            .visit(&mut OutsideOfQueries {
+                n_queries: 0,
+                is_wanted: |expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+            })
+            .is_break(),
+        _ => false,
+    }
 }
 
 /// The alias of a relation, or else the last name of its table.
@@ -170,20 +184,34 @@ fn is_grouped(select: &Select) -> bool {
         GroupByExpr::Expressions(keys, _) => !keys.is_empty(),
     };
     let is_distinct = matches!(select.distinct, Some(Distinct::Distinct));
-    let mut aggregates = Aggregates { n_queries: 0 };
     has_keys
         || is_distinct
         || select.having.is_some()
-        || select.projection.visit(&mut aggregates).is_break()
+        || select
+            .projection
+            .visit(&mut OutsideOfQueries {
+                n_queries: 0,
+                is_wanted: is_aggregate,
+            })
+            .is_break()
 }
 
-/// Stops at the first aggregate that is not one of a sub-query.
-struct Aggregates {
+fn is_aggregate(expr: &Expr) -> bool {
+    let Expr::Function(function) = expr else {
+        return false;
+    };
+    let name = function.name.to_string().replace('`', "").to_lowercase();
+    function.over.is_none() && aggregates::find(&name).is_some()
+}
+
+/// Stops at the first expression that is wanted and does not stand in a sub-query.
+struct OutsideOfQueries {
     /// How many sub-queries are around what is looked at.
     n_queries: usize,
+    is_wanted: fn(&Expr) -> bool,
 }
 
-impl Visitor for Aggregates {
+impl Visitor for OutsideOfQueries {
     type Break = ();
 
     fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
@@ -197,12 +225,7 @@ impl Visitor for Aggregates {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        let Expr::Function(function) = expr else {
-            return ControlFlow::Continue(());
-        };
-        let name = function.name.to_string().replace('`', "").to_lowercase();
-        let is_aggregate = function.over.is_none() && aggregates::find(&name).is_some();
-        match is_aggregate && self.n_queries == 0 {
+        match self.n_queries == 0 && (self.is_wanted)(expr) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }

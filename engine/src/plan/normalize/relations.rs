@@ -118,17 +118,15 @@ pub(super) fn carry_hint(table: &mut TableFactor) {
     if options.is_empty() {
         return;
     }
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident().map(|ident| ident.value.clone()))
-        .collect();
+    let mut idents = name.0.iter().filter_map(|part| part.as_ident());
+    let parts: Vec<String> = idents.clone().map(|ident| ident.value.clone()).collect();
     if alias.is_none()
-        && let Some(last) = parts.last()
+        && let Some(last) = idents.next_back()
     {
+        // With its place, by which other hints know the relation.
         *alias = Some(TableAlias {
             explicit: true,
-            name: Ident::with_quote('`', last.clone()),
+            name: Ident::with_quote_and_span('`', last.span, last.value.clone()),
             columns: vec![],
             at: None,
         });

@@ -22,6 +22,10 @@ fn session() -> Session {
     }
     for statement in [
         &format!("CREATE TABLE w (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) {ddl}"),
+        "CREATE TABLE arrays (id INT, xs ARRAY<INT>) WITH ('connector' = 'datagen')",
+        "CREATE TABLE r (id INT, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, \
+         PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'datagen')",
+        "CREATE TABLE d (id INT, v INT, e AS v + 1) WITH ('connector' = 'datagen')",
         "CREATE VIEW vj AS SELECT a.id, b.v FROM a JOIN b ON a.id = b.id",
         "CREATE VIEW vh AS SELECT /*+ STATE_TTL('a' = '5s') */ a.id FROM a JOIN b ON a.id = b.id",
     ] {
@@ -125,6 +129,29 @@ fn hints_name_relations() {
             unknown,
         ),
         (
+            "SELECT /*+ STATE_TTL('c' = '1d') */ id FROM arrays CROSS JOIN UNNEST(xs) AS u(x)",
+            "Correlate(",
+        ),
+        (
+            "SELECT /*+ STATE_TTL('arrays' = '1d') */ id, COUNT(*) \
+             FROM arrays CROSS JOIN UNNEST(xs) AS u(x) GROUP BY id",
+            unknown,
+        ),
+        (
+            "SELECT /*+ STATE_TTL('c' = '1d') */ a.id FROM a CROSS JOIN UNNEST(ARRAY[1, 2]) AS u(x)",
+            unknown,
+        ),
+        (
+            "SELECT /*+ STATE_TTL('c' = '1d') */ w.id FROM w \
+             JOIN r FOR SYSTEM_TIME AS OF w.ts ON w.id = r.id",
+            "TemporalJoin(",
+        ),
+        (
+            "SELECT /*+ STATE_TTL('a' = '1d') */ a.id \
+             FROM a, LATERAL (SELECT v FROM b WHERE b.id = a.id) t, c WHERE c.id = a.id",
+            unknown,
+        ),
+        (
             "SELECT /*+ STATE_TTL('a' = '-1d') */ a.id FROM a JOIN b ON a.id = b.id",
             "is no duration",
         ),
@@ -194,6 +221,44 @@ fn inputs_of_joins_have_their_times() {
              default_catalog.default_database.a.id FROM a JOIN b ON a.id = b.id",
             &["{LEFT=1d}"],
         ),
+        (
+            "SELECT /*+ STATE_TTL('x' = '1d') */ x.k FROM a AS x(k, n) JOIN b ON x.k = b.id",
+            &["{LEFT=1d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('t' = '1d') */ t.id \
+             FROM (SELECT id FROM a UNION ALL SELECT id FROM b) AS t JOIN c ON t.id = c.id",
+            &["{LEFT=1d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('d' = '1d') */ d.id FROM d JOIN b ON d.e = b.id",
+            &["{LEFT=1d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('a' = '1d') */ a.id \
+             FROM a /*+ OPTIONS('rows-per-second' = '1') */ JOIN b ON a.id = b.id",
+            &["{LEFT=1d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('t' = '1d') */ t.id \
+             FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' HOUR)) AS t JOIN b ON t.id = b.id",
+            &["{LEFT=1d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('c' = '3h') */ a.id \
+             FROM a, LATERAL (SELECT v FROM b WHERE b.id = a.id) t, c WHERE c.id = a.id",
+            &["{RIGHT=3h}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('a' = '1d', 'b' = '2d') */ a.id, b.v \
+             FROM a JOIN b ON a.id = b.id WHERE a.v IN (SELECT v FROM c)",
+            &["{LEFT=1d, RIGHT=2d}"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('a' = '1d', 'b' = '2d') */ a.id, b.v \
+             FROM a JOIN b ON a.id = b.id WHERE a.v > (SELECT MAX(v) FROM c)",
+            &["{LEFT=1d, RIGHT=2d}"],
+        ),
         // Not of joins by time, nor of those that come from sub-queries.
         (
             "SELECT /*+ STATE_TTL('x' = '1d') */ x.id FROM w x JOIN w y \
@@ -219,8 +284,8 @@ fn groups_have_their_time() {
             &["[1d]"],
         ),
         (
-            "SELECT /*+ STATE_TTL('x' = '1d') */ COUNT(*) + 1 FROM a AS x",
-            &["[1d]"],
+            "SELECT /*+ STATE_TTL('x' = 'PT1H') */ COUNT(*) + 1 FROM a AS x",
+            &["[PT1H]"],
         ),
         (
             "SELECT /*+ STATE_TTL('a' = '1d') */ DISTINCT id FROM a",
@@ -248,6 +313,15 @@ fn groups_have_their_time() {
              WHERE v IN (SELECT v FROM b) GROUP BY id",
             &["[1d]"],
         ),
+        (
+            "SELECT /*+ STATE_TTL('a' = '1d') */ id, COUNT(*) FROM a \
+             WHERE v > (SELECT MAX(v) FROM b) GROUP BY id",
+            &["[1d]"],
+        ),
+        (
+            "SELECT /*+ STATE_TTL('d' = '1d') */ e, COUNT(*) FROM d GROUP BY e",
+            &["[1d]"],
+        ),
         // The groups of a join have no name.
         (
             "SELECT /*+ STATE_TTL('a' = '1d', 'b' = '2h') */ a.id, COUNT(*) \
@@ -263,6 +337,55 @@ fn groups_have_their_time() {
             &[],
         ),
     ]);
+}
+
+/// Rules that look through names look through hinted ones, too.
+#[test]
+fn hinted_relations_are_planned_as_others() {
+    let top_2 = "(SELECT id, ROW_NUMBER() OVER (PARTITION BY id ORDER BY v) AS n FROM a)";
+    let windows = "TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' HOUR))";
+    let session = session();
+    for (hint, query) in [
+        (
+            "t",
+            format!("t.id, COUNT(*) FROM {top_2} AS t WHERE n <= 2 GROUP BY t.id"),
+        ),
+        (
+            "t",
+            format!("t.id FROM {top_2} AS t JOIN b ON t.id = b.id WHERE t.n <= 2"),
+        ),
+        (
+            "t",
+            format!("window_start, COUNT(*) FROM {windows} AS t GROUP BY window_start, window_end"),
+        ),
+        (
+            "x",
+            format!(
+                "x.id FROM {windows} AS x JOIN {windows} AS y ON x.id = y.id \
+                 AND x.window_start = y.window_start AND x.window_end = y.window_end"
+            ),
+        ),
+        (
+            "w",
+            "TUMBLE_START(ts, INTERVAL '1' HOUR), COUNT(*) FROM w \
+             GROUP BY TUMBLE(ts, INTERVAL '1' HOUR)"
+                .to_owned(),
+        ),
+        (
+            "x",
+            "x.id FROM w x JOIN w y ON x.id = y.id \
+             AND x.ts BETWEEN y.ts - INTERVAL '1' HOUR AND y.ts"
+                .to_owned(),
+        ),
+    ] {
+        let plan = |hint: &str| {
+            let text = run(&session, &format!("EXPLAIN SELECT {hint} {query}"));
+            let at = text.find("== Optimized Execution Plan ==");
+            text[at.unwrap_or_else(|| panic!("{text}"))..].to_owned()
+        };
+        let hint = format!("/*+ STATE_TTL('{hint}' = '1d') */");
+        assert_eq!(plan(&hint), plan(""), "{query}");
+    }
 }
 
 /// Groups that have an end send what they show at each write, changed or not.
