@@ -100,6 +100,13 @@ impl WindowAggregateSpec {
         self.keys(|role| role == GroupRole::Key).collect()
     }
 
+    /// The places of those columns among [`Self::key_columns`].
+    #[must_use]
+    pub(super) fn exchanged_places(&self) -> Vec<usize> {
+        let n_keys = self.key_columns().len();
+        (n_keys - self.own_key_columns().len()..n_keys).collect()
+    }
+
     /// `n_rows` rows of a window that is over: the columns of their keys that the window does not
     /// say, and the values of the calls.
     ///
@@ -240,8 +247,7 @@ impl Operator for WindowAggregate {
     fn save(&self) -> Result<Vec<StateTable>> {
         let ids: Vec<u32> = self.windows.values().flatten().copied().collect();
         let mut columns = self.index.keys(&ids)?;
-        let n_ends = self.key_columns.len() - self.spec.own_key_columns().len();
-        let key_columns = (n_ends..columns.len()).collect();
+        let key_columns = self.spec.exchanged_places();
         columns.extend(self.groups.save(&ids)?);
         Ok(vec![StateTable {
             name: WINDOWS,

@@ -500,7 +500,7 @@ impl Operator for FiringAggregate {
         let windows = self.open.values().chain(self.over.values());
         let ids: Vec<u32> = windows.flatten().copied().collect();
         let mut columns = self.index.keys(&ids)?;
-        let key_columns = (0..columns.len()).collect();
+        let key_columns = self.spec.exchanged_places();
         let states: Vec<State> = ids
             .iter()
             .filter_map(|id| self.states.get(*id as usize).copied())
