@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tidemill_engine::connectors::collect::ChangeEvent;
 use tidemill_engine::connectors::view::ViewOptions;
-use tidemill_engine::runtime::JobStatus;
+use tidemill_engine::runtime::{JobStatus, NodeMetrics};
 use tidemill_engine::session::{Query, ResultContent, Session, TableResult};
 
 use crate::oracle::{Bag, TestResult, bag_of, fold};
@@ -91,16 +92,26 @@ pub struct Interrupted {
     pub of_view: PathBuf,
 }
 
-/// Stops a query with a savepoint when its tables have paused, or somewhere before.
+/// Stops a query with a savepoint when its tables have paused, or somewhere before; each of them has
+/// given so many rows by then.
 ///
 /// # Errors
 /// If a savepoint comes to nothing.
-pub fn interrupted(query: &Query, folder: &Path) -> TestResult<Interrupted> {
+pub fn interrupted(query: &Query, n_rows: u64, folder: &Path) -> TestResult<Interrupted> {
     let mut result = query.collect()?;
     let collecting = result.job.take().ok_or("a query is a job")?;
     let (viewing, _view) = query.materialize(ViewOptions::default())?;
     let mut folders = Vec::new();
     for job in [&collecting, &viewing] {
+        let has_begun = |node: &NodeMetrics| {
+            !node.name.starts_with("TableSourceScan") || node.records_out >= n_rows
+        };
+        while !job.metrics().nodes.iter().all(has_begun) {
+            if !matches!(job.status(), JobStatus::Running) {
+                return Err(format!("the job is {:?}", job.status()).into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
         // A savepoint before the last one takes time, in which rows come.
         let earlier = job.savepoint(Some(folder.to_owned()))?;
         earlier.wait(LONG)?.ok_or("a savepoint takes too long")?;

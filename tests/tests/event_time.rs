@@ -1,5 +1,6 @@
 //! What depends on event time does not depend on how its rows are cut into steps, nor on the number
-//! of workers: late rows are late in the order in which they came.
+//! of workers, nor on where it is stopped and goes on: late rows are late in the order in which they
+//! came.
 //!
 //! The reference is a job of one worker whose steps have one row, and, for windows, a model that
 //! knows nothing of batches.
@@ -7,15 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tidemill_engine::connectors::collect::ChangeEvent;
 use tidemill_engine::session::{ResultContent, Session};
-use tidemill_tests::oracle::{Bag, fold};
-
-const LONG: Duration = Duration::from_secs(60);
+use tidemill_tests::jobs::{
+    collected, collected_onto, folder_in_memory, interrupted, resumed, viewed,
+};
+use tidemill_tests::oracle::Bag;
 
 /// A row: its key, its second, and a number; rows come mostly in order.
 type Event = (u8, i64, i64);
@@ -91,12 +94,28 @@ fn session(
     emission: Emission,
 ) -> (Session, TempDir) {
     let folder = TempDir::new().unwrap();
+    write(events, folder.path());
+    let session = session_over(folder.path(), n_workers, step_rows, emission, false);
+    (session, folder)
+}
+
+fn write(events: &[Event], folder: &Path) {
     let mut text = String::new();
     for (k, second, v) in events {
         let (minute, second) = (second / 60, second % 60);
         let _ = writeln!(text, "{k},{v},2024-01-01 00:{minute:02}:{second:02}");
     }
-    std::fs::write(folder.path().join("t.csv"), text).unwrap();
+    std::fs::write(folder.join("t.csv"), text).unwrap();
+}
+
+/// The table does not end if it is to be watched.
+fn session_over(
+    folder: &Path,
+    n_workers: usize,
+    step_rows: usize,
+    emission: Emission,
+    is_watched: bool,
+) -> Session {
     let session = Session::new(BTreeMap::from([
         ("parallelism.default".to_owned(), n_workers.to_string()),
         ("table.local-time-zone".to_owned(), "UTC".to_owned()),
@@ -114,12 +133,17 @@ fn session(
         ),
         ("tidemill.worker.min-rows".to_owned(), "1".to_owned()),
     ]));
-    let path = folder.path().display();
+    let path = folder.display();
+    let watch = if is_watched {
+        ", 'source.monitor-interval' = '5 ms'"
+    } else {
+        ""
+    };
     for sql in [
         &format!(
             "CREATE TABLE t (k INT, v BIGINT, ts TIMESTAMP(3), \
              WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) \
-             WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv')"
+             WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv'{watch})"
         ),
         "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE v >= 0",
         "CREATE VIEW r AS SELECT k, v, ts FROM t WHERE v <= 5",
@@ -130,22 +154,44 @@ fn session(
     ] {
         session.execute(sql).unwrap();
     }
-    (session, folder)
+    session
 }
 
-fn collected(session: &Session, sql: &str) -> Bag {
-    let result = session.execute(sql).unwrap();
-    let ResultContent::Changes(stream) = result.content else {
-        panic!("a query gives changes");
-    };
-    let mut bag = Bag::new();
-    loop {
-        match stream.next(LONG).unwrap() {
-            ChangeEvent::Delta(delta) => fold(&mut bag, &delta).unwrap(),
-            ChangeEvent::End => return bag,
-            ChangeEvent::Timeout => panic!("the job hangs"),
-        }
+/// The folded changelog of each query, in order.
+fn all_collected(session: &Session) -> Vec<Bag> {
+    let queries = QUERIES.iter().map(|sql| session.query(sql).unwrap());
+    queries.map(|query| collected(&query).unwrap()).collect()
+}
+
+/// Jobs that are stopped when so many rows are there, and go on with the others on another number
+/// of workers.
+fn check_restart(
+    events: &[Event],
+    n_before: usize,
+    (before, after): (usize, usize),
+    emission: Emission,
+    expected: &[Bag],
+) -> Result<(), TestCaseError> {
+    let folder = folder_in_memory().unwrap();
+    let (rows, savepoints) = (folder.path().join("rows"), folder.path().join("savepoints"));
+    std::fs::create_dir(&rows).unwrap();
+    write(events.get(..n_before).unwrap_or(events), &rows);
+    let first = session_over(&rows, before, 3, emission, true);
+    let stopped: Vec<_> = QUERIES
+        .iter()
+        .map(|sql| interrupted(&first.query(sql).unwrap(), 1, &savepoints).unwrap())
+        .collect();
+    write(events, &rows);
+    let second = session_over(&rows, after, 5, emission, false);
+    for ((sql, stopped), expected) in QUERIES.iter().zip(stopped).zip(expected) {
+        let setting = (sql, n_before, before, after, emission);
+        let log = resumed(&second, sql, &stopped.of_log).unwrap();
+        let collected = collected_onto(stopped.bag, &log).unwrap();
+        prop_assert_eq!(&collected, expected, "log: {:?}", setting);
+        let view = resumed(&second, sql, &stopped.of_view).unwrap();
+        prop_assert_eq!(&viewed(&view).unwrap(), expected, "view: {:?}", setting);
     }
+    Ok(())
 }
 
 /// Rows of tumbling windows of five seconds, by end, key and what comes of them; a row counts if
@@ -189,7 +235,7 @@ proptest! {
     #[test]
     fn any_steps_any_workers(events in events()) {
         let (reference, _folder) = session(&events, 1, 1, Emission::RowByRow);
-        let expected: Vec<Bag> = QUERIES.iter().map(|sql| collected(&reference, sql)).collect();
+        let expected = all_collected(&reference);
         let n_windows = expected.first().map_or(0, |bag| bag.values().count());
         prop_assert_eq!(n_windows, tumbled(&events));
         for (n_workers, step_rows, emission) in [
@@ -200,10 +246,49 @@ proptest! {
             (3, 5, Emission::Net),
         ] {
             let (session, _folder) = session(&events, n_workers, step_rows, emission);
-            for (sql, expected) in QUERIES.iter().zip(&expected) {
+            let found = all_collected(&session);
+            for ((sql, found), expected) in QUERIES.iter().zip(&found).zip(&expected) {
                 let setting = (sql, n_workers, step_rows, emission);
-                prop_assert_eq!(&collected(&session, sql), expected, "{:?}", setting);
+                prop_assert_eq!(found, expected, "{:?}", setting);
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 6,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_restart(events in events(), n_before in 1_usize..60) {
+        let (reference, _folder) = session(&events, 1, 1, Emission::RowByRow);
+        let expected = all_collected(&reference);
+        check_restart(&events, n_before, (1, 3), Emission::RowByRow, &expected)?;
+        check_restart(&events, n_before, (3, 2), Emission::Net, &expected)?;
+    }
+}
+
+/// Readers that have no file do not hold the windows of the others open.
+#[test]
+fn a_file_that_is_watched_by_many() {
+    let folder = TempDir::new().unwrap();
+    write(&[(1, 1, 5), (1, 3, 6), (1, 20, 7)], folder.path());
+    let session = session_over(folder.path(), 3, 10, Emission::Net, true);
+    let sql = "SELECT window_start, SUM(v) AS s \
+               FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
+               GROUP BY window_start, window_end";
+    let mut result = session.query(sql).unwrap().collect().unwrap();
+    let job = result.job.take().unwrap();
+    let ResultContent::Changes(stream) = result.content else {
+        panic!("a query gives changes");
+    };
+    let ChangeEvent::Delta(delta) = stream.next(Duration::from_secs(60)).unwrap() else {
+        panic!("no window was closed");
+    };
+    assert_eq!(delta.num_rows(), 1);
+    job.stop();
 }

@@ -178,7 +178,7 @@ fn check_restarts(
             }
             let expected = batch_result(&tables, &VIEWS, case.sql).unwrap();
             let query = first.query(case.sql).unwrap();
-            let stopped = interrupted(&query, folder.path()).unwrap();
+            let stopped = interrupted(&query, 0, folder.path()).unwrap();
             let setting = (case.sql, before, after, step_rows);
             let log = resumed(&second, case.sql, &stopped.of_log).unwrap();
             let collected = collected_onto(stopped.bag, &log).unwrap();

@@ -92,7 +92,7 @@ proptest! {
         let second = session(&tables, after, step_rows, None);
         for (question, expected) in QUESTIONS.iter().zip(&answers(&tables)) {
             let query = first.query(question.sql).unwrap();
-            let stopped = interrupted(&query, folder.path()).unwrap();
+            let stopped = interrupted(&query, 0, folder.path()).unwrap();
             let log = resumed(&second, question.sql, &stopped.of_log).unwrap();
             let collected = collected_onto(stopped.bag, &log).unwrap();
             prop_assert_eq!(&collected, expected, "log: {}", question.number);

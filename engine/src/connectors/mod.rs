@@ -137,6 +137,12 @@ pub trait SourceReader: Send {
     /// An error ends the job.
     fn poll(&mut self, max_rows: usize) -> Result<SourcePoll>;
 
+    /// Whether there is anything that it reads: of a folder that is watched some readers may have no
+    /// file. One without input does not hold event time back.
+    fn has_input(&self) -> bool {
+        true
+    }
+
     /// Where the reader stands after the last batch it gave, or before the first, as something that
     /// a checkpoint can keep: from there the same rows follow. `Null` if the source cannot seek.
     fn position(&self) -> serde_json::Value {

@@ -78,7 +78,7 @@ pub(super) fn open(
     if let Some(restored) = &restored {
         open::restore(graph, restored, &mut workers, &mut sinks)?;
         // What the last step before the checkpoint knew.
-        let _known = watermarks.advance(&inbox.progress());
+        let _known = watermarks.advance(&inbox.known());
     }
     if options.checkpoints.is_periodic() {
         sinks

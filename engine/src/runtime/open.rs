@@ -97,6 +97,11 @@ pub(super) fn sources(
         }
     }
     let inbox = Arc::new(Inbox::try_new(states, options.max_wave_rows())?);
+    let without_input = opened
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, reader, _))| !reader.has_input());
+    without_input.for_each(|(reader_idx, _)| inbox.begin_idle(reader_idx));
     let readers = opened
         .into_iter()
         .enumerate()
@@ -116,8 +121,8 @@ pub(super) fn sources(
 type Start = (Option<Delta>, Option<ReaderTime>);
 
 /// Puts the readers of one source where those of the checkpoint stood. If there were more or fewer
-/// of them, event time goes on from the one that was furthest behind, and the first reader gives
-/// the rows that no step had taken.
+/// of them, event time goes on from the one that was furthest behind of those that had begun, and
+/// the first reader gives the rows that no step had taken.
 fn resume(
     source: &dyn Source,
     given: Option<Vec<ReaderState>>,
@@ -137,10 +142,9 @@ fn resume(
             .map(|state| (state.rest, state.time))
             .collect());
     }
-    let times = given.iter().map(|state| state.time);
-    let time = times
-        .reduce(|one, other| one.zip(other).map(|(one, other)| one.least(other)))
-        .flatten();
+    let times = given.iter().filter_map(|state| state.time);
+    let begun = times.filter(|time| time.tracker.has_begun());
+    let time = begun.reduce(ReaderTime::least);
     let mut rest = joined(given.into_iter().filter_map(|state| state.rest).collect())?;
     Ok(readers.iter().map(|_| (rest.take(), time)).collect())
 }

@@ -65,6 +65,8 @@ struct Queue {
     ended: bool,
     /// The watermark behind what was admitted; none if the table has no watermark.
     watermark_ms: Option<i64>,
+    /// What the last step before the checkpoint knew, if the job goes on from one.
+    known_ms: Option<i64>,
     /// A watermark that follows all rows that are here, without rows of its own.
     flushed_ms: Option<i64>,
     /// No rows for so long that the reader does not hold others back.
@@ -101,6 +103,9 @@ pub(super) enum Admission {
 pub(super) struct Arrived {
     /// Rows of source nodes, in order of arrival for each reader.
     pub(super) rows: Vec<(usize, Delta)>,
+    /// How far each source was before them, if some table has a watermark: further than after the
+    /// last step if meanwhile a reader has ended or become idle.
+    pub(super) before: Vec<(usize, Progress)>,
     /// How far each source is behind them.
     pub(super) progress: Vec<(usize, Progress)>,
     /// Nothing follows.
@@ -151,6 +156,19 @@ impl Inbox {
     pub(super) fn reader_states(&self) -> Result<Vec<ReaderState>> {
         let state = self.state.lock();
         state.queues.iter().map(Queue::reader_state).collect()
+    }
+
+    /// What the last step before a checkpoint knew of each source.
+    pub(super) fn known(&self) -> Vec<(usize, Progress)> {
+        let state = self.state.lock();
+        let known = |queue: &Queue| {
+            let progress = Progress {
+                watermark_ms: queue.known_ms?,
+                is_idle: false,
+            };
+            Some((queue.node_idx, progress))
+        };
+        state.queues.iter().filter_map(known).collect()
     }
 
     /// How far each source is.
@@ -235,6 +253,10 @@ impl Inbox {
     /// Takes at most `max_rows` rows, shared evenly by the readers that have some.
     fn take(&self, mut state: MutexGuard<'_, State>, max_rows: usize) -> Result<Arrived> {
         state.has_news = false;
+        let before = match state.tells_time() {
+            true => state.progress(),
+            false => Vec::new(),
+        };
         let n_ready = state.queues.iter().filter(|queue| queue.n_rows > 0).count();
         let share = (max_rows / n_ready.max(1)).max(1);
         let mut rows = Vec::new();
@@ -254,6 +276,7 @@ impl Inbox {
         self.room.notify_all();
         Ok(Arrived {
             rows,
+            before,
             progress,
             ended,
             has_more,
@@ -317,6 +340,13 @@ impl Inbox {
         }
         drop(state);
         self.arrived.notify_one();
+    }
+
+    /// The reader has no input yet.
+    pub(super) fn begin_idle(&self, reader_idx: usize) {
+        if let Some(queue) = self.state.lock().queues.get_mut(reader_idx) {
+            queue.is_idle = true;
+        }
     }
 
     /// Waits for `duration`. False if nobody wants more rows of this reader.
@@ -424,6 +454,7 @@ impl Queue {
             arrivals,
             ended: false,
             watermark_ms: reader.time.and_then(|time| time.admitted_ms),
+            known_ms: reader.time.and_then(|time| time.known_ms),
             flushed_ms: None,
             is_idle: false,
             is_asleep: false,
@@ -450,6 +481,7 @@ impl Queue {
             time: tracker.map(|tracker| ReaderTime {
                 tracker,
                 admitted_ms: self.watermark_ms,
+                known_ms: self.known_ms,
             }),
         })
     }
@@ -604,7 +636,7 @@ impl ReaderThread {
             return pause;
         };
         let flushed_ms = tracker.flush();
-        let becomes_idle = tracker.becomes_idle();
+        let becomes_idle = tracker.becomes_idle(self.reader.has_input());
         if flushed_ms.is_some() || becomes_idle {
             self.inbox
                 .tell_time(self.reader_idx, flushed_ms, becomes_idle);

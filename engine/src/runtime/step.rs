@@ -121,6 +121,7 @@ impl StepLoop {
 
     /// One step, wave by wave. Whether it was the last one.
     fn take_step(&mut self, first: Arrived, pace: &mut Pace) -> Result<bool> {
+        self.catch_up(&first.before)?;
         let mut step = self.limits.begin();
         self.number += 1;
         let processing_time_ms = now_ms();
@@ -171,6 +172,23 @@ impl StepLoop {
         Ok(arrived.ended)
     }
 
+    /// A step without rows, if event time has moved since the last one: its rows come later.
+    fn catch_up(&mut self, sources: &[(usize, Progress)]) -> Result<()> {
+        if !self.watermarks.is_behind(sources) {
+            return Ok(());
+        }
+        let watermarks = self.watermarks.advance(sources);
+        self.number += 1;
+        self.run_wave(Step {
+            number: self.number,
+            processing_time_ms: now_ms(),
+            watermarks: Arc::clone(&watermarks),
+            ended: false,
+            is_open: false,
+        })?;
+        self.write(&watermarks)
+    }
+
     /// Gathers what a checkpoint needs and hands it to its writer. Gives how the job ends, if it
     /// ends with this savepoint.
     fn checkpoint(&mut self, due: Due) -> Result<Option<Outcome>> {
@@ -212,11 +230,19 @@ impl StepLoop {
         for JobSink { node_idx, sink } in &mut self.sinks {
             sinks.push((*node_idx, sink.prepare(number)?));
         }
+        let mut readers = self.inbox.reader_states()?;
+        for reader in &mut readers {
+            let known_ms = self.watermarks.known_ms(reader.node_idx);
+            if let Some(time) = &mut reader.time {
+                // The end of a source is known again when its readers end.
+                time.known_ms = known_ms.filter(|known_ms| *known_ms < i64::MAX);
+            }
+        }
         Ok(Gathered {
             step: self.number,
             workers,
             sinks,
-            readers: self.inbox.reader_states()?,
+            readers,
         })
     }
 

@@ -77,6 +77,11 @@ impl TrackerState {
         }
     }
 
+    /// Whether rows have come.
+    pub(super) fn has_begun(self) -> bool {
+        self.current_ms > 0
+    }
+
     /// Where a reader stands that goes on in the place of two.
     #[must_use]
     pub(super) fn least(self, other: Self) -> Self {
@@ -182,12 +187,13 @@ impl Tracker {
         Some(self.sent_ms)
     }
 
-    /// Whether the reader has just become idle.
-    pub(super) fn becomes_idle(&mut self) -> bool {
-        let is_over = self
-            .spec
-            .idle_timeout
-            .is_some_and(|timeout| self.last_rows.elapsed() >= timeout);
+    /// Whether the reader has just become idle; one without input is at once.
+    pub(super) fn becomes_idle(&mut self, has_input: bool) -> bool {
+        let is_over = !has_input
+            || self
+                .spec
+                .idle_timeout
+                .is_some_and(|timeout| self.last_rows.elapsed() >= timeout);
         let becomes = is_over && !self.is_idle;
         self.is_idle |= is_over;
         becomes
@@ -369,6 +375,20 @@ impl NodeWatermarks {
             });
         }
         Self { nodes }
+    }
+
+    /// Whether some source is further than its nodes know.
+    pub(super) fn is_behind(&self, sources: &[(usize, Progress)]) -> bool {
+        sources.iter().any(|(node_idx, progress)| {
+            let known_ms = self.known_ms(*node_idx);
+            known_ms.is_some_and(|known_ms| progress.watermark_ms > known_ms)
+        })
+    }
+
+    /// The watermark of a source that its nodes know.
+    pub(super) fn known_ms(&self, node_idx: usize) -> Option<i64> {
+        let node = self.nodes.get(node_idx)?;
+        Some(node.output.watermark_ms)
     }
 
     /// As nothing has moved yet.

@@ -229,14 +229,37 @@ impl FileQueue {
         }
     }
 
-    /// A folder that is watched.
-    pub(super) fn watched(watch: Watch) -> Self {
-        Self {
+    /// A folder that is watched. It is listed at once, so that a reader knows whether it has files.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub(super) fn watched(watch: Watch) -> Result<Self> {
+        let mut queue = Self {
             watch: Some(watch),
             last_listed: None,
             queue: VecDeque::new(),
             progress: BTreeMap::new(),
+        };
+        queue.list_again()?;
+        Ok(queue)
+    }
+
+    /// Takes notice of what has changed in the folder, if one is watched.
+    fn list_again(&mut self) -> Result<()> {
+        let Some(watch) = &self.watch else {
+            return Ok(());
+        };
+        let files = watch.list()?;
+        self.last_listed = Some(Instant::now());
+        for file in files {
+            self.enqueue_if_changed(file);
         }
+        Ok(())
+    }
+
+    /// Whether there are files.
+    pub(super) fn has_files(&self) -> bool {
+        !self.progress.is_empty()
     }
 
     /// Whether the files may still grow.
@@ -263,11 +286,7 @@ impl FileQueue {
             }
         }
         let interval = watch.interval;
-        let files = watch.list()?;
-        self.last_listed = Some(Instant::now());
-        for file in files {
-            self.enqueue_if_changed(file);
-        }
+        self.list_again()?;
         match self.queue.is_empty() {
             false => self.next(),
             true => Ok(NextFile::Wait(interval)),
@@ -324,6 +343,8 @@ impl FileQueue {
                     .map(PathBuf::from)
                     .filter(|path| watch.owns(path));
                 self.progress = own.map(|path| (path, Progress::default())).collect();
+                self.queue.clear();
+                self.last_listed = None;
             }
         }
         for (path, entry) in files {

@@ -231,9 +231,9 @@ impl FileSource {
             share_idx,
             n_shares,
         };
-        Ok((0..n_shares)
+        (0..n_shares)
             .map(|share_idx| FileQueue::watched(watch(share_idx)))
-            .collect())
+            .collect()
     }
 }
 

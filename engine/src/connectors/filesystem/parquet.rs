@@ -63,6 +63,10 @@ impl SourceReader for ParquetReader {
         }
     }
 
+    fn has_input(&self) -> bool {
+        self.files.has_files()
+    }
+
     fn position(&self) -> Value {
         self.files.position()
     }

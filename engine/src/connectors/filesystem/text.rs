@@ -179,6 +179,10 @@ impl SourceReader for TextReader {
         }
     }
 
+    fn has_input(&self) -> bool {
+        self.files.has_files()
+    }
+
     fn position(&self) -> Value {
         self.files.position()
     }

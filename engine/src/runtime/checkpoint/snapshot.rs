@@ -37,6 +37,9 @@ pub(in crate::runtime) struct ReaderTime {
     pub(in crate::runtime) tracker: TrackerState,
     /// Behind the last row that was taken.
     pub(in crate::runtime) admitted_ms: Option<i64>,
+    /// The watermark of the whole source that the last step knew.
+    #[serde(default)]
+    pub(in crate::runtime) known_ms: Option<i64>,
 }
 
 impl ReaderTime {
@@ -46,6 +49,7 @@ impl ReaderTime {
         Self {
             tracker: self.tracker.least(other.tracker),
             admitted_ms: admitted.map(|(one, other)| one.min(other)),
+            known_ms: self.known_ms.max(other.known_ms),
         }
     }
 }
