@@ -7,11 +7,12 @@ use parking_lot::Mutex;
 
 use super::checkpoint::{Board, Checkpoints, Restored};
 use super::graph::{Graph, NodeKind};
+use super::inbox::Inbox;
 use super::job::JobOptions;
 use super::metrics::Counters;
 use super::open;
 use super::pace::StepLimits;
-use super::source::{Inbox, ReaderThread};
+use super::reader::ReaderThread;
 use super::step::{Crew, StepLoop};
 use super::watermark::NodeWatermarks;
 use super::worker::{Walk, Worker};

@@ -22,8 +22,8 @@ use super::checkpoint::{
 };
 use super::graph::{Graph, NodeKind};
 use super::metrics::{Counters, JobMetrics};
+use super::reader::ReaderThread;
 use super::restart::{Backoff, RestartStats, RestartStrategy};
-use super::source::ReaderThread;
 use super::step::{Outcome, StepLoop};
 use super::{panic_error, spawn};
 use crate::catalog::options::parse_duration;

@@ -34,7 +34,11 @@ mod barrier;
 
 mod exchange;
 
-mod source;
+mod reader;
+
+mod queue;
+
+mod inbox;
 
 mod watermark;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::checkpoint::{ReaderState, ReaderTime, Restored};
 use super::graph::{Graph, NodeKind};
+use super::inbox::Inbox;
 use super::job::JobOptions;
 use super::parts::parts_read;
-use super::source::{Inbox, ReaderThread};
+use super::reader::ReaderThread;
 use super::step::JobSink;
 use super::watermark::Tracker;
 use super::worker::Worker;

@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use super::barrier::Barrier;
 use super::checkpoint::{Checkpoints, Due, Gathered, NodeTables, Stop};
+use super::inbox::{Admission, Arrived, Inbox};
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
 use super::pace::{Pace, StepLimits};
-use super::source::{Admission, Arrived, Inbox};
 use super::watermark::{NodeWatermark, NodeWatermarks, Progress};
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;

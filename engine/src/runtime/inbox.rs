@@ -8,18 +8,14 @@
 //!                                 └──────── stop() wakes everybody ─────────┘
 //! ```
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::checkpoint::{ReaderState, ReaderTime};
-use super::panic_error;
-use super::watermark::{Progress, Track, Tracker, TrackerState};
-use crate::connectors::{SourcePoll, SourceReader};
-use crate::data::{Delta, NO_WATERMARK, RowKind};
+use super::checkpoint::ReaderState;
+use super::queue::{Arrival, Queue};
+use super::watermark::Progress;
+use crate::data::Delta;
 use crate::error::{EngineError, Result};
 
 /// Where reader threads leave their rows. Never held while a reader, an operator or a sink works.
@@ -42,47 +38,6 @@ struct State {
     has_news: bool,
     /// Somebody wants the job to look around.
     wake: bool,
-}
-
-/// Rows as a reader offered them.
-#[derive(Debug)]
-struct Arrival {
-    delta: Delta,
-    /// What they do to the watermark.
-    track: Option<Track>,
-    /// Where the reader stood behind them.
-    position: serde_json::Value,
-    /// Where the tracker stood behind them.
-    tracker: Option<TrackerState>,
-}
-
-#[derive(Debug)]
-struct Queue {
-    /// Index of the source's node.
-    node_idx: usize,
-    arrivals: VecDeque<Arrival>,
-    n_rows: usize,
-    ended: bool,
-    /// The watermark behind what was admitted; none if the table has no watermark.
-    watermark_ms: Option<i64>,
-    /// What the last step before the checkpoint knew, if the job goes on from one.
-    known_ms: Option<i64>,
-    /// A watermark that follows all rows that are here, without rows of its own.
-    flushed_ms: Option<i64>,
-    /// No rows for so long that the reader does not hold others back.
-    is_idle: bool,
-    /// The reader has found nothing and sleeps.
-    is_asleep: bool,
-    /// Nobody needs more of its rows, although the source may have some.
-    closed: bool,
-    /// Told after the rows that came before it.
-    failure: Option<EngineError>,
-    /// Where the reader stood after the last batch that was admitted completely.
-    position: serde_json::Value,
-    /// As `position`, of the tracker.
-    tracker: Option<TrackerState>,
-    /// Whether the first of the arrivals is the rest of a batch that was admitted in part.
-    has_rest: bool,
 }
 
 /// What a step gets.
@@ -303,12 +258,12 @@ impl Inbox {
     }
 
     /// Whether this reader can end: the job was stopped, or nobody needs its rows.
-    fn is_closed(&self, reader_idx: usize) -> bool {
+    pub(super) fn is_closed(&self, reader_idx: usize) -> bool {
         self.state.lock().is_closed(reader_idx)
     }
 
     /// Hands over rows; waits for room. False if nobody wants them any more.
-    fn offer(&self, reader_idx: usize, arrival: Arrival) -> bool {
+    pub(super) fn offer(&self, reader_idx: usize, arrival: Arrival) -> bool {
         let mut state = self.state.lock();
         loop {
             if state.is_closed(reader_idx) {
@@ -331,7 +286,7 @@ impl Inbox {
     }
 
     /// Says that event time has moved although no row came.
-    fn tell_time(&self, reader_idx: usize, flushed_ms: Option<i64>, is_idle: bool) {
+    pub(super) fn tell_time(&self, reader_idx: usize, flushed_ms: Option<i64>, is_idle: bool) {
         let mut state = self.state.lock();
         if let Some(queue) = state.queues.get_mut(reader_idx) {
             queue.flushed_ms = flushed_ms.or(queue.flushed_ms);
@@ -350,7 +305,7 @@ impl Inbox {
     }
 
     /// Waits for `duration`. False if nobody wants more rows of this reader.
-    fn idle(&self, reader_idx: usize, duration: Duration) -> bool {
+    pub(super) fn idle(&self, reader_idx: usize, duration: Duration) -> bool {
         let deadline = Instant::now() + duration;
         let mut state = self.state.lock();
         state.set_asleep(reader_idx, true);
@@ -364,7 +319,7 @@ impl Inbox {
         !state.is_closed(reader_idx)
     }
 
-    fn close(&self, reader_idx: usize, failure: Option<EngineError>) {
+    pub(super) fn close(&self, reader_idx: usize, failure: Option<EngineError>) {
         let mut state = self.state.lock();
         if let Some(queue) = state.queues.get_mut(reader_idx) {
             queue.ended = true;
@@ -430,218 +385,6 @@ impl State {
             progress.push((node_idx, Progress::of_all(readers.map(Queue::progress))));
         }
         progress
-    }
-}
-
-impl Queue {
-    fn try_new(reader: ReaderState) -> Result<Self> {
-        let tracker = reader.time.map(|time| time.tracker);
-        let after_ms = tracker.map_or(NO_WATERMARK, TrackerState::sent_ms);
-        let mut arrivals = VecDeque::new();
-        if let Some(rest) = reader.rest {
-            let (delta, track) = Track::restore(rest, after_ms)?;
-            arrivals.push_back(Arrival {
-                delta,
-                track,
-                position: reader.position.clone(),
-                tracker,
-            });
-        }
-        Ok(Self {
-            node_idx: reader.node_idx,
-            n_rows: arrivals.iter().map(|rest| rest.delta.num_rows()).sum(),
-            has_rest: !arrivals.is_empty(),
-            arrivals,
-            ended: false,
-            watermark_ms: reader.time.and_then(|time| time.admitted_ms),
-            known_ms: reader.time.and_then(|time| time.known_ms),
-            flushed_ms: None,
-            is_idle: false,
-            is_asleep: false,
-            closed: false,
-            failure: None,
-            position: reader.position,
-            tracker,
-        })
-    }
-
-    /// The reader is ahead of the rows that were admitted; of the batch that was admitted in part
-    /// its position is told with the rest of the rows.
-    fn reader_state(&self) -> Result<ReaderState> {
-        let rest = self.arrivals.front().filter(|_| self.has_rest);
-        let tracker = rest.map_or(self.tracker, |rest| rest.tracker);
-        let rows = rest.map(|rest| match &rest.track {
-            Some(track) => track.save(&rest.delta),
-            None => Ok(rest.delta.clone()),
-        });
-        Ok(ReaderState {
-            node_idx: self.node_idx,
-            position: rest.map_or(&self.position, |rest| &rest.position).clone(),
-            rest: rows.transpose()?,
-            time: tracker.map(|tracker| ReaderTime {
-                tracker,
-                admitted_ms: self.watermark_ms,
-                known_ms: self.known_ms,
-            }),
-        })
-    }
-
-    /// Takes at most `max_rows` rows; `others_ms` is how far the source's other readers are.
-    fn admit(
-        &mut self,
-        max_rows: usize,
-        others_ms: i64,
-        rows: &mut Vec<(usize, Delta)>,
-    ) -> Result<()> {
-        let mut room = max_rows;
-        while room > 0 {
-            let Some(arrival) = self.arrivals.pop_front() else {
-                break;
-            };
-            let Arrival {
-                delta,
-                track,
-                position,
-                tracker,
-            } = arrival;
-            let n_rows = delta.num_rows();
-            if n_rows > room && is_pair(&delta, room) {
-                // An update is one change: its halves stay in one step, one row above the limit.
-                room += 1;
-            }
-            let (delta, track) = if n_rows > room {
-                let (first, rest) = track.map(|track| track.split_at(room)).unzip();
-                self.arrivals.push_front(Arrival {
-                    delta: delta.slice(room, n_rows - room),
-                    track: rest,
-                    position,
-                    tracker,
-                });
-                self.has_rest = true;
-                (delta.slice(0, room), first)
-            } else {
-                self.position = position;
-                self.tracker = tracker;
-                self.has_rest = false;
-                (delta, track)
-            };
-            room -= delta.num_rows();
-            self.n_rows -= delta.num_rows();
-            let delta = match track {
-                None => delta,
-                Some(track) => {
-                    self.watermark_ms = Some(track.after_ms);
-                    let before: usize = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
-                    track.mark(delta, others_ms, before)?
-                }
-            };
-            rows.push((self.node_idx, delta));
-        }
-        if self.arrivals.is_empty()
-            && let Some(flushed_ms) = self.flushed_ms.take()
-        {
-            self.watermark_ms = self.watermark_ms.max(Some(flushed_ms));
-        }
-        Ok(())
-    }
-
-    /// How far the reader is with what was admitted.
-    fn progress(&self) -> Progress {
-        if self.ended && self.n_rows == 0 {
-            return Progress {
-                watermark_ms: i64::MAX,
-                is_idle: false,
-            };
-        }
-        Progress {
-            watermark_ms: self.watermark_ms.unwrap_or(NO_WATERMARK),
-            is_idle: self.is_idle && self.n_rows == 0,
-        }
-    }
-}
-
-/// Whether a cut before row `row_idx` would part a `-U` from its `+U`.
-fn is_pair(delta: &Delta, row_idx: usize) -> bool {
-    delta.kind(row_idx - 1) == RowKind::UpdateBefore && delta.kind(row_idx) == RowKind::UpdateAfter
-}
-
-/// One reader with all that its thread needs.
-pub(super) struct ReaderThread {
-    pub(super) reader: Box<dyn SourceReader>,
-    /// If the table has a watermark.
-    pub(super) tracker: Option<Tracker>,
-    pub(super) reader_idx: usize,
-    /// Columns that the rows must have.
-    pub(super) n_columns: usize,
-    pub(super) max_batch_rows: usize,
-    pub(super) inbox: Arc<Inbox>,
-}
-
-impl ReaderThread {
-    /// Polls until the source ends, fails or the job is stopped.
-    pub(super) fn run(mut self) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.poll_all()));
-        let failure = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error),
-            Err(payload) => Some(panic_error("a source", payload.as_ref())),
-        };
-        self.inbox.close(self.reader_idx, failure);
-    }
-
-    fn poll_all(&mut self) -> Result<()> {
-        while !self.inbox.is_closed(self.reader_idx) {
-            match self.reader.poll(self.max_batch_rows)? {
-                SourcePoll::Rows(delta) if delta.num_rows() == 0 => {}
-                SourcePoll::Rows(delta) => {
-                    if delta.batch().num_columns() != self.n_columns {
-                        return Err(EngineError::internal(format!(
-                            "a source gave {} columns instead of {}",
-                            delta.batch().num_columns(),
-                            self.n_columns
-                        )));
-                    }
-                    let track = match &mut self.tracker {
-                        Some(tracker) => Some(tracker.track(&delta)?),
-                        None => None,
-                    };
-                    let arrival = Arrival {
-                        delta,
-                        track,
-                        position: self.reader.position(),
-                        tracker: self.tracker.as_ref().map(Tracker::state),
-                    };
-                    if !self.inbox.offer(self.reader_idx, arrival) {
-                        break;
-                    }
-                }
-                SourcePoll::Idle(pause) => {
-                    let pause = self.watch_time(pause);
-                    if !self.inbox.idle(self.reader_idx, pause) {
-                        break;
-                    }
-                }
-                SourcePoll::End => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl ReaderThread {
-    /// Sends the watermark that waited for rows, and says when the reader becomes idle. Gives how
-    /// long the thread may sleep.
-    fn watch_time(&mut self, pause: Duration) -> Duration {
-        let Some(tracker) = &mut self.tracker else {
-            return pause;
-        };
-        let flushed_ms = tracker.flush();
-        let becomes_idle = tracker.becomes_idle(self.reader.has_input());
-        if flushed_ms.is_some() || becomes_idle {
-            self.inbox
-                .tell_time(self.reader_idx, flushed_ms, becomes_idle);
-        }
-        tracker.max_pause().map_or(pause, |most| pause.min(most))
     }
 }
 
