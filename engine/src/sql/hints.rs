@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, ObjectName, Query, Select, TableFactor, Value, VisitMut, VisitorMut,
+    FunctionArguments, ObjectName, Query, Select, Spanned, TableFactor, Value, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token};
@@ -27,8 +28,16 @@ const UNITS: [&str; 6] = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
 pub(super) struct TableHint {
     /// The word that the hint follows: the last name of the table.
     pub(super) after: Span,
-    /// The options.
-    pub(super) options: BTreeMap<String, String>,
+    /// The options: key, the key's place in the statement, value. Of equal keys the last one holds.
+    pub(super) options: Vec<(String, Span, String)>,
+}
+
+impl TableHint {
+    /// The options without their places.
+    pub(super) fn into_options(self) -> BTreeMap<String, String> {
+        let options = self.options.into_iter();
+        options.map(|(key, _, value)| (key, value)).collect()
+    }
 }
 
 /// A hint behind SELECT: `LOOKUP('table' = 'dim')`, `STATE_TTL('a' = '1d')`, `BROADCAST(t)`.
@@ -43,10 +52,17 @@ pub struct SelectHint {
 /// The options that a hint gives to a table.
 #[must_use]
 pub fn table_options(factor: &TableFactor) -> BTreeMap<String, String> {
+    let options = placed_options(factor).into_iter();
+    options.map(|(key, _, value)| (key, value)).collect()
+}
+
+/// As [`table_options`], with the places of the keys in the statement, in the order of the text.
+#[must_use]
+pub fn placed_options(factor: &TableFactor) -> Vec<(String, Span, String)> {
     let TableFactor::Table { with_hints, .. } = factor else {
-        return BTreeMap::new();
+        return Vec::new();
     };
-    let mut options = BTreeMap::new();
+    let mut options = Vec::new();
     for hint in with_hints {
         let Expr::Function(Function {
             args: FunctionArguments::List(list),
@@ -61,7 +77,7 @@ pub fn table_options(factor: &TableFactor) -> BTreeMap<String, String> {
             })) = argument
                 && let (Some(key), Some(value)) = (text_of(left), text_of(right))
             {
-                options.insert(key, value);
+                options.push((key, left.span(), value));
             }
         }
     }
@@ -75,14 +91,41 @@ pub fn table_options(factor: &TableFactor) -> BTreeMap<String, String> {
 pub fn select_hints(select: &Select) -> Result<Vec<SelectHint>, String> {
     let mut hints = Vec::new();
     for hint in &select.optimizer_hints {
-        hints.extend(parse_hints(&hint.text)?);
+        hints.extend(parse_hints(&hint.text)?.into_iter().map(SelectHint::from));
     }
     Ok(hints)
 }
 
-/// Reads the text of a hint behind a table, without the comment's marks.
-pub(super) fn parse_table_hint(text: &str, after: Span) -> Result<TableHint, String> {
-    let mut options = BTreeMap::new();
+impl From<Hint> for SelectHint {
+    fn from(hint: Hint) -> Self {
+        let arguments = hint.arguments.into_iter();
+        Self {
+            name: hint.name,
+            arguments: arguments.map(|(key, _, value)| (key, value)).collect(),
+        }
+    }
+}
+
+/// A hint as it is written.
+struct Hint {
+    /// In upper case.
+    name: String,
+    /// Key, its place in the hint's text, value.
+    arguments: Vec<(String, Span, Option<String>)>,
+}
+
+/// Reads the text of a hint behind a table, without the comment's marks, which begins at `start`
+/// of the statement.
+pub(super) fn parse_table_hint(
+    text: &str,
+    start: Location,
+    after: Span,
+) -> Result<TableHint, String> {
+    let place = |location: Location| match location.line {
+        1 => Location::new(start.line, start.column + location.column - 1),
+        line => Location::new(start.line + line - 1, location.column),
+    };
+    let mut options = Vec::new();
     for hint in parse_hints(text)? {
         if hint.name != OPTIONS {
             return Err(format!(
@@ -90,18 +133,19 @@ pub(super) fn parse_table_hint(text: &str, after: Span) -> Result<TableHint, Str
                 hint.name
             ));
         }
-        for (key, value) in hint.arguments {
+        for (key, span, value) in hint.arguments {
             let Some(value) = value else {
                 return Err(format!("the option '{key}' of the hint has no value"));
             };
-            options.insert(key, value);
+            let span = Span::new(place(span.start), place(span.end));
+            options.push((key, span, value));
         }
     }
     Ok(TableHint { after, options })
 }
 
 /// hints := name [ '(' argument { ',' argument } ')' ] { [','] … }; argument := text ['=' text]
-fn parse_hints(text: &str) -> Result<Vec<SelectHint>, String> {
+fn parse_hints(text: &str) -> Result<Vec<Hint>, String> {
     let malformed = || format!("'{}' is no list of hints", text.trim());
     let mut parser = Parser::new(&FlinkDialect)
         .try_with_sql(text)
@@ -115,17 +159,18 @@ fn parse_hints(text: &str) -> Result<Vec<SelectHint>, String> {
                 if !arguments.is_empty() && !parser.consume_token(&Token::Comma) {
                     return Err(malformed());
                 }
+                let span = parser.peek_token_ref().span;
                 let key = parse_text(&mut parser).ok_or_else(malformed)?;
                 let value = if parser.consume_token(&Token::Eq) {
                     Some(parse_text(&mut parser).ok_or_else(malformed)?)
                 } else {
                     None
                 };
-                arguments.push((key, value));
+                arguments.push((key, span, value));
             }
         }
         let _separated = parser.consume_token(&Token::Comma);
-        hints.push(SelectHint {
+        hints.push(Hint {
             name: name.value.to_ascii_uppercase(),
             arguments,
         });
@@ -204,17 +249,16 @@ fn quote_units(function: &mut Function) {
     }
 }
 
-fn to_call(options: &BTreeMap<String, String>) -> Expr {
-    let text = |value: &str| {
-        Box::new(Expr::Value(
-            Value::SingleQuotedString(value.to_owned()).into(),
-        ))
+fn to_call(options: &[(String, Span, String)]) -> Expr {
+    let text = |value: &str, span: Span| {
+        let value = Value::SingleQuotedString(value.to_owned());
+        Box::new(Expr::Value(value.with_span(span)))
     };
-    let args = options.iter().map(|(key, value)| {
+    let args = options.iter().map(|(key, span, value)| {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp {
-            left: text(key),
+            left: text(key, *span),
             op: BinaryOperator::Eq,
-            right: text(value),
+            right: text(value, Span::empty()),
         }))
     });
     Expr::Function(Function {

@@ -131,6 +131,9 @@ fn refuse_foreign_tokens(
     Ok(())
 }
 
+/// Characters of `/*+`.
+const COMMENT_START: u64 = 3;
+
 /// Takes out `/*+ … */` comments that do not follow SELECT.
 fn take_table_hints(
     source: &SourceText,
@@ -144,12 +147,16 @@ fn take_table_hints(
             Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with('+') => {
                 match last {
                     Some((true, _)) => return true,
-                    Some((false, after)) => match parse_table_hint(&text[1..], after) {
-                        Ok(hint) => hints.push(hint),
-                        Err(message) => {
-                            error.get_or_insert((message, token.span));
+                    Some((false, after)) => {
+                        let mut start = token.span.start;
+                        start.column += COMMENT_START;
+                        match parse_table_hint(&text[1..], start, after) {
+                            Ok(hint) => hints.push(hint),
+                            Err(message) => {
+                                error.get_or_insert((message, token.span));
+                            }
                         }
-                    },
+                    }
                     None => {
                         let message = "a hint stands behind SELECT or behind the name of a table";
                         error.get_or_insert((message.to_owned(), token.span));

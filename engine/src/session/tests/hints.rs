@@ -432,3 +432,43 @@ fn one_side_of_a_join_is_forgotten() {
     assert!(n_pairs("/*+ STATE_TTL('t' = '1 ms') */") <= 2);
     assert!(n_pairs("/*+ STATE_TTL('late' = '1 ms') */") >= 6);
 }
+
+/// Options of hints are marked where they stand; those of WITH have no place in the query.
+#[test]
+fn wrong_options_of_hints_have_a_place() {
+    let session = session();
+    let wrong = "CREATE TABLE wrong (id INT) WITH ('connector' = 'datagen', 'rows' = '1')";
+    assert_eq!(run(&session, wrong), OK);
+    for (query, expected) in [
+        (
+            "SELECT a.id FROM b JOIN a\n  /*+ OPTIONS('rows-per-second' = '1',\n 'rows' = '7') */ ON a.id = b.id",
+            "unsupported options: 'rows' at line 3, column 2",
+        ),
+        (
+            "SELECT id FROM a /*+ OPTIONS('rows-per-second' = 'x') */ AS t",
+            "for option 'rows-per-second': expected",
+        ),
+        (
+            "SELECT id FROM a /*+ OPTIONS('rows-per-second' = 'x') */ AS t",
+            " at line 1, column 30",
+        ),
+        (
+            "SELECT id FROM a /*+ OPTIONS('scan.watermark.idle-timeout' = 'x') */",
+            " at line 1, column 30",
+        ),
+    ] {
+        let given = run(&session, query);
+        assert!(given.contains(expected), "{query}\n{given}");
+    }
+    for query in [
+        "SELECT id FROM wrong",
+        "SELECT wrong.id FROM a /*+ OPTIONS('number-of-rows' = '1') */ JOIN wrong ON a.id = wrong.id",
+        "SELECT x.id FROM a /*+ OPTIONS('rows' = '1') */ x JOIN a /*+ OPTIONS('rows' = '1') */ y ON x.id = y.id",
+    ] {
+        let given = run(&session, query);
+        assert!(
+            given.contains("unsupported options: 'rows'\n"),
+            "{query}\n{given}"
+        );
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{ParseResult, StatementParser};
-use crate::sql::hints::take_hint;
+use crate::sql::hints::{TableHint, take_hint};
 use crate::sql::statement::{
     ConflictStrategy, Explain, Expr, Ident, Insert, ObjectPath, Statement,
 };
@@ -72,7 +72,7 @@ impl StatementParser<'_, '_> {
             .parts
             .last()
             .and_then(|part| take_hint(self.hints, part.span.start))
-            .map(|hint| hint.options)
+            .map(TableHint::into_options)
             .unwrap_or_default()
     }
 

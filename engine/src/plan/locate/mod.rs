@@ -1,7 +1,10 @@
-//! Places for errors of types: the binder checks types on its own trees, which have none.
+//! Places for errors of types: the binder checks types on its own trees, which have none; and for
+//! those of options that hints give.
 //!
 //! The message says which function or operator is meant. Where the query has exactly one such
 //! expression, that is the place; where it has several, none is better than a wrong one.
+
+mod options;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,6 +21,14 @@ use crate::sql::diagnostics::{Position, SqlDiagnostic};
 /// `query`. Errors that have a place keep it.
 #[must_use]
 pub fn located(error: EngineError, query: &impl Visit) -> EngineError {
+    if let EngineError::Options { message } = &error {
+        let diagnostic = SqlDiagnostic::validation(message.as_str());
+        let span = options::span_of(message, query);
+        return match span.and_then(|span| placed(&diagnostic, span)) {
+            Some(diagnostic) => EngineError::from(Arc::new(diagnostic)),
+            None => error,
+        };
+    }
     let EngineError::Sql(diagnostic) = &error else {
         return error;
     };
