@@ -14,9 +14,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tidemill_engine::data::Delta;
+use tidemill_engine::functions::accumulators::{AggregateCall, AggregateFunction};
 use tidemill_engine::operators::{
-    AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, OperatorFactory, Output,
-    StepContext,
+    Emission, GroupAggregateSpec, OperatorFactory, Output, StepContext,
 };
 use tidemill_engine::state::ttl::Retention;
 use tidemill_tests::oracle::TestResult;

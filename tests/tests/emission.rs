@@ -8,9 +8,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 use proptest::prelude::*;
 use tidemill_engine::data::{Delta, text};
+use tidemill_engine::functions::accumulators::{AggregateCall, AggregateFunction};
 use tidemill_engine::operators::{
-    AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, Operator, OperatorFactory,
-    Output, StepContext,
+    Emission, GroupAggregateSpec, Operator, OperatorFactory, Output, StepContext,
 };
 use tidemill_engine::state::ttl::Retention;
 use tidemill_tests::changes::{changes, history, schema, split};

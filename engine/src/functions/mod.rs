@@ -4,6 +4,8 @@
 //! DataFusion has and Flink does not have cannot be called.
 pub mod udf;
 
+pub mod accumulators;
+
 pub mod aggregates;
 
 pub mod rules;

@@ -17,12 +17,12 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::aggregates::{Aggregate, AggregateCall};
 use super::group_changes::{Frontier, RowChanges, changed_rows, columns_at, read_counts};
 use super::group_ttl::without_leading_retractions;
 use super::{Operator, OperatorFactory, Output, StepContext, StepLength, UpdateKinds};
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
+use crate::functions::accumulators::{Aggregate, AggregateCall};
 use crate::state::ttl::{LastWrites, Retention};
 use crate::state::{KeyIndex, StateTable};
 

@@ -15,8 +15,6 @@
 //! Whatever it hands to [`Output`] in any of these calls reaches the next operators in the same
 //! step. By the time `on_step_end` is called, the operator has seen all its input of the step.
 
-mod aggregates;
-
 pub mod calc;
 
 pub mod changelog;
@@ -76,8 +74,6 @@ use std::sync::Arc;
 
 use datafusion::physical_expr::PhysicalExpr;
 
-pub(crate) use aggregates::Aggregate;
-pub use aggregates::{AggregateCall, AggregateFunction, Callee, not_applicable};
 pub use calc::CalcSpec;
 pub use correlate::CorrelateSpec;
 pub use current_watermark::CurrentWatermarkSpec;

@@ -7,11 +7,12 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use expect_test::{Expect, expect};
 
 use super::{
-    AggregateCall, AggregateFunction, DeduplicateSpec, Emission, GroupAggregateSpec, Keep,
-    OperatorFactory, Output, SortKey, SortLimitSpec, SortOutput, StepContext,
+    DeduplicateSpec, Emission, GroupAggregateSpec, Keep, OperatorFactory, Output, SortKey,
+    SortLimitSpec, SortOutput, StepContext,
 };
 use crate::data::text;
 use crate::error::Result;
+use crate::functions::accumulators::{AggregateCall, AggregateFunction};
 use crate::state::ttl::Retention;
 
 /// Pushes each text as one step; steps are divided by `--` in what comes out.

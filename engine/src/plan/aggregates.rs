@@ -27,10 +27,10 @@ use datafusion::logical_expr::{
 
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::accumulators::AggregateFunction;
 use crate::functions::aggregates::{self, Derived};
 use crate::functions::cast::{self as flink_cast, OnFailure};
 use crate::functions::registry::builtin_scalar;
-use crate::operators::AggregateFunction;
 use crate::plan::changes::table_error;
 use crate::plan::errors::from_planner;
 use crate::plan::over_moments;

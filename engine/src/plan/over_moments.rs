@@ -28,9 +28,9 @@ use super::aggregates::{enter, fields_of, named, unaliased};
 use super::operands::{cast_to, plan_operator};
 use crate::data::types::FlinkType;
 use crate::error::EngineError;
+use crate::functions::accumulators::AggregateFunction;
 use crate::functions::aggregates::{self, Derived};
 use crate::functions::registry::builtin_scalar;
-use crate::operators::AggregateFunction;
 use crate::sql::diagnostics::validation;
 
 /// The window with sums in place of its moments.

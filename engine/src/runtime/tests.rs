@@ -14,9 +14,9 @@ use crate::connectors::view::{ViewOptions, materialize};
 use crate::connectors::{Boundedness, SinkFactory, Source, SourcePoll, SourceReader};
 use crate::data::{ChangelogMode, Delta, text};
 use crate::error::{EngineError, Result};
+use crate::functions::accumulators::{AggregateCall, AggregateFunction};
 use crate::operators::{
-    AggregateCall, AggregateFunction, Emission, GroupAggregateSpec, LimitSpec, Operator,
-    OperatorFactory, Output, StepContext,
+    Emission, GroupAggregateSpec, LimitSpec, Operator, OperatorFactory, Output, StepContext,
 };
 use crate::state::ttl::Retention;
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::error::Result;
-use crate::operators::{Aggregate, AggregateCall, AggregateFunction};
+use crate::functions::accumulators::{Aggregate, AggregateCall, AggregateFunction};
 
 /// What is needed to make an aggregate again and again.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Flink's aggregate functions as the planner sees them.
 //!
 //! ```text
-//!   COUNT, SUM, LISTAGG, …    FlinkAggregate ─▶ operators::aggregates, streaming and batch
+//!   COUNT, SUM, LISTAGG, …    FlinkAggregate ─▶ accumulators, streaming and batch
 //!   STDDEV, VAR, GROUPING, …  Derived        ─▶ rewritten by plan::aggregates, never run
 //! ```
 
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{EngineError, Result};
-use crate::operators::{AggregateFunction, not_applicable};
+use crate::functions::accumulators::{AggregateFunction, not_applicable};
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// The aggregate function called `name` (lower case).

@@ -12,7 +12,7 @@ use super::memory::{Memory, View};
 use super::program::Program;
 use super::{Formula, Reference};
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::Aggregate;
+use crate::functions::accumulators::Aggregate;
 use crate::state::Place;
 
 /// A formula with what it needs to be computed.

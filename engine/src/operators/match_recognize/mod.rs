@@ -44,9 +44,9 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::aggregates::AggregateCall;
 use super::{Operator, OperatorFactory, SortKey};
 use crate::error::Result;
+use crate::functions::accumulators::AggregateCall;
 
 /// One place of a pattern: a variable with its quantifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

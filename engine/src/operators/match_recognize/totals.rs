@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 
 use super::cells::{Cells, Class, Value};
 use crate::error::Result;
-use crate::operators::aggregates::{AggregateCall, AggregateFunction, Callee};
+use crate::functions::accumulators::{AggregateCall, AggregateFunction, Callee};
 use crate::state::columns;
 
 /// What is computed.

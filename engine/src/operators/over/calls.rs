@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{OverCall, OverSpec};
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::Aggregate;
+use crate::functions::accumulators::Aggregate;
 use crate::state::{Place, RowStore};
 
 /// The functions with their states, one a partition.

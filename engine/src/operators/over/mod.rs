@@ -21,9 +21,9 @@ mod calls;
 
 use arrow::datatypes::SchemaRef;
 
-use super::aggregates::AggregateCall;
 use super::{Emission, Operator, OperatorFactory, SortKey};
 use crate::error::Result;
+use crate::functions::accumulators::AggregateCall;
 
 /// One function before OVER.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::{Aggregate, AggregateCall};
+use crate::functions::accumulators::{Aggregate, AggregateCall};
 use crate::operators::group_changes::read_counts;
 
 pub(super) struct Accumulators {

@@ -24,7 +24,7 @@ use super::shared::SharedWindowAggregate;
 use super::{WindowClock, WindowKind};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::AggregateCall;
+use crate::functions::accumulators::AggregateCall;
 use crate::operators::group_changes::columns_at;
 use crate::operators::{Operator, OperatorFactory, Output, StepContext};
 use crate::state::{KeyIndex, StateTable};

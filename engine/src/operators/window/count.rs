@@ -21,7 +21,7 @@ use super::aggregate::{GroupRole, state_batch};
 use super::assign::timestamps;
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
-use crate::operators::aggregates::AggregateCall;
+use crate::functions::accumulators::AggregateCall;
 use crate::operators::group_changes::columns_at;
 use crate::operators::{Operator, OperatorFactory, Output, StepContext};
 use crate::state::{KeyIndex, StateTable};

@@ -11,9 +11,10 @@ use super::{
     WindowClock, WindowInput, WindowKind, WindowTime, WindowTvfSpec, slice_of,
 };
 use crate::data::{Delta, NO_WATERMARK};
+use crate::functions::accumulators::{AggregateCall, AggregateFunction, Callee};
 use crate::operators::{
-    AggregateCall, AggregateFunction, Callee, Emission, IntervalJoinSpec, JoinInput, JoinKind,
-    JoinSpec, OperatorFactory, Output, StepContext, TemporalJoinSpec,
+    Emission, IntervalJoinSpec, JoinInput, JoinKind, JoinSpec, OperatorFactory, Output,
+    StepContext, TemporalJoinSpec,
 };
 use crate::state::ttl::Retention;
 

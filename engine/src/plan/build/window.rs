@@ -10,8 +10,8 @@ use super::expand::always_grouped;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
+use crate::functions::accumulators::AggregateCall;
 use crate::functions::cast::temporal;
-use crate::operators::AggregateCall;
 use crate::operators::window::{
     CountWindowSpec, GroupRole, SessionTvfSpec, SliceOrder, WindowAggregateSpec, WindowClock,
     WindowKind, WindowTime, WindowTvfSpec, slice_of,
@@ -322,7 +322,7 @@ fn group_window_keys(windows: &WindowProperties, spec: &WindowAggregateSpec) -> 
 
 /// Flink's FIRST_VALUE and LAST_VALUE cannot be put together from the parts of a window.
 fn check_merges(kind: WindowKind, calls: &[AggregateCall]) -> Result<()> {
-    use crate::operators::{AggregateFunction as F, Callee};
+    use crate::functions::accumulators::{AggregateFunction as F, Callee};
     if matches!(kind, WindowKind::Tumble { .. }) {
         return Ok(());
     }
