@@ -1,6 +1,6 @@
 //! The sides of a join are forgotten each by its own time: a row has a pair if the row of the other
 //! side that came before it is still kept, whatever the times of its own side and of the
-//! configuration, in both emission modes.
+//! configuration, in both emission modes and also after restarts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
@@ -47,8 +47,13 @@ fn spec(emission: Emission, retention: [Retention; 2]) -> JoinSpec {
 }
 
 /// What the join sends when each arrival is a step, as sorted lines; the value of a row is its
-/// number.
-fn joined(spec: &JoinSpec, arrivals: &[Arrival], configured_ms: Option<i64>) -> Vec<String> {
+/// number. `restarts` begins each step from what the one before saved.
+fn joined(
+    spec: &JoinSpec,
+    arrivals: &[Arrival],
+    configured_ms: Option<i64>,
+    restarts: bool,
+) -> Vec<String> {
     let mut operator: Box<dyn Operator> = spec.create(0, 1).unwrap();
     let mut out = Output::default();
     let mut now_ms = 0;
@@ -66,6 +71,11 @@ fn joined(spec: &JoinSpec, arrivals: &[Arrival], configured_ms: Option<i64>) -> 
         operator.on_step_end(&ctx, &mut out).unwrap();
         let text = text::print_deltas(&out.drain()).unwrap();
         lines.extend(text.lines().map(str::to_owned));
+        if restarts {
+            let tables = operator.save().unwrap();
+            operator = spec.create(0, 1).unwrap();
+            operator.restore(tables).unwrap();
+        }
     }
     lines.sort();
     lines
@@ -115,10 +125,12 @@ proptest! {
         });
         let ttls_ms = retention.map(|it| it.ttl_ms(configured_ms));
         for emission in [Emission::RowByRow, Emission::NetPerStep] {
-            prop_assert_eq!(
-                joined(&spec(emission, retention), &arrivals, configured_ms),
-                expected(&arrivals, ttls_ms)
-            );
+            for restarts in [false, true] {
+                prop_assert_eq!(
+                    joined(&spec(emission, retention), &arrivals, configured_ms, restarts),
+                    expected(&arrivals, ttls_ms)
+                );
+            }
         }
     }
 }

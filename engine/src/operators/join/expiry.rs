@@ -31,6 +31,32 @@ impl Writes {
         self.queue.push_back((now_ms, slot));
     }
 
+    /// When the row was written last, where rows have an end.
+    pub(super) fn last(&self, slot: u32) -> Option<i64> {
+        let last_ms = self.last_ms.get(slot as usize).copied();
+        last_ms.filter(|&last_ms| last_ms != i64::MIN)
+    }
+
+    /// Whether no row was ever written.
+    pub(super) const fn is_unused(&self) -> bool {
+        self.last_ms.is_empty()
+    }
+
+    /// Rows have no end any more.
+    fn clear(&mut self) {
+        if !self.is_unused() {
+            *self = Self::default();
+        }
+    }
+
+    /// Takes in when these rows were written, in any order.
+    pub(super) fn restore(&mut self, writes: impl Iterator<Item = (u32, i64)>) {
+        for (slot, written_ms) in writes {
+            self.write(slot, written_ms);
+        }
+        self.queue.make_contiguous().sort_unstable();
+    }
+
     /// The row is gone; its slot may be another row's soon.
     pub(super) fn forget(&mut self, slot: u32) {
         if let Some(last_ms) = self.last_ms.get_mut(slot as usize) {
@@ -64,18 +90,23 @@ impl Join {
         let ttls_ms = self.spec.retention.map(|it| it.ttl_ms(ctx.state_ttl_ms));
         let now_ms = ctx.processing_time_ms;
         self.written_ms = ttls_ms.map(|ttl_ms| ttl_ms.map(|_| now_ms));
-        if ttls_ms == [None, None] {
-            return Ok(());
-        }
         let kind = self.spec.kind;
+        let some_end = ttls_ms != [None, None];
         let mut keys = Vec::new();
         for (port, (side, ttl_ms)) in self.sides.iter_mut().zip(ttls_ms).enumerate() {
-            if kind.counts_partners(port) && side.degrees.is_none() && side.rows.n_rows() == 0 {
+            let must_count = some_end && kind.counts_partners(port);
+            if must_count && side.degrees.is_none() && side.rows.n_rows() == 0 {
                 side.degrees = Some(Vec::new());
             }
             let Some(ttl_ms) = ttl_ms else {
+                side.writes.clear();
                 continue;
             };
+            if side.writes.is_unused() && side.rows.n_rows() > 0 {
+                // Saved when rows had no end: it counts from now.
+                let slots = side.rows.all_rows().into_iter();
+                side.writes.restore(slots.map(|slot| (slot, now_ms)));
+            }
             while let Some(slot) = side.writes.expired(now_ms, ttl_ms) {
                 let key = side.rows.key_of(slot);
                 side.rows.remove_slot(slot);

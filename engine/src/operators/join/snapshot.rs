@@ -1,15 +1,20 @@
-//! The state of a join as tables: the rows of each side, and the counters of those that have some.
+//! The state of a join as tables: the rows of each side, the counters of those that have some, and
+//! when they were written where they have an end.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt32Type};
 
 use super::Join;
 use crate::error::{EngineError, Result};
 use crate::state::StateTable;
 
 const NAMES: [&str; 2] = ["left", "right"];
+/// Of a row, behind its columns: the number of its partners.
+const PARTNERS: &str = "partners";
+/// And when it was written last, in milliseconds since the epoch.
+const WRITTEN: &str = "written_ms";
 
 impl Join {
     pub(super) fn save_rows(&self) -> Result<Vec<StateTable>> {
@@ -40,9 +45,14 @@ impl Join {
             .collect::<Result<Vec<_>>>()?;
         let mut fields = schema.fields().to_vec();
         if side.degrees.is_some() {
-            fields.push(Arc::new(Field::new("partners", DataType::UInt32, false)));
+            fields.push(Arc::new(Field::new(PARTNERS, DataType::UInt32, false)));
             let degrees: UInt32Array = slots.iter().map(|&slot| side.degree(slot)).collect();
             columns.push(Arc::new(degrees));
+        }
+        if !side.writes.is_unused() {
+            fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
+            let written_ms: Int64Array = slots.iter().map(|&it| side.writes.last(it)).collect();
+            columns.push(Arc::new(written_ms));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
         let schema = Arc::new(Schema::new(fields));
@@ -65,7 +75,13 @@ impl Join {
     fn restore_side(&mut self, port: usize, batch: &RecordBatch) -> Result<()> {
         let n_rows = batch.num_rows();
         let n_columns = self.input(port).schema.fields().len();
-        let degrees: Option<ArrayRef> = batch.columns().get(n_columns).cloned();
+        let counter = |name: &str| {
+            let schema = batch.schema();
+            let mut fields = schema.fields().iter().skip(n_columns);
+            let place = fields.position(|field| field.name() == name)?;
+            batch.columns().get(n_columns + place).cloned()
+        };
+        let (degrees, written_ms) = (counter(PARTNERS), counter(WRITTEN));
         let columns: Vec<ArrayRef> = batch.columns().iter().take(n_columns).cloned().collect();
         if columns.len() != n_columns {
             return Err(EngineError::internal("the state of another join"));
@@ -90,6 +106,12 @@ impl Join {
             if let Some(degrees) = &degrees {
                 side.set_degree(slot, degrees.get(place).copied().unwrap_or(0));
             }
+        }
+        let written_ms = written_ms.as_ref();
+        if let Some(written_ms) = written_ms.and_then(|it| it.as_primitive_opt::<Int64Type>()) {
+            let writes = slots.iter().zip(written_ms);
+            let writes = writes.filter_map(|(&slot, written_ms)| Some((slot, written_ms?)));
+            side.writes.restore(writes);
         }
         Ok(())
     }

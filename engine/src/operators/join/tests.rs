@@ -305,27 +305,33 @@ fn a_join_restores_what_it_saved() {
 #[test]
 fn rows_come_to_their_end() {
     let spec = join(JoinKind::Left, false, Emission::RowByRow);
-    let mut operator = spec.create(0, 1).unwrap();
-    let mut texts = String::new();
-    for (now_ms, port, rows) in [
-        (0, 0, "+I | a | 1\n+I | b | 2"),
-        (60, 1, "+I | a | 5   # writes the counter of a"),
-        (120, 1, "+I | b | 6  # too late for b\n-D | a | 5"),
-        (300, 1, "+I | a | 7"),
-    ] {
-        let ctx = StepContext {
-            processing_time_ms: now_ms,
-            state_ttl_ms: Some(100),
-            ..StepContext::default()
-        };
-        let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
-        let delta = text::parse_delta(&schema, rows).unwrap();
-        let mut out = Output::default();
-        operator.push(port, delta, &ctx, &mut out).unwrap();
-        texts.push_str(&text::print_deltas(&out.drain()).unwrap());
-        texts.push_str("--\n");
-    }
-    expect![[r#"
+    for restores in [false, true] {
+        let mut operator = spec.create(0, 1).unwrap();
+        let mut texts = String::new();
+        for (now_ms, port, rows) in [
+            (0, 0, "+I | a | 1\n+I | b | 2"),
+            (60, 1, "+I | a | 5   # writes the counter of a"),
+            (120, 1, "+I | b | 6  # too late for b\n-D | a | 5"),
+            (300, 1, "+I | a | 7"),
+        ] {
+            let ctx = StepContext {
+                processing_time_ms: now_ms,
+                state_ttl_ms: Some(100),
+                ..StepContext::default()
+            };
+            let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
+            let delta = text::parse_delta(&schema, rows).unwrap();
+            let mut out = Output::default();
+            operator.push(port, delta, &ctx, &mut out).unwrap();
+            texts.push_str(&text::print_deltas(&out.drain()).unwrap());
+            texts.push_str("--\n");
+            if restores {
+                let tables = operator.save().unwrap();
+                operator = spec.create(0, 1).unwrap();
+                operator.restore(tables).unwrap();
+            }
+        }
+        expect![[r#"
         +I | a | 1 | NULL
         +I | b | 2 | NULL
         --
@@ -337,7 +343,8 @@ fn rows_come_to_their_end() {
         --
         --
     "#]]
-    .assert_eq(&texts);
+        .assert_eq(&texts);
+    }
 }
 
 /// Each side has a time of its own, over that of the configuration: left rows end after 100 ms,
@@ -423,4 +430,52 @@ fn counters_outlive_forgotten_partners() {
         --
     "#]]
     .assert_eq(&texts);
+}
+
+/// A time to live that is there only after a restart counts from then; one that is there no more
+/// is forgotten.
+#[test]
+fn times_may_come_and_go_with_a_restart() {
+    let mut spec = join(JoinKind::Inner, false, Emission::RowByRow);
+    let mut operator = spec.create(0, 1).unwrap();
+    let mut texts = Vec::new();
+    for (processing_time_ms, ttl_ms, port, rows) in [
+        (0, None, 0, "+I | a | 1"),
+        (1_000, Some(100), 0, "+I | b | 2"),
+        (1_099, Some(100), 1, "+I | a | 5"),
+        (
+            1_100,
+            Some(100),
+            1,
+            "+I | a | 6  # the left row is forgotten",
+        ),
+        (1_150, None, 1, "+I | c | 7"),
+        (9_000, None, 0, "+I | a | 3"),
+    ] {
+        spec.retention = [ttl_ms.map_or(Retention::ForEver, Retention::Millis); 2];
+        let tables = operator.save().unwrap();
+        operator = spec.create(0, 1).unwrap();
+        operator.restore(tables).unwrap();
+        let ctx = StepContext {
+            processing_time_ms,
+            ..StepContext::default()
+        };
+        let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
+        let delta = text::parse_delta(&schema, rows).unwrap();
+        let mut out = Output::default();
+        operator.push(port, delta, &ctx, &mut out).unwrap();
+        operator.on_step_end(&ctx, &mut out).unwrap();
+        texts.push(text::print_deltas(&out.drain()).unwrap());
+    }
+    assert_eq!(
+        texts.concat(),
+        "+I | a | 1 | 5\n+I | a | 3 | 5\n+I | a | 3 | 6\n"
+    );
+    assert!(
+        operator
+            .save()
+            .unwrap()
+            .iter()
+            .all(|table| table.batch.num_columns() == 2)
+    );
 }
