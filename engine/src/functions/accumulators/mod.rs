@@ -1,7 +1,7 @@
 //! Aggregates that can take rows back, as columns of states indexed by group ids.
 //!
-//! An aggregate is a [`Fold`]: a state per group, a step for each row with its sign, a value that
-//! is read. [`Folded`] makes an [`Accumulator`] of it, the one loop over rows for all of them.
+//! An aggregate is a `Fold`: a state per group, a step for each row with its sign, a value that
+//! is read. `Folded` makes an `Accumulator` of it, the one loop over rows for all of them.
 //! Values are read for chosen groups (net changes), or after every row (Flink's changelog).
 //!
 //! DataFusion's accumulators are not used here: the fast ones cannot take rows back, and its
