@@ -97,31 +97,28 @@ impl RelationPlanner for MarkedRelations {
 /// The time that a hint gives to an input of a join.
 #[must_use]
 pub fn of_join_input(input: &LogicalPlan) -> Option<&str> {
-    match input {
-        LogicalPlan::SubqueryAlias(alias) => {
-            time_of(&alias.alias, OF_JOIN).or_else(|| of_join_input(&alias.input))
-        }
-        LogicalPlan::Projection(projection) => of_join_input(&projection.input),
-        LogicalPlan::Filter(filter) => of_join_input(&filter.input),
-        _ => None,
-    }
+    hinted(input, OF_JOIN)
 }
 
 /// The time that a hint gives to the input of a GROUP BY. Joins below are those that came from
 /// sub-queries: the relation is on the side that they keep.
 #[must_use]
 pub fn of_grouped_input(input: &LogicalPlan) -> Option<&str> {
+    hinted(input, OF_GROUP)
+}
+
+fn hinted<'a>(input: &'a LogicalPlan, mark: &str) -> Option<&'a str> {
     match input {
         LogicalPlan::SubqueryAlias(alias) => {
-            time_of(&alias.alias, OF_GROUP).or_else(|| of_grouped_input(&alias.input))
+            time_of(&alias.alias, mark).or_else(|| hinted(&alias.input, mark))
         }
-        LogicalPlan::Projection(projection) => of_grouped_input(&projection.input),
-        LogicalPlan::Filter(filter) => of_grouped_input(&filter.input),
-        LogicalPlan::Join(join) => match join.join_type {
+        LogicalPlan::Projection(projection) => hinted(&projection.input, mark),
+        LogicalPlan::Filter(filter) => hinted(&filter.input, mark),
+        LogicalPlan::Join(join) if mark == OF_GROUP => match join.join_type {
             JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
-                of_grouped_input(&join.right)
+                hinted(&join.right, mark)
             }
-            _ => of_grouped_input(&join.left),
+            _ => hinted(&join.left, mark),
         },
         _ => None,
     }
