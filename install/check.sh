@@ -25,6 +25,6 @@ if [ -z "${SKIP_RUST:-}" ]; then
   RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
 fi
 step "test: Python"
-python -m pytest tests/python
+FAIL_ON_SKIP=1 python -m pytest tests/python
 step "test: notebooks"
 python -m pytest --nbval --nbval-cell-timeout 900 -p no:cacheprovider notebooks
