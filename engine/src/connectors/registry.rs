@@ -1,6 +1,9 @@
-//! The connectors that exist, found by the option `'connector'`.
+//! The connectors that exist, found by the option `'connector'`: those of the engine, and those
+//! that crates beside it have registered.
 
 use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::ConnectorFactory;
 use super::blackhole::BlackholeFactory;
@@ -12,9 +15,34 @@ use super::snapshot::SnapshotFactory;
 use crate::functions::udf::UdfSpec;
 use crate::sql::diagnostics::did_you_mean;
 
-/// Every connector, sorted by identifier. Kafka and JDBC will stand here.
+/// The connectors from outside of the engine.
+static REGISTERED: RwLock<Vec<Arc<dyn ConnectorFactory>>> = RwLock::new(Vec::new());
+
+/// Makes a connector from outside of the engine known to every session of this process. Of two with
+/// one identifier the later counts; the engine's own cannot be replaced.
+pub fn register(factory: Arc<dyn ConnectorFactory>) {
+    let mut registered = REGISTERED.write();
+    if built_in()
+        .iter()
+        .any(|own| own.identifier() == factory.identifier())
+    {
+        return;
+    }
+    registered.retain(|known| known.identifier() != factory.identifier());
+    registered.push(factory);
+}
+
+/// Every connector, sorted by identifier.
 #[must_use]
 pub fn factories() -> Vec<Arc<dyn ConnectorFactory>> {
+    let mut factories = built_in();
+    factories.extend(REGISTERED.read().iter().cloned());
+    factories.sort_by_key(|factory| factory.identifier());
+    factories
+}
+
+/// The connectors of the engine.
+fn built_in() -> Vec<Arc<dyn ConnectorFactory>> {
     vec![
         Arc::new(BlackholeFactory),
         Arc::new(DatagenFactory),
