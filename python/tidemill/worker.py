@@ -23,9 +23,12 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
     from tidemill import _native  # noqa: PLC0415 (after the set-up)
+    from tidemill.compat import pyflink_alias  # noqa: PLC0415
     from tidemill.deferred import defer  # noqa: PLC0415
 
     for package in ("tidemill.common", "tidemill.table"):
         defer(package)
+    # A function may import what it needs by PyFlink's names, as the program around it does.
+    pyflink_alias.install(hide_py4j=False)
 
     _native.engine.serve_worker(sys.argv[-1], token)

@@ -103,6 +103,33 @@ def test_a_program_catches_what_it_catches_of_pyflink(tmp_path: Path) -> None:
     ]
 
 
+IMPORTS_IN_A_WORKER = """\
+from pyflink.table import DataTypes, EnvironmentSettings, TableEnvironment
+from pyflink.table.expressions import col
+from pyflink.table.udf import udf
+
+t_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+t_env.get_config().set("python.execution-mode", "process")
+
+
+@udf(result_type=DataTypes.STRING())
+def named(value):
+    from pyflink.common import Row
+
+    return str(Row(n=value))
+
+
+numbers = t_env.from_elements([(1,)], ["n"])
+print([row[0] for row in numbers.select(named(col("n"))).execute().collect()])
+"""
+
+
+def test_functions_in_workers_import_by_the_same_names(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(IMPORTS_IN_A_WORKER)
+    done = run(["run", "program.py"], tmp_path)
+    assert (done.stdout, done.stderr) == ("['Row(n=1)']\n", "")
+
+
 def test_a_program_that_fails_says_so(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise SystemExit(3)\n")
     assert run(["run", "bad.py"], tmp_path).returncode == 3

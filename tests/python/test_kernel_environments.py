@@ -56,3 +56,17 @@ def test_the_users_own_name_wins(notebook: Notebook) -> None:
 def test_the_names_are_completed(notebook: Notebook) -> None:
     reply = notebook.ask("complete_request", {"code": "st_env.sql_q", "cursor_pos": 12})
     assert any("sql_query" in match for match in reply["matches"])
+
+
+def test_a_program_of_pyflink_runs_as_it_is(notebook: Notebook) -> None:
+    notebook.ok(
+        "from pyflink.table import EnvironmentSettings, TableEnvironment\n"
+        "from pyflink.table.expressions import col\n"
+        "t_env = TableEnvironment.create(EnvironmentSettings.in_batch_mode())\n"
+        "words = t_env.from_elements([('a',), ('b',), ('a',)], ['word'])\n"
+        "counted = words.group_by(col('word')).select(col('word'), col('word').count)"
+    )
+    assert notebook.ok("sorted(tuple(row) for row in counted.execute().collect())").shown() == [
+        "execute_result: [('a', 2), ('b', 1)]"
+    ]
+    notebook.ok("import tidemill.table, pyflink.table; assert pyflink.table is tidemill.table")

@@ -6,8 +6,9 @@
 ```
 
 So does ``import py4j``, whose exceptions PyFlink's programs catch, with `tidemill.compat.py4j`.
-A class is the same class under both names, so that a program may mix them. An installed PyFlink or
-py4j is hidden while the alias is there.
+A class is the same class under both names, so that a program may mix them. An installed PyFlink is
+hidden while the alias is there; an installed py4j, which other packages need, only where a program
+of PyFlink runs alone.
 """
 
 from __future__ import annotations
@@ -35,22 +36,32 @@ _MOVED = {
 }
 
 
-def install() -> None:
-    """Let the aliases mean this package from now on; doing it again changes nothing."""
-    if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
-        for name in [name for name in sys.modules if _is_alias(name)]:
-            del sys.modules[name]
-        sys.meta_path.insert(0, _AliasFinder())
+def install(*, hide_py4j: bool = True) -> None:
+    """Let the aliases mean this package from now on; doing it again changes nothing.
+
+    Parameters
+    ----------
+    hide_py4j
+        Whether ``py4j`` means this package also where py4j is installed.
+    """
+    if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        return
+    hidden = ("pyflink", "py4j") if hide_py4j else ("pyflink",)
+    for name in [name for name in sys.modules if _package(name) in hidden]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _AliasFinder(hidden))
+    sys.meta_path.append(_AliasFinder(tuple(_PACKAGES)))
 
 
-def _is_alias(name: str) -> bool:
-    return name.partition(".")[0] in _PACKAGES
+def _package(name: str) -> str:
+    return name.partition(".")[0]
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the aliases and what is below them."""
+    """Finds some of the aliases and what is below them."""
 
-    def __init__(self) -> None:
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self._packages = packages
         # What the import system overwrites while it loads a module under its second name.
         self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
 
@@ -59,7 +70,7 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a module by its name in this package."""
         del path, target
-        if not _is_alias(fullname):
+        if _package(fullname) not in self._packages:
             return None
         name = _own_name(fullname)
         if importlib.util.find_spec(name) is None:

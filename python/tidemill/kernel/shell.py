@@ -20,6 +20,7 @@ from IPython.core import page, payloadpage
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from tidemill.compat import pyflink_alias
 from tidemill.kernel import jobs, live, sql
 from tidemill.kernel.displays import Displays, ResultHook
 from tidemill.kernel.history import open_database
@@ -190,6 +191,7 @@ def create_shell(
     live.install(shell)
     jobs.install(shell)
     sql.install(shell)
+    pyflink_alias.install(hide_py4j=False)
     return shell
 
 
