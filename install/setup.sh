@@ -44,7 +44,9 @@ case $kind in
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT
     "$venv/bin/maturin" build --release --locked --quiet --interpreter "$venv/bin/python" --out "$wheels"
+    # The version stays the same, so pip would leave an older build; then what it needs.
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$wheels"/*.whl
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint install/constraints.txt "$wheels"/*.whl
     ;;
   test)
     say "building the extension (debug)"
