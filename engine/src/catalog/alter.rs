@@ -126,7 +126,12 @@ fn modify(
     script: &str,
     types: &dyn ExpressionTypes,
 ) -> Result<()> {
-    for (definition, place) in &change.columns {
+    for (idx, (definition, place)) in change.columns.iter().enumerate() {
+        let mut before = change.columns.iter().take(idx);
+        if before.any(|(other, _)| other.name.value == definition.name.value) {
+            let message = format!("column '{}' is modified twice", definition.name.value);
+            return Err(at_name(fail(message, None), script, &definition.name));
+        }
         modify_column(table, definition, place, script)?;
     }
     resolve_computed(table, script, types)?;

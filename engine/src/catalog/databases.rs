@@ -7,7 +7,9 @@ use crate::error::{EngineError, Result};
 use crate::sql::diagnostics::{SqlErrorKind, did_you_mean};
 use crate::sql::statement::AlterCatalogChange;
 
-/// The options of the one type of catalog.
+/// The one type of catalog.
+const IN_MEMORY: &str = "generic_in_memory";
+/// Its options.
 const IN_MEMORY_OPTIONS: [&str; 3] = ["type", "default-database", "property-version"];
 
 impl CatalogManager {
@@ -29,11 +31,7 @@ impl CatalogManager {
             return Err(fail(format!("catalog '{name}' already exists"), None));
         }
         check_options(name, &options)?;
-        let default_database = options
-            .get("default-database")
-            .map_or("default", String::as_str)
-            .to_owned();
-        let mut catalog = Catalog::new(&default_database, options, comment);
+        let mut catalog = Catalog::new(&default_database(&options), options, comment);
         catalog.is_stored = true;
         self.catalogs.insert(name.to_owned(), catalog);
         Ok(true)
@@ -78,6 +76,10 @@ impl CatalogManager {
                 catalog.comment = Some(comment.clone()).filter(|comment| !comment.is_empty());
             }
         }
+        // Flink makes the catalog anew, empty; here it keeps what is in it.
+        catalog.default_database = default_database(&catalog.options);
+        let database = catalog.default_database.clone();
+        catalog.databases.entry(database).or_default();
         self.catalogs.insert(name.to_owned(), catalog);
         Ok(())
     }
@@ -231,17 +233,24 @@ impl CatalogManager {
     }
 }
 
+fn default_database(options: &BTreeMap<String, String>) -> String {
+    options
+        .get("default-database")
+        .map_or("default", String::as_str)
+        .to_owned()
+}
+
 /// Whether the options are those of a catalog in memory.
 fn check_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
     match options.get("type").map(String::as_str) {
-        Some("generic_in_memory") => {}
+        Some(IN_MEMORY) => {}
         Some(other) => {
             return Err(fail(
                 format!(
-                    "unable to create catalog '{name}': there is no catalog type '{other}', the \
-                     types are: generic_in_memory"
+                    "unable to create catalog '{name}': option 'type' is '{other}', but the \
+                     types are: {IN_MEMORY}"
                 ),
-                None,
+                did_you_mean(other, [IN_MEMORY]),
             ));
         }
         None => {
@@ -250,6 +259,15 @@ fn check_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
                 Some("write WITH ('type' = 'generic_in_memory')".to_owned()),
             ));
         }
+    }
+    if options
+        .get("default-database")
+        .is_some_and(String::is_empty)
+    {
+        return Err(fail(
+            format!("unable to create catalog '{name}': 'default-database' cannot be empty"),
+            None,
+        ));
     }
     match options
         .keys()

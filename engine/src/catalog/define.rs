@@ -388,9 +388,19 @@ pub(super) fn set_watermark(
     let span = Span::union_iter(definition.column.iter().map(|part| part.span));
     let here = |error| super::at(error, script, span);
     if definition.column.len() > 1 {
-        return Err(EngineError::unsupported(
-            "a watermark for a field inside of a column",
-        ));
+        let path: Vec<&str> = definition
+            .column
+            .iter()
+            .map(|part| part.value.as_str())
+            .collect();
+        return Err(here(fail(
+            format!(
+                "invalid column name '{}' for the rowtime of a watermark: it is a column of the \
+                 table, not a field of one",
+                path.join(".")
+            ),
+            Some("compute a column of the field, e.g. `event_time` AS …".to_owned()),
+        )));
     }
     let Some(column) = table.column(&first.value) else {
         return Err(here(unknown_column(
@@ -445,9 +455,13 @@ fn set_partitions(table: &mut CatalogTable, keys: &[Ident], script: &str) -> Res
         return Err(at_name(error, script, key));
     }
     for key in keys {
-        if table.column(&key.value).is_none() {
+        let Some(column) = table.column(&key.value) else {
             let error = unknown_column(table, "partition column", &key.value);
             return Err(at_name(error, script, key));
+        };
+        if !matches!(column.source, ColumnSource::Physical) {
+            let message = format!("partition key '{}' is not a physical column", key.value);
+            return Err(at_name(fail(message, None), script, key));
         }
     }
     if !keys.is_empty() {

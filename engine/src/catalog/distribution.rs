@@ -68,6 +68,9 @@ pub(super) fn check(table: &CatalogTable, distribution: &Distribution, script: &
 /// already (is missing) and `if_exists` is not set.
 pub(super) fn change_partitions(table: &mut CatalogTable, change: &PartitionChange) -> Result<()> {
     if table.partition_keys.is_empty() {
+        if change.drops && change.if_exists {
+            return Ok(());
+        }
         return Err(table_error("the table is not partitioned".to_owned()));
     }
     for spec in &change.partitions {

@@ -129,8 +129,11 @@ impl CatalogObject {
 pub struct CatalogView {
     /// The query as written; its spans refer to the script that it was written in.
     pub query: QueryText,
-    /// The columns, renamed as CREATE VIEW says.
+    /// The columns, renamed as CREATE VIEW says. They keep these types whatever becomes of what the
+    /// query reads.
     pub schema: SchemaRef,
+    /// What the query calls its columns; as long as the schema. Stars are spelt out by them.
+    pub query_columns: Vec<String>,
     /// Comments of the columns; as long as the schema.
     pub column_comments: Vec<Option<String>>,
     /// Comment.

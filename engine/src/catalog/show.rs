@@ -191,7 +191,9 @@ struct Description {
 /// # Errors
 /// If there is no such table or view.
 pub fn describe(manager: &CatalogManager, path: &ObjectPath) -> Result<RecordBatch> {
-    descriptions_table(descriptions(&find_described(manager, path)?))
+    let rows = descriptions(&find_described(manager, path)?);
+    let has_comments = has_comments(&rows);
+    descriptions_table(rows, has_comments)
 }
 
 fn find_described(manager: &CatalogManager, path: &ObjectPath) -> Result<Resolved> {
@@ -247,10 +249,11 @@ fn show_columns(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
         return Err(EngineError::internal("SHOW COLUMNS without a table"));
     };
     let mut rows = descriptions(&find_described(manager, path)?);
+    let has_comments = has_comments(&rows);
     let names = rows.iter().map(|row| row.name.clone()).collect();
     let kept = keep(names, show.filter.as_ref())?;
     rows.retain(|row| kept.contains(&row.name));
-    descriptions_table(rows)
+    descriptions_table(rows, has_comments)
 }
 
 fn descriptions(resolved: &Resolved) -> Vec<Description> {
@@ -331,7 +334,11 @@ fn describe_view(view: &CatalogView) -> Vec<Description> {
         .collect()
 }
 
-fn descriptions_table(rows: Vec<Description>) -> Result<RecordBatch> {
+fn has_comments(rows: &[Description]) -> bool {
+    rows.iter().any(|row| row.comment.is_some())
+}
+
+fn descriptions_table(rows: Vec<Description>, has_comments: bool) -> Result<RecordBatch> {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let mut fields = vec![
         text("name"),
@@ -353,7 +360,7 @@ fn descriptions_table(rows: Vec<Description>) -> Result<RecordBatch> {
         column(&|row| row.extras.clone()),
         column(&|row| row.watermark.clone()),
     ];
-    if rows.iter().any(|row| row.comment.is_some()) {
+    if has_comments {
         fields.push(text("comment"));
         columns.push(column(&|row| row.comment.clone()));
     }

@@ -65,6 +65,7 @@ fn run(manager: &mut CatalogManager, text: &str) -> Result<String> {
             let view = CatalogView {
                 query: create.query.clone(),
                 schema: schema.schema(),
+                query_columns: vec!["x".to_owned()],
                 column_comments: vec![None],
                 comment: create.comment.clone(),
                 namespace: (
@@ -520,7 +521,7 @@ fn databases_and_catalogs() {
     check(
         &["CREATE CATALOG c WITH ('type' = 'hive')"],
         &expect![
-            "unable to create catalog 'c': there is no catalog type 'hive', the types are: generic_in_memory"
+            "unable to create catalog 'c': option 'type' is 'hive', but the types are: generic_in_memory"
         ],
     );
 }

@@ -75,7 +75,7 @@ pub fn find(identifier: &str) -> crate::Result<Arc<dyn ConnectorFactory>> {
         .map(|hint| format!("\n  hint: {hint}"))
         .unwrap_or_default();
     let message = format!(
-        "unknown connector '{identifier}'; connectors that exist: {}{hint}",
+        "unknown connector '{identifier}' of option 'connector'; connectors that exist: {}{hint}",
         known.join(", ")
     );
     factories
@@ -91,8 +91,8 @@ mod tests {
         let error = super::find("prnt").expect_err("there is no such connector");
         assert_eq!(
             error.to_string(),
-            "unknown connector 'prnt'; connectors that exist: blackhole, datagen, filesystem, \
-             nexmark, print, snapshot\n  hint: did you mean 'print'?"
+            "unknown connector 'prnt' of option 'connector'; connectors that exist: blackhole, \
+             datagen, filesystem, nexmark, print, snapshot\n  hint: did you mean 'print'?"
         );
     }
 }

@@ -43,8 +43,8 @@ pub struct TypeParseError {
 }
 
 impl FlinkType {
-    /// Reads a whole text as one type; nullable unless it says NOT NULL. Unlike SQL's texts it may
-    /// have the length 0: such are the types of `''` and of what is computed from it.
+    /// Reads a whole text as one type; nullable unless it says NOT NULL. It may have the length 0:
+    /// such are the types of `''` and of what is computed from it.
     ///
     /// # Errors
     /// If the text is no type, says more than a type, or names a type that is not supported.
@@ -53,8 +53,7 @@ impl FlinkType {
         let mut parser = Parser {
             tokens: &tokens,
             idx: 0,
-            min_length: 0,
-            clamps_precision: false,
+            clamps: false,
         };
         let result = parser.parse_type(0).and_then(|flink_type| {
             if parser.idx == tokens.len() {
@@ -79,33 +78,19 @@ impl FlinkType {
     }
 }
 
-/// Reads the type at the beginning of `tokens`; gives it and the number of tokens that it takes.
+/// Reads the type at the beginning of `tokens`, as a statement writes it; gives it and the number
+/// of tokens that it takes. What is too precise is as precise as can be: a DECIMAL has at most 38
+/// digits, fractions of a second have 9, and those of a TIME 3. Source: measured in Flink 2.3, whose
+/// planner limits types so before anybody looks at them.
 ///
 /// # Errors
 /// If no type stands there.
 pub fn parse_prefix(tokens: &[TypeToken]) -> Result<(FlinkType, usize), TypeParseError> {
-    prefix(Parser {
+    let mut parser = Parser {
         tokens,
         idx: 0,
-        min_length: 1,
-        clamps_precision: false,
-    })
-}
-
-/// As [`parse_prefix`] for the target of a CAST, where a DECIMAL of more than 38 digits has 38.
-///
-/// # Errors
-/// If no type stands there.
-pub fn parse_cast_target(tokens: &[TypeToken]) -> Result<(FlinkType, usize), TypeParseError> {
-    prefix(Parser {
-        tokens,
-        idx: 0,
-        min_length: 1,
-        clamps_precision: true,
-    })
-}
-
-fn prefix(mut parser: Parser<'_>) -> Result<(FlinkType, usize), TypeParseError> {
+        clamps: true,
+    };
     let flink_type = parser.parse_type(0)?;
     Ok((flink_type, parser.idx))
 }
@@ -167,10 +152,8 @@ fn describe(token: Option<&TypeToken>) -> String {
 struct Parser<'a> {
     tokens: &'a [TypeToken],
     idx: usize,
-    /// The smallest length of a text or of bytes.
-    min_length: u64,
-    /// Whether a DECIMAL with too many digits is one of 38.
-    clamps_precision: bool,
+    /// Whether what is too precise is as precise as can be; else it is refused.
+    clamps: bool,
 }
 
 impl Parser<'_> {
@@ -279,12 +262,7 @@ impl Parser<'_> {
                 scale: 0,
             });
         }
-        let precision = if self.clamps_precision {
-            self.parse_number::<u8>(1, u64::from(u8::MAX), "the precision of DECIMAL")?
-                .min(38)
-        } else {
-            self.parse_number(1, 38, "the precision of DECIMAL")?
-        };
+        let precision = self.parse_clamped(1, 38, "the precision of DECIMAL")?;
         let scale = if self.eat(',') {
             self.parse_number(0, u64::from(precision), "the scale of DECIMAL")?
         } else {
@@ -295,7 +273,8 @@ impl Parser<'_> {
     }
 
     fn parse_time(&mut self) -> Result<TypeRoot, TypeParseError> {
-        let precision = self.parse_precision(0, 9, 0)?;
+        let max = if self.clamps { 3 } else { 9 };
+        let precision = self.parse_precision(0, max, 0)?;
         if self.eat_word("WITHOUT") {
             self.expect_words(&["TIME", "ZONE"])?;
         }
@@ -422,20 +401,16 @@ impl Parser<'_> {
         if !self.eat('(') {
             return Ok(default);
         }
-        let length = self.parse_number(
-            self.min_length,
-            u64::from(MAX_LENGTH),
-            "the length of the type",
-        )?;
+        let length = self.parse_number(0, u64::from(MAX_LENGTH), "the length of the type")?;
         self.expect(')')?;
         Ok(length)
     }
 
-    fn parse_precision(&mut self, min: u64, max: u64, default: u8) -> Result<u8, TypeParseError> {
+    fn parse_precision(&mut self, min: u64, max: u8, default: u8) -> Result<u8, TypeParseError> {
         if !self.eat('(') {
             return Ok(default);
         }
-        let precision = self.parse_number(min, max, "the precision of the type")?;
+        let precision = self.parse_clamped(min, max, "the precision of the type")?;
         self.expect(')')?;
         Ok(precision)
     }
@@ -447,6 +422,17 @@ impl Parser<'_> {
         let number = self.parse_number(0, 9, "the precision of the interval")?;
         self.expect(')')?;
         Ok(Some(number))
+    }
+
+    /// As [`Self::parse_number`], where what is too much may be the most.
+    fn parse_clamped(&mut self, min: u64, max: u8, what: &str) -> Result<u8, TypeParseError> {
+        match self.tokens.get(self.idx) {
+            Some(TypeToken::Number(number)) if self.clamps && *number > u64::from(max) => {
+                self.idx += 1;
+                Ok(max)
+            }
+            _ => self.parse_number(min, u64::from(max), what),
+        }
     }
 
     fn parse_number<T: TryFrom<u64>>(

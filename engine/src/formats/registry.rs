@@ -64,7 +64,7 @@ impl FileFormat {
             other => match CdcFormat::read(other, options, schema)? {
                 Some(format) => Ok(Self::Cdc(Arc::new(format))),
                 None => Err(options.error(format!(
-                    "unknown format '{identifier}'; formats that exist: {IDENTIFIERS}"
+                    "unknown format '{identifier}' of option 'format'; formats that exist: {IDENTIFIERS}"
                 ))),
             },
         }

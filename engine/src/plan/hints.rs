@@ -44,6 +44,11 @@ pub(super) fn check(select: &Select, hints: &[SelectHint], marks: &mut Marks) ->
             check_durations(hint)?;
         } else if !JOIN_HINTS.contains(&hint.name.as_str()) {
             continue;
+        } else if hint.arguments.is_empty() {
+            return Err(validation(format!(
+                "invalid hint {}: it names at least one table or view",
+                hint.name
+            )));
         }
         let named: &[&TableFactor] = match (is_ttl, keeper) {
             (true, None) => continue,

@@ -17,10 +17,10 @@ use super::objects::names_of;
 use super::tables::{self, TableView};
 use super::{Query, Session, TableResult, insert, statements};
 use crate::catalog::define::define_table;
-use crate::catalog::{CatalogObject, IfExists, at_name, at_path, fail};
+use crate::catalog::{CatalogObject, IfExists, as_kind, at_name, at_path, fail};
 use crate::data::types::FlinkType;
 use crate::error::Result;
-use crate::sql::diagnostics::did_you_mean;
+use crate::sql::diagnostics::{SqlErrorKind, did_you_mean};
 use crate::sql::script::ScriptStatement;
 use crate::sql::statement::{ColumnDef, ColumnKind, CreateTable, Ident, QueryText, Replacing};
 
@@ -36,10 +36,11 @@ pub(super) fn create_table_as(
     let identifier = statements::qualify(session, &create.name);
     let known = session.tables().read(|catalog| catalog.find(&identifier));
     if create.replacing == Replacing::Always && known.is_none() {
-        return Err(here(fail(
+        let error = fail(
             format!("the table '{identifier}' to be replaced does not exist"),
             Some("write CREATE TABLE … AS, or CREATE OR REPLACE TABLE … AS".to_owned()),
-        )));
+        );
+        return Err(here(as_kind(error, SqlErrorKind::Table)));
     }
     let planned = Query::plan(session, &query.query, &query.text)?;
     let schema = planned.schema();

@@ -331,7 +331,10 @@ impl Type {
         let text = value.trim();
         let number = || text.parse::<i64>().ok();
         let (fits, expected) = match self {
-            Self::Zone => return zone_of(value).map(drop),
+            Self::Zone => (
+                zone_of(value).is_ok(),
+                "an IANA name such as 'Asia/Shanghai' or 'UTC'".to_owned(),
+            ),
             Self::Text => return Ok(()),
             Self::Flag => (
                 text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),

@@ -22,6 +22,8 @@ mod tables;
 
 mod metadata;
 
+mod view_columns;
+
 mod query;
 
 mod insert;

@@ -178,6 +178,10 @@ pub(super) fn analyze(session: &Session, analyze: &Analyze, text: &str) -> Resul
             "ANALYZE TABLE is not supported for streaming mode now".to_owned(),
         ));
     }
+    // It would be read.
+    let all = script::parse_query(&format!("SELECT * FROM {identifier}"))?;
+    Query::plan(session, &all.query, &all.text)
+        .map_err(|error| table_error(format!("failed to execute ANALYZE TABLE: {error}")))?;
     TableResult::ok()
 }
 

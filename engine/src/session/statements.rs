@@ -2,12 +2,14 @@
 //! or a small table to look at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr};
 
 use super::insert::{self, PlannedInsert};
+use super::objects::names_of;
 use super::tables::TableView;
 use super::{Query, Session, TableResult};
 use super::{ctas, functions, jobs, objects, plans, rows};
@@ -18,7 +20,9 @@ use crate::catalog::{
 };
 use crate::error::{EngineError, Result};
 use crate::plan::explain::Details;
+use crate::sql::catalog_statement::AlterCatalogChange;
 use crate::sql::diagnostics::validation;
+use crate::sql::option_places;
 use crate::sql::script::ScriptStatement;
 use crate::sql::statement::{
     AlterTable, AlterTableChange, AlterView, AlterViewChange, CreateTable, CreateView, Describe,
@@ -39,7 +43,8 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
             let planned = plan_inserts(session, inserts, text)?;
             insert::run(session, &planned, &script.text)
         }
-        Statement::CreateTable(create) => create_table(session, create, script),
+        Statement::CreateTable(create) => create_table(session, create, script)
+            .map_err(|error| at_table_options(error, text, create)),
         Statement::CreateView(create) => create_view(session, create, text),
         Statement::CreateFunction(create) => functions::create(session, create, text),
         Statement::AlterFunction(alter) => functions::alter(session, alter, text),
@@ -47,6 +52,7 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
         Statement::AlterModel(alter) => objects::alter_model(session, alter, text),
         Statement::CreateMaterializedTable(create) => {
             objects::create_materialized_table(session, create, script)
+                .map_err(|error| at_table_options(error, text, &create.table))
         }
         Statement::AlterMaterializedTable(alter) => {
             objects::alter_materialized_table(session, alter, text)
@@ -61,6 +67,12 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
             session
                 .tables()
                 .write(|catalog| catalog.alter_catalog(&alter.name.value, &alter.change))
+                .map_err(|error| match &alter.change {
+                    AlterCatalogChange::Set(options) => {
+                        option_places::located(error, text, options)
+                    }
+                    _ => error,
+                })
                 .map_err(|error| at_name(error, text, &alter.name))?;
             TableResult::ok()
         }
@@ -79,14 +91,18 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
         }
         Statement::CreateCatalog(create) => {
             let options = options_map(&create.options);
-            session.tables().write(|catalog| {
-                catalog.create_catalog(
-                    &create.name.value,
-                    options,
-                    create.comment.clone(),
-                    create.if_not_exists,
-                )
-            })?;
+            session
+                .tables()
+                .write(|catalog| {
+                    catalog.create_catalog(
+                        &create.name.value,
+                        options,
+                        create.comment.clone(),
+                        create.if_not_exists,
+                    )
+                })
+                .map_err(|error| option_places::located(error, text, &create.options))
+                .map_err(|error| at_name(error, text, &create.name))?;
             TableResult::ok()
         }
         Statement::Drop(drop) => drop_object(session, drop, text),
@@ -115,8 +131,10 @@ pub(super) fn execute(session: &Session, script: &ScriptStatement) -> Result<Tab
             let plan = explain_statement(session, explain, text)?;
             TableResult::texts("result", vec![plan])
         }
-        Statement::Set { key, value } => {
-            session.set_config(key, value)?;
+        Statement::Set(option) => {
+            session
+                .set_config(&option.key, &option.value)
+                .map_err(|error| option_places::located(error, text, from_ref(option)))?;
             TableResult::ok()
         }
         Statement::SetAll => {
@@ -168,6 +186,11 @@ pub(super) fn plan_inserts(
 
 fn explain_statement(session: &Session, explain: &Explain, text: &str) -> Result<String> {
     let has = |detail: &str| explain.details.iter().any(|given| given == detail);
+    if has("PLAN_ADVICE") && session.configuration().is_batch() {
+        return Err(EngineError::unsupported(
+            "EXPLAIN PLAN_ADVICE in batch mode",
+        ));
+    }
     let details = Details {
         changelog_mode: has("CHANGELOG_MODE"),
         cost: has("ESTIMATED_COST"),
@@ -197,7 +220,8 @@ pub(super) fn explain_text(
         Statement::Explain(explain) => explain_statement(session, explain, text),
         Statement::CreateTable(create) => match &create.as_query {
             Some(query) => {
-                let planned = ctas::planned(session, create, query, text)?;
+                let planned = ctas::planned(session, create, query, text)
+                    .map_err(|error| at_table_options(error, text, create))?;
                 insert::explain_text(session, &[planned], details)
             }
             None => Err(validation("EXPLAIN needs a query".to_owned())),
@@ -271,6 +295,7 @@ fn create_view(session: &Session, create: &CreateView, text: &str) -> Result<Tab
 /// A view of `query`, planned once so that mistakes show now; its columns are called `names`.
 fn view_of(session: &Session, query: &QueryText, names: &[&Ident]) -> Result<CatalogView> {
     let planned = Query::plan(session, &query.query, &query.text)?;
+    let query_columns = names_of(&planned.schema());
     let schema = renamed(&planned.schema(), names)?;
     let written = match names {
         [] => written_names(&query.query.body),
@@ -282,9 +307,12 @@ fn view_of(session: &Session, query: &QueryText, names: &[&Ident]) -> Result<Cat
             "a column with the name '{twice}' has been defined already"
         )));
     }
-    Ok(session
-        .tables()
-        .view(query.clone(), schema, Vec::new(), None))
+    Ok(CatalogView {
+        query_columns,
+        ..session
+            .tables()
+            .view(query.clone(), schema, Vec::new(), None)
+    })
 }
 
 /// The names that a SELECT list says; those of stars and of expressions are not there.
@@ -533,6 +561,12 @@ fn find_table(session: &Session, path: &ObjectPath, text: &str) -> Result<Arc<Ca
             path,
         )),
     }
+}
+
+/// The place of an option of the table that an error speaks of.
+fn at_table_options(error: EngineError, text: &str, create: &CreateTable) -> EngineError {
+    let name = create.name.object_name();
+    option_places::located_of_table(error, text, name, &create.options)
 }
 
 const fn if_exists(if_not_exists: bool, or_replace: bool) -> IfExists {

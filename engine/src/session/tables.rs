@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 
-use super::{Session, metadata};
+use super::{Session, metadata, objects, view_columns};
 use crate::catalog::define::ExpressionTypes;
 use crate::catalog::options::parse_duration;
 use crate::catalog::table::TimeAttribute;
@@ -27,7 +27,7 @@ use crate::catalog::{
     Attachment, CatalogManager, CatalogObject, CatalogTable, CatalogView, Column, ColumnSource,
     IfExists, ObjectIdentifier,
 };
-use crate::connectors::{ConnectorTable, SinkFactory, Source, registry};
+use crate::connectors::{ConnectorFactory, ConnectorTable, SinkFactory, Source, registry};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver, TableWatermark};
@@ -129,6 +129,7 @@ impl Tables {
         column_comments.resize(schema.fields().len(), None);
         CatalogView {
             query,
+            query_columns: objects::names_of(&schema),
             schema,
             column_comments,
             comment,
@@ -204,6 +205,19 @@ fn without_connector(identifier: &ObjectIdentifier) -> EngineError {
     ))
 }
 
+/// The connector of a table.
+///
+/// # Errors
+/// `Options` that name the table if there is no such connector.
+fn find_connector(
+    identifier: &ObjectIdentifier,
+    connector: &str,
+) -> Result<Arc<dyn ConnectorFactory>> {
+    registry::find(connector).map_err(|error| EngineError::Options {
+        message: format!("table '{}': {error}", identifier.summary()),
+    })
+}
+
 /// The sink of a table.
 pub(super) fn sink(
     session: &Session,
@@ -220,8 +234,15 @@ pub(super) fn sink(
         .connector()
         .ok_or_else(|| without_connector(identifier))?;
     metadata::check_sink(identifier, table)?;
+    if table.distributed.is_some() {
+        return Err(EngineError::from(Arc::new(SqlDiagnostic::table(format!(
+            "table '{}' is distributed into buckets, but the connector '{connector}' does not \
+             write buckets",
+            identifier.summary()
+        )))));
+    }
     let described = connector_table(session, identifier, table, table.sink_schema(), hints);
-    registry::find(connector)?.sink(&described)
+    find_connector(identifier, connector)?.sink(&described)
 }
 
 /// What the binder sees of a session's tables while one statement is planned.
@@ -276,16 +297,10 @@ impl<'a> TableView<'a> {
             scope.views.pop();
             scope.namespace = outer;
         }
-        let names: Vec<_> = view
-            .schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let plan = plan.map_err(|error| in_view(error, identifier))?;
-        Ok(Arc::new(NamedPlan::new(bind::rename_columns(
-            plan, &names,
-        )?)))
+        let plan = plan
+            .and_then(|plan| view_columns::keep(plan, view))
+            .map_err(|error| in_view(error, identifier))?;
+        Ok(Arc::new(NamedPlan::new(plan)))
     }
 
     fn scan(
@@ -346,7 +361,7 @@ impl<'a> TableView<'a> {
             .ok_or_else(|| without_connector(identifier))?;
         let schema = table.physical_schema();
         let mut described = connector_table(self.session, identifier, table, schema, hints.clone());
-        let factory = registry::find(connector)?;
+        let factory = find_connector(identifier, connector)?;
         described.metadata = metadata::requested(identifier, table, factory.as_ref())?;
         factory.source(&described)
     }

@@ -255,7 +255,7 @@ fn parse_cast(parser: &mut Parser, kind: CastKind) -> Result<Expr, ParserError> 
     parser.expect_token(&Token::LParen)?;
     let expr = parser.parse_expr()?;
     parser.expect_keyword(Keyword::AS)?;
-    let flink_type = types::parse_cast_type(parser)?;
+    let flink_type = types::parse_type(parser)?;
     parser.expect_token(&Token::RParen)?;
     if !flink_type.nullable {
         return Err(ParserError::ParserError(

@@ -18,6 +18,8 @@ pub mod script;
 
 pub mod diagnostics;
 
+pub(crate) mod option_places;
+
 pub mod hints;
 
 pub(crate) mod syntax;

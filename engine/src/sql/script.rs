@@ -76,7 +76,7 @@ impl ScriptStatement {
             Statement::ShowCreate(_) => "SHOW CREATE",
             Statement::Describe(_) => "DESCRIBE",
             Statement::Explain(_) => "EXPLAIN",
-            Statement::Set { .. } | Statement::SetAll => "SET",
+            Statement::Set(_) | Statement::SetAll => "SET",
             Statement::Reset { .. } => "RESET",
             Statement::StopJob { .. } => "STOP JOB",
             Statement::Help => "HELP",

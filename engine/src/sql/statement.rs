@@ -87,12 +87,7 @@ pub enum Statement {
     /// EXPLAIN.
     Explain(Explain),
     /// SET 'key' = 'value'.
-    Set {
-        /// Key of the configuration.
-        key: String,
-        /// New value.
-        value: String,
-    },
+    Set(OptionEntry),
     /// SET alone: lists the configuration.
     SetAll,
     /// RESET of one key, or of all without.

@@ -244,7 +244,7 @@ fn words_that_are_also_names() {
     ));
     assert!(matches!(
         parse("SET a.b-c = 1 h"),
-        Statement::Set { key, value } if key == "a.b-c" && value == "1 h"
+        Statement::Set(set) if set.key == "a.b-c" && set.value == "1 h"
     ));
     parse_expression("`count` + size + first").unwrap();
 }

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{DataType as AstType, Ident, ObjectName};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::data::type_parser::{TypeParseError, TypeToken, parse_cast_target, parse_prefix};
+use crate::data::type_parser::{TypeToken, parse_prefix};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 
@@ -23,21 +23,6 @@ const MAX_TYPE_TOKENS: usize = 10_000;
 /// # Errors
 /// If no type stands there.
 pub(super) fn parse_type(parser: &mut Parser) -> Result<FlinkType, ParserError> {
-    parse_with(parser, parse_prefix)
-}
-
-/// The same for the target of a CAST.
-///
-/// # Errors
-/// If no type stands there.
-pub(super) fn parse_cast_type(parser: &mut Parser) -> Result<FlinkType, ParserError> {
-    parse_with(parser, parse_cast_target)
-}
-
-/// A parser of the type at the beginning of some tokens, see [`parse_prefix`].
-type ParsePrefix = fn(&[TypeToken]) -> Result<(FlinkType, usize), TypeParseError>;
-
-fn parse_with(parser: &mut Parser, parse: ParsePrefix) -> Result<FlinkType, ParserError> {
     let mut tokens = Vec::new();
     // Which of the parser's tokens each of ours comes from: `>>` is one there and two here.
     let mut owners = Vec::new();
@@ -51,7 +36,7 @@ fn parse_with(parser: &mut Parser, parse: ParsePrefix) -> Result<FlinkType, Pars
             owners.push(n);
         }
     }
-    match parse(&tokens) {
+    match parse_prefix(&tokens) {
         Ok((flink_type, n_used)) => {
             let n_tokens = n_used.checked_sub(1).and_then(|last| owners.get(last));
             for _ in 0..n_tokens.map_or(0, |owner| owner + 1) {

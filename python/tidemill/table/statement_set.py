@@ -55,7 +55,7 @@ class StatementSet:
 
     def explain(self, *extra_details: ExplainDetail) -> str:
         """Give the plan of the job."""
-        return self._t_env.explain_sql(self._text("STATEMENT SET"), *extra_details)
+        return self._t_env.explain_sql(self._text("EXECUTE STATEMENT SET"), *extra_details)
 
     def print_explain(self, *extra_details: ExplainDetail) -> None:
         """Print the plan of the job."""

@@ -202,7 +202,7 @@ fn what_is_wrong_with_the_options_is_said() {
     };
     assert!(
         error("/x", &[("format", "xml")])
-            .contains("unknown format 'xml'; formats that exist: canal-json, csv, debezium-json, json, maxwell-json, ogg-json, \
+            .contains("unknown format 'xml' of option 'format'; formats that exist: canal-json, csv, debezium-json, json, maxwell-json, ogg-json, \
              parquet, raw")
     );
     assert!(

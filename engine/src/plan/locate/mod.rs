@@ -16,13 +16,14 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use crate::error::EngineError;
 use crate::sql::diagnostics::{Position, SqlDiagnostic};
+use crate::sql::option_places::of_message;
 
 /// The error with the place of the expression that it speaks of, if that is the only such one in
 /// `query`. Errors that have a place keep it.
 #[must_use]
 pub fn located(error: EngineError, query: &impl Visit) -> EngineError {
     if let EngineError::Options { message } = &error {
-        let diagnostic = SqlDiagnostic::validation(message.as_str());
+        let diagnostic = of_message(message);
         let span = options::span_of(message, query);
         return match span.and_then(|span| placed(&diagnostic, span)) {
             Some(diagnostic) => EngineError::from(Arc::new(diagnostic)),

@@ -39,6 +39,13 @@ fn check_body(body: &SetExpr) -> Result<()> {
             check_body(left)?;
             check_body(right)
         }
+        SetExpr::Insert(_) => Err(unread("incorrect syntax near the keyword 'INSERT'")),
+        SetExpr::Update(_) => Err(unread("incorrect syntax near the keyword 'UPDATE'")),
+        SetExpr::Delete(_) => Err(unread("incorrect syntax near the keyword 'DELETE'")),
+        SetExpr::Merge(_) => Err(unread("incorrect syntax near the keyword 'MERGE'")),
+        SetExpr::Table(_) => Err(EngineError::unsupported(
+            "TABLE as a query (write SELECT * FROM)",
+        )),
         _ => Ok(()),
     }
 }

@@ -332,19 +332,24 @@ fn configuration_keys_are_checked() {
     let cases = [
         (
             "SET 'table.local-time-zon' = 'UTC'",
-            expect![
-                "there is no configuration key 'table.local-time-zon'; did you mean 'table.local-time-zone'?"
-            ],
+            expect![[r#"
+                there is no configuration key 'table.local-time-zon'; did you mean 'table.local-time-zone'? at line 1, column 5
+                  1 | SET 'table.local-time-zon' = 'UTC'
+                    |     ^^^^^^^^^^^^^^^^^^^^^^"#]],
         ),
         (
             "SET 'table.local-time-zone' = 'Mars'",
-            expect!["'Mars' is no time zone; use an IANA name such as 'Asia/Shanghai' or 'UTC'"],
+            expect![[r#"
+                'Mars' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC' at line 1, column 31
+                  1 | SET 'table.local-time-zone' = 'Mars'
+                    |                               ^^^^^^"#]],
         ),
         (
             "SET 'parallelism.default' = 'many'",
-            expect![
-                "'many' is no value of 'parallelism.default'; expected a whole number above zero, or -1 for the default"
-            ],
+            expect![[r#"
+                'many' is no value of 'parallelism.default'; expected a whole number above zero, or -1 for the default at line 1, column 29
+                  1 | SET 'parallelism.default' = 'many'
+                    |                             ^^^^^^"#]],
         ),
         (
             "SET 'my.own.key' = 'x'",

@@ -27,7 +27,11 @@ mod order;
 mod plans;
 
 mod objects;
+
+mod ddl;
+
 mod restarts;
+
 mod results;
 
 mod sinks;

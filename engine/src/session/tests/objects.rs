@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const OK: &str = "[result STRING]\n+I OK\n";
 
 /// Each statement with what it gives; an error with a part of its text.
-fn check(statements: &[(&str, &str)]) {
+pub(super) fn check(statements: &[(&str, &str)]) {
     let session = Session::new(BTreeMap::new());
     for (sql, expected) in statements {
         let given = run(&session, sql);

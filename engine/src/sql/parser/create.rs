@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{ParseResult, StatementParser};
-use crate::data::types::FlinkType;
+use crate::data::types::{FlinkType, TypeRoot};
 use crate::sql::statement::{
     ColumnDef, ColumnKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
     Distribution, DropObject, FunctionLanguage, FunctionSignature, Ident, LikeClause, LikeMode,
@@ -223,7 +223,7 @@ impl StatementParser<'_, '_> {
                 comment,
             });
         }
-        let flink_type = types::parse_type(&mut self.parser)?;
+        let flink_type = self.column_type()?;
         let kind = if self.eat("METADATA") {
             self.metadata(flink_type)?
         } else {
@@ -239,6 +239,19 @@ impl StatementParser<'_, '_> {
             kind,
             comment,
         })
+    }
+
+    /// The type of a column: none of those that only expressions have.
+    fn column_type(&mut self) -> ParseResult<FlinkType> {
+        let at = self.here();
+        let flink_type = types::parse_type(&mut self.parser)?;
+        match outside_of_columns(&flink_type) {
+            None => Ok(flink_type),
+            Some(word) => self.fail(
+                &format!("incorrect syntax near '{word}': no column has this type"),
+                at,
+            ),
+        }
     }
 
     fn metadata(&mut self, flink_type: FlinkType) -> ParseResult<ColumnKind> {
@@ -538,5 +551,19 @@ impl StatementParser<'_, '_> {
             return self.parenthesized(Self::ident);
         }
         Ok(vec![self.ident()?])
+    }
+}
+
+/// The word for a type that no column can have, wherever it stands in the type.
+fn outside_of_columns(flink_type: &FlinkType) -> Option<&'static str> {
+    match &flink_type.root {
+        TypeRoot::IntervalYearMonth { .. } | TypeRoot::IntervalDayTime { .. } => Some("INTERVAL"),
+        TypeRoot::Null => Some("NULL"),
+        TypeRoot::Array(element) | TypeRoot::Multiset(element) => outside_of_columns(element),
+        TypeRoot::Map(key, value) => outside_of_columns(key).or_else(|| outside_of_columns(value)),
+        TypeRoot::Row(fields) | TypeRoot::Structured { fields, .. } => fields
+            .iter()
+            .find_map(|field| outside_of_columns(&field.flink_type)),
+        _ => None,
     }
 }

@@ -118,7 +118,12 @@ impl StatementParser<'_, '_> {
             self.eat_token(&Token::SemiColon);
             return self.set_members();
         }
-        self.eat("EXECUTE");
+        if !self.eat("EXECUTE") {
+            return self.fail(
+                "incorrect syntax near 'STATEMENT': write EXECUTE STATEMENT SET BEGIN … END",
+                self.here(),
+            );
+        }
         match self.peek_word(0).as_deref() {
             Some("STATEMENT") => self.statement_set(),
             Some("INSERT") => Ok(Statement::Insert(Box::new(self.insert()?))),
@@ -177,6 +182,10 @@ impl StatementParser<'_, '_> {
             while let Some(word) = self.peek_word(0)
                 && EXPLAIN_DETAILS.contains(&word.as_str())
             {
+                if details.contains(&word) {
+                    let message = format!("duplicate EXPLAIN detail {word}");
+                    return self.fail(&message, self.here());
+                }
                 self.parser.advance_token();
                 details.push(word);
                 if !self.eat_token(&Token::Comma) {
@@ -186,7 +195,8 @@ impl StatementParser<'_, '_> {
         }
         let target = match self.peek_word(0).as_deref() {
             Some("INSERT") => Statement::Insert(Box::new(self.insert()?)),
-            Some("EXECUTE" | "STATEMENT" | "BEGIN") => self.execute()?,
+            Some("STATEMENT") => self.statement_set()?,
+            Some("EXECUTE" | "BEGIN") => self.execute()?,
             Some("SELECT" | "WITH" | "VALUES") => Statement::Query(self.query()?),
             None => Statement::Query(self.query()?),
             Some("CREATE" | "REPLACE") => self.explained_table()?,

@@ -4,8 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 
 use super::{ParseResult, StatementParser};
 use crate::sql::statement::{
-    Describe, LikeFilter, ModuleChange, ObjectKind, ObjectPath, Show, ShowCreate, ShowWhat,
-    Statement, UseTarget,
+    Describe, LikeFilter, ModuleChange, ObjectKind, ObjectPath, OptionEntry, Show, ShowCreate,
+    ShowWhat, Statement, UseTarget,
 };
 
 /// The words behind SHOW and what they show.
@@ -197,14 +197,19 @@ impl StatementParser<'_, '_> {
         if self.parser.peek_token_ref().token == Token::EOF {
             return Ok(Statement::SetAll);
         }
-        let key = self.setting_key()?;
+        let (key, key_span) = self.setting_key()?;
         self.expect_token(&Token::Eq)?;
-        let value = match &self.parser.peek_token_ref().token {
-            Token::SingleQuotedString(_) => self.string("a value")?.0,
+        let (value, value_span) = match &self.parser.peek_token_ref().token {
+            Token::SingleQuotedString(_) => self.string("a value")?,
             Token::EOF => return self.expected("a value"),
             _ => self.raw_text(|_| false),
         };
-        Ok(Statement::Set { key, value })
+        Ok(Statement::Set(OptionEntry {
+            key,
+            value,
+            key_span,
+            value_span,
+        }))
     }
 
     pub(super) fn reset(&mut self) -> ParseResult<Statement> {
@@ -212,20 +217,20 @@ impl StatementParser<'_, '_> {
         if self.parser.peek_token_ref().token == Token::EOF {
             return Ok(Statement::Reset { key: None });
         }
-        let key = self.setting_key()?;
+        let (key, _) = self.setting_key()?;
         Ok(Statement::Reset { key: Some(key) })
     }
 
-    fn setting_key(&mut self) -> ParseResult<String> {
+    fn setting_key(&mut self) -> ParseResult<(String, Span)> {
         match &self.parser.peek_token_ref().token {
-            Token::SingleQuotedString(_) => Ok(self.string("a key")?.0),
+            Token::SingleQuotedString(_) => self.string("a key"),
             Token::Word(_) => Ok(self.raw_text(|token| *token == Token::Eq)),
             _ => self.expected("a key in single quotes"),
         }
     }
 
-    /// The source's text up to a token or to the end.
-    fn raw_text(&mut self, is_end: impl Fn(&Token) -> bool) -> String {
+    /// The source's text up to a token or to the end, and where it stands.
+    fn raw_text(&mut self, is_end: impl Fn(&Token) -> bool) -> (String, Span) {
         let start = self.here();
         let mut end = start;
         loop {
@@ -235,7 +240,8 @@ impl StatementParser<'_, '_> {
             }
             end = self.parser.next_token().span.end;
         }
-        self.source.slice(Span::new(start, end)).trim().to_owned()
+        let span = Span::new(start, end);
+        (self.source.slice(span).trim().to_owned(), span)
     }
 
     pub(super) fn stop_job(&mut self) -> ParseResult<Statement> {
