@@ -23,7 +23,7 @@ use tidemill_tests::oracle::Bag;
 /// A row: its key, its second, and a number; rows come mostly in order.
 type Event = (u8, i64, i64);
 
-const QUERIES: [&str; 22] = [
+const QUERIES: [&str; 24] = [
     "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s, MAX(v) AS hi \
      FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
      GROUP BY window_start, window_end, k",
@@ -36,6 +36,12 @@ const QUERIES: [&str; 22] = [
     "SELECT window_start, window_end, k, COUNT(*) AS c, MIN(v) AS lo \
      FROM SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND) \
      GROUP BY window_start, window_end, k",
+    // Of merged sessions the later rows come first.
+    "SELECT SESSION_START(ts, INTERVAL '2' SECOND) AS ws, SESSION_ROWTIME(ts, INTERVAL '2' SECOND) \
+     AS rt, k, LISTAGG(CAST(v AS STRING)) AS vs, COUNT(DISTINCT v) AS d, SUM(v) FILTER (WHERE v > 3) \
+     AS s FROM t GROUP BY SESSION(ts, INTERVAL '2' SECOND), k",
+    "SELECT SESSION_END(ts, INTERVAL '2' SECOND) AS we, SUM(v) AS s, MIN(v) AS lo, COUNT(*) AS c \
+     FROM t GROUP BY SESSION(ts, INTERVAL '2' SECOND)",
     "SELECT TUMBLE_START(rt, INTERVAL '10' SECOND) AS ws, SUM(s) AS s FROM (\
      SELECT TUMBLE_ROWTIME(ts, INTERVAL '5' SECOND) AS rt, SUM(v) AS s FROM t \
      GROUP BY TUMBLE(ts, INTERVAL '5' SECOND)) GROUP BY TUMBLE(rt, INTERVAL '10' SECOND)",

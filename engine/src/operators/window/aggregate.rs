@@ -20,6 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::accumulators::{Accumulators, not_ours};
 use super::assign::{millis, timestamps};
 use super::firing::{Firing, FiringAggregate};
+use super::session_aggregate::SessionAggregate;
 use super::shared::SharedWindowAggregate;
 use super::{WindowClock, WindowKind};
 use crate::data::{Delta, NO_WATERMARK};
@@ -32,7 +33,7 @@ use crate::state::{KeyIndex, StateTable};
 /// What a column of a grouping is to its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupRole {
-    /// `window_start` of an aligned window: known from the end.
+    /// `window_start` of an aligned window, known from the end, or of a session.
     Start,
     /// `window_end`.
     End,
@@ -75,7 +76,8 @@ pub struct WindowAggregateSpec {
     pub time: WindowTime,
     /// The aggregates.
     pub calls: Vec<AggregateCall>,
-    /// Whether rows come with slices instead of windows, and how these are put together.
+    /// Whether rows come with slices instead of windows, and how these are put together; under
+    /// SESSION, where the latest is always first, with the sessions that rows make alone.
     pub slices: Option<SliceOrder>,
     /// When windows tell what they have, if not only at their end.
     pub firing: Option<Firing>,
@@ -119,16 +121,33 @@ impl WindowAggregateSpec {
         keys: Vec<ArrayRef>,
         values: Vec<ArrayRef>,
     ) -> Result<RecordBatch> {
+        self.rows_of(keys, values, |role, data_type| {
+            let value_ms = match role {
+                GroupRole::Start => self.kind.start_ms(end_ms),
+                GroupRole::Time => self.clock.time_ms(end_ms - 1),
+                GroupRole::End | GroupRole::Key => end_ms,
+            };
+            timestamps(vec![value_ms; n_rows], data_type)
+        })
+    }
+
+    /// Rows of windows that are over, whose columns of the window `times` gives by role and type.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub(super) fn rows_of(
+        &self,
+        keys: Vec<ArrayRef>,
+        values: Vec<ArrayRef>,
+        times: impl Fn(GroupRole, &DataType) -> Result<ArrayRef>,
+    ) -> Result<RecordBatch> {
         let missing = || EngineError::internal("a key of a window is missing");
         let mut keys = keys.into_iter();
         let mut columns = Vec::with_capacity(self.schema.fields().len());
         for ((_, role), field) in self.group_columns.iter().zip(self.schema.fields()) {
-            let fixed = |value_ms: i64| timestamps(vec![value_ms; n_rows], field.data_type());
             columns.push(match role {
-                GroupRole::Start => fixed(self.kind.start_ms(end_ms))?,
-                GroupRole::End => fixed(end_ms)?,
-                GroupRole::Time => fixed(self.clock.time_ms(end_ms - 1))?,
                 GroupRole::Key => keys.next().ok_or_else(missing)?,
+                role => times(*role, field.data_type())?,
             });
         }
         columns.extend(values);
@@ -146,7 +165,10 @@ impl WindowAggregateSpec {
 impl OperatorFactory for WindowAggregateSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
         if self.slices.is_some() {
-            return Ok(Box::new(SharedWindowAggregate::try_new(self)?));
+            return Ok(match self.kind {
+                WindowKind::Session { .. } => Box::new(SessionAggregate::try_new(self)?),
+                _ => Box::new(SharedWindowAggregate::try_new(self)?),
+            });
         }
         if let Some(firing) = self.firing {
             return Ok(Box::new(FiringAggregate::try_new(self, firing)?));

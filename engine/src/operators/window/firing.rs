@@ -351,25 +351,8 @@ impl FiringAggregate {
         let keys = self.index.keys(&of_rows)?;
         let (ends, keys) = keys.split_first().ok_or_else(not_ours)?;
         let ends = millis(ends)?;
-        let mut keys = keys.iter();
-        let mut columns = Vec::with_capacity(self.spec.schema.fields().len());
-        for ((_, role), field) in self
-            .spec
-            .group_columns
-            .iter()
-            .zip(self.spec.schema.fields())
-        {
-            let of_end = |value: &dyn Fn(i64) -> i64| {
-                let values = ends.values().iter().map(|&end_ms| value(end_ms)).collect();
-                timestamps(values, field.data_type())
-            };
-            columns.push(match role {
-                GroupRole::Start => of_end(&|end_ms| self.spec.kind.start_ms(end_ms))?,
-                GroupRole::End => of_end(&|end_ms| end_ms)?,
-                GroupRole::Time => of_end(&|end_ms| self.spec.clock.time_ms(end_ms - 1))?,
-                GroupRole::Key => keys.next().cloned().ok_or_else(not_ours)?,
-            });
-        }
+        let keys = keys.to_vec();
+        let mut values_told = Vec::with_capacity(values.num_columns());
         let before: Vec<u32> = changes.iter().filter_map(|(_, told, _)| *told).collect();
         let before = self.told.gather_slots(before)?;
         let mut n_before = 0;
@@ -384,9 +367,17 @@ impl FiringAggregate {
             })
             .collect();
         for (before, now) in before.columns().iter().zip(values.columns()) {
-            columns.push(interleave(&[before.as_ref(), now.as_ref()], &places)?);
+            values_told.push(interleave(&[before.as_ref(), now.as_ref()], &places)?);
         }
-        let rows = RecordBatch::try_new(Arc::clone(&self.spec.schema), columns)?;
+        let spec = &self.spec;
+        let rows = spec.rows_of(keys, values_told, |role, data_type| {
+            let times = ends.values().iter().map(|&end_ms| match role {
+                GroupRole::Start => spec.kind.start_ms(end_ms),
+                GroupRole::Time => spec.clock.time_ms(end_ms - 1),
+                GroupRole::End | GroupRole::Key => end_ms,
+            });
+            timestamps(times.collect(), data_type)
+        })?;
         let kinds: Vec<RowKind> = changes.iter().map(|(_, _, kind)| *kind).collect();
         match kinds.iter().all(|kind| *kind == RowKind::Insert) {
             true => Ok(Delta::insert_only(rows)),

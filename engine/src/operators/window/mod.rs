@@ -33,6 +33,10 @@ pub mod count;
 
 pub mod session;
 
+mod open_sessions;
+
+mod session_aggregate;
+
 pub mod batch;
 
 #[cfg(test)]
@@ -59,6 +63,16 @@ pub struct TimeWindow {
     pub start_ms: i64,
     /// First millisecond behind it.
     pub end_ms: i64,
+}
+
+impl TimeWindow {
+    /// The least window that holds both.
+    fn cover(self, other: Self) -> Self {
+        Self {
+            start_ms: self.start_ms.min(other.start_ms),
+            end_ms: self.end_ms.max(other.end_ms),
+        }
+    }
 }
 
 /// A kind of window with its measures, in milliseconds.

@@ -242,7 +242,7 @@ impl SessionTvf {
             .map(|&other| sessions.swap_remove(other))
             .collect();
         let session = sessions.get_mut(first)?;
-        let mut grown = cover(window, session.window);
+        let mut grown = window.cover(session.window);
         if !parts.is_empty() {
             // Flink adds the rows of earlier sessions to those of the latest one.
             parts.push(std::mem::replace(
@@ -254,7 +254,7 @@ impl SessionTvf {
             ));
             parts.sort_by_key(|part| std::cmp::Reverse(part.window.start_ms));
             for part in parts {
-                grown = cover(grown, part.window);
+                grown = grown.cover(part.window);
                 session.slots.extend(part.slots);
             }
         }
@@ -378,12 +378,5 @@ impl SessionTvf {
             }
         }
         Ok(())
-    }
-}
-
-fn cover(left: TimeWindow, right: TimeWindow) -> TimeWindow {
-    TimeWindow {
-        start_ms: left.start_ms.min(right.start_ms),
-        end_ms: left.end_ms.max(right.end_ms),
     }
 }

@@ -275,6 +275,25 @@ fn sessions() {
 }
 
 #[test]
+fn aggregates_of_sessions() {
+    let kind = WindowKind::Session { gap_ms: 5 };
+    let spec = aggregate(kind, Some(SliceOrder::LatestFirst));
+    let alone = |delta| windowed(kind, delta);
+    check(&spec, 1, &alone);
+    let in_short = |text: &String| text.replace("1970-01-01T00:00:", "");
+    let told: Vec<String> = run(&spec, 1, &alone, true).iter().map(in_short).collect();
+    assert_eq!(
+        told,
+        [
+            "3: 2 | 00.004 | 00.009 | 1 | 2 | 2 | 2",
+            "5: 1 | 00.003 | 00.018 | 3 | 9 | 9 | 5",
+            "5: 3 | 00.012 | 00.017 | 1 | 4 | 4 | 4",
+            "6: 2 | 00.025 | 00.030 | 1 | 6 | 6 | 6",
+        ]
+    );
+}
+
+#[test]
 fn joins_of_windows() {
     let schema = with_window(&events());
     let mut side = input(Arc::clone(&schema));
@@ -283,6 +302,7 @@ fn joins_of_windows() {
         kind: JoinKind::Full,
         left: side.clone(),
         right: side,
+        unique: [None, None],
         nulls_equal: false,
         residual: None,
         retention: [Retention::Configured; 2],

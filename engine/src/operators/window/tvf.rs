@@ -1,4 +1,5 @@
-//! TUMBLE, HOP and CUMULATE as table functions: each row with each of its windows.
+//! TUMBLE, HOP and CUMULATE as table functions: each row with each of its windows. Under an
+//! aggregate also SESSION: each row with the session that it makes alone.
 //!
 //! Without state: whether a row comes too late is for those to decide who wait for the window's
 //! end. A row without a time belongs to no window.
@@ -15,7 +16,7 @@ use crate::error::{EngineError, Result};
 use crate::operators::{Operator, OperatorFactory, Output, StepContext};
 use crate::state::StateTable;
 
-/// A window table function whose windows do not depend on the rows.
+/// A window table function whose windows do not depend on other rows.
 #[derive(Debug, Clone)]
 pub struct WindowTvfSpec {
     /// The windows.
@@ -30,9 +31,6 @@ pub struct WindowTvfSpec {
 
 impl OperatorFactory for WindowTvfSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
-        if matches!(self.kind, WindowKind::Session { .. }) {
-            return Err(EngineError::internal("sessions need their rows"));
-        }
         Ok(Box::new(WindowTvf { spec: self.clone() }))
     }
 }

@@ -91,7 +91,7 @@ impl GraphBuilder {
         }
         let schema = Arc::clone(aggregate.schema.inner());
         if let Some(windows) = windows {
-            let mut roles = Self::group_roles(&group_exprs, input_plan, &windows);
+            let mut roles = Self::group_roles(&group_exprs, input_plan, &windows, slices.is_some());
             // The number of the grouping set.
             roles.resize(group_columns.len(), GroupRole::Key);
             let group_columns = group_columns.into_iter().zip(roles).collect();

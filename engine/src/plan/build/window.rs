@@ -67,7 +67,9 @@ impl GraphBuilder {
         ))?;
         let mode = input.mode;
         let time_column = node.time_column().map_err(from_planner)?;
-        if let WindowKind::Session { gap_ms } = node.kind {
+        if let WindowKind::Session { gap_ms } = node.kind
+            && !node.is_sliced
+        {
             let spec = SessionTvfSpec {
                 gap_ms,
                 time_column,
@@ -154,21 +156,27 @@ impl GraphBuilder {
         Ok(Some(windows))
     }
 
-    /// What each expression of a grouping is to its window.
+    /// What each expression of a grouping is to its window; `is_sliced` if rows come with parts of
+    /// windows.
     pub(super) fn group_roles(
         exprs: &[&Expr],
         input: &LogicalPlan,
         windows: &WindowProperties,
+        is_sliced: bool,
     ) -> Vec<GroupRole> {
+        // The aggregate makes sessions itself.
+        let are_put_together = is_sliced && !windows.kind.is_aligned();
+        let is_start_known = are_put_together || windows.kind.is_aligned();
         let role = |expr| {
             let Some(column) = column_of(expr, input) else {
                 return GroupRole::Key;
             };
             if windows.ends.contains(&column) {
                 GroupRole::End
-            } else if windows.times.contains(&column) && !windows.is_proctime {
+            } else if windows.times.contains(&column) && (are_put_together || !windows.is_proctime)
+            {
                 GroupRole::Time
-            } else if windows.starts.contains(&column) && windows.kind.is_aligned() {
+            } else if windows.starts.contains(&column) && is_start_known {
                 GroupRole::Start
             } else {
                 GroupRole::Key
