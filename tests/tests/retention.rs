@@ -38,6 +38,7 @@ fn spec(emission: Emission, retention: [Retention; 2]) -> JoinSpec {
         kind: JoinKind::Inner,
         left: side(["k", "n"]),
         right: side(["k", "m"]),
+        unique: [None, None],
         nulls_equal: false,
         residual: None,
         emission,

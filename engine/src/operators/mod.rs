@@ -81,7 +81,7 @@ pub use deduplicate::{DeduplicateSpec, Keep};
 pub use final_rows::FinalRowsSpec;
 pub use group_aggregate::{Emission, GroupAggregateSpec};
 pub use interval_join::IntervalJoinSpec;
-pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn};
+pub use join::{JoinInput, JoinKind, JoinSpec, Residual, ResidualColumn, UniqueKey};
 pub use limit::LimitSpec;
 pub use lookup_join::{LookupJoinSpec, LookupKey, LookupRetry, LookupStep};
 pub use match_recognize::MatchSpec;

@@ -15,6 +15,9 @@
 //! the other side; with one, each row of a side whose lonely rows are shown has a counter. A row
 //! with NULL in its key has no partner ever, and is not kept, unless NULLs are equal here.
 //!
+//! Where rows of an input have a unique key, a retraction finds its row by that, and a row that comes
+//! takes the place of the one that has its key, as in Flink's state.
+//!
 //! Row by row, the kinds of the changes and their order are Flink's. Net, all changes of a step
 //! are taken together: first what goes away, then what comes.
 //!
@@ -37,6 +40,11 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+mod unique_tests;
+
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
@@ -45,11 +53,11 @@ use expiry::Writes;
 pub use residual::{Residual, ResidualColumn};
 
 use super::{Emission, Operator, OperatorFactory, Output, StepContext, StepLength};
+use crate::data::Delta;
 use crate::data::keys::column_types;
-use crate::data::{Delta, keys};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
-use crate::state::arrangement::NONE;
+use crate::state::arrangement::{Identity, Inserted, NONE};
 use crate::state::ttl::Retention;
 use crate::state::{Arrangement, KeyIndex, StateTable};
 
@@ -85,6 +93,25 @@ pub struct JoinInput {
     pub retracts: bool,
 }
 
+/// By what rows of an input are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UniqueKey {
+    /// By columns of the join's key: there is one row of it.
+    InJoinKey,
+    /// By these columns.
+    Columns(Vec<usize>),
+}
+
+/// By what a row of `input` is found that goes, or whose place another one takes.
+fn identity(input: &JoinInput, unique: Option<&UniqueKey>) -> Identity {
+    match unique {
+        Some(UniqueKey::InJoinKey) => Identity::Key,
+        Some(UniqueKey::Columns(columns)) => Identity::Columns(columns.clone()),
+        None if input.retracts => Identity::WholeRow,
+        None => Identity::None,
+    }
+}
+
 /// A join.
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
@@ -94,6 +121,9 @@ pub struct JoinSpec {
     pub left: JoinInput,
     /// Port 1.
     pub right: JoinInput,
+    /// By port: by what one row is told from another with the same key of the join; none if equal
+    /// rows may come.
+    pub unique: [Option<UniqueKey>; 2],
     /// Whether NULL is equal to NULL in a key.
     pub nulls_equal: bool,
     /// The condition that pairs must meet beside their keys.
@@ -166,15 +196,19 @@ impl OperatorFactory for JoinSpec {
                 "the keys of a join's sides have different types",
             ));
         }
-        let side = |input: &JoinInput, port: usize| Side {
-            rows: Arrangement::new(std::sync::Arc::clone(&input.schema), input.retracts),
+        let [left_key, right_key] = self.unique.each_ref().map(Option::as_ref);
+        let side = |input: &JoinInput, port: usize, unique| Side {
+            rows: Arrangement::new(Arc::clone(&input.schema), identity(input, unique)),
             counts: Vec::new(),
             degrees: (self.residual.is_some() && self.kind.counts_partners(port)).then(Vec::new),
             writes: Writes::default(),
         };
         Ok(Box::new(Join {
             index: KeyIndex::try_new(&types)?,
-            sides: [side(&self.left, 0), side(&self.right, 1)],
+            sides: [
+                side(&self.left, 0, left_key),
+                side(&self.right, 1, right_key),
+            ],
             pending: [Vec::new(), Vec::new()],
             written_ms: [None, None],
             waits: self.waits(),
@@ -224,6 +258,31 @@ impl Side {
         if let Some(count) = self.counts.get_mut(key as usize) {
             *count = count.saturating_add_signed(change);
         }
+    }
+
+    /// As [`Arrangement::insert`]; rows whose places are taken are not counted any more.
+    fn insert(
+        &mut self,
+        columns: &[ArrayRef],
+        n_rows: usize,
+        rows: &[u32],
+        keys: &[u32],
+    ) -> Result<Inserted> {
+        if rows.is_empty() {
+            return Ok(Inserted::default());
+        }
+        let hashes = self.rows.hashes(columns, n_rows)?;
+        let inserted = self.rows.insert(columns, n_rows, rows, keys, &hashes)?;
+        for &slot in &inserted.replaced {
+            self.gone(slot);
+        }
+        Ok(inserted)
+    }
+
+    /// The row of a slot has been taken out.
+    fn gone(&mut self, slot: u32) {
+        self.writes.forget(slot);
+        self.add(self.rows.key_of(slot), -1);
     }
 
     fn resize(&mut self, n_keys: usize) {
@@ -388,15 +447,6 @@ impl Join {
         }
         let is_known = |&row: &u32| nulls.iter().all(|nulls| nulls.is_valid(row as usize));
         Some((0..n_rows as u32).filter(is_known).collect())
-    }
-
-    /// Hashes of whole rows, by which retractions find them; none for append-only inputs.
-    fn row_hashes(&self, port: usize, columns: &[ArrayRef], n_rows: usize) -> Result<Vec<u64>> {
-        if self.side(port).rows.finds_rows() {
-            keys::hash_rows(columns, n_rows)
-        } else {
-            Ok(Vec::new())
-        }
     }
 
     /// Forgets keys without rows, after rows of these keys have gone.

@@ -19,10 +19,11 @@ use hashbrown::HashTable;
 
 use super::output::{MAX_OUTPUT_ROWS, Rows};
 use super::{Join, JoinKind};
+use crate::data::keys::hash_rows;
 use crate::data::{Delta, RowKind};
 use crate::error::{EngineError, Result};
 use crate::operators::Output;
-use crate::state::arrangement::{NONE, RowEquality, comparators};
+use crate::state::arrangement::{NONE, comparators};
 
 /// The folded changes of one input.
 struct Changes {
@@ -155,7 +156,7 @@ impl Join {
                 come: Vec::new(),
             });
         }
-        let hashes = self.row_hashes(port, &columns, n_rows)?;
+        let hashes = self.side(port).rows.hashes(&columns, n_rows)?;
         let ids = self.intern(port, &columns, n_rows)?;
         let retracts = deltas.iter().any(|delta| delta.kinds().is_some());
         let (gone, come) = if retracts {
@@ -163,7 +164,10 @@ impl Join {
                 .iter()
                 .flat_map(|delta| (0..delta.num_rows()).map(|row| delta.kind(row).sign()))
                 .collect();
-            fold(&columns, &hashes, &signs)?
+            match self.side(port).rows.hashes_whole_rows() {
+                true => fold(&columns, &hashes, &signs)?,
+                false => fold(&columns, &hash_rows(&columns, n_rows)?, &signs)?,
+            }
         } else {
             (Vec::new(), (0..n_rows as u32).collect())
         };
@@ -213,7 +217,7 @@ impl Join {
             return Ok(Vec::new());
         };
         let mut pairs = Rows::default();
-        let mut equality = RowEquality::new(columns);
+        let mut equality = self.side(port).rows.equality(columns);
         let mut partners_before = Vec::with_capacity(gone.len());
         let gives_pairs = !self.spec.kind.is_left_only();
         let needs_partners = gives_pairs || self.counts_each();
@@ -243,8 +247,7 @@ impl Join {
                 partners_before.push(self.partners_before(port, id, removed, before));
                 if let Some(slot) = removed {
                     before.slots(port).moved.insert(slot);
-                    self.side_mut(port).writes.forget(slot);
-                    self.side_mut(port).add(id, -1);
+                    self.side_mut(port).gone(slot);
                     self.count_partners(1 - port, partners, -1, before);
                 } else if id != NONE {
                     continue;
@@ -313,11 +316,7 @@ impl Join {
         out: &Output,
     ) -> Result<Vec<u32>> {
         let Some(Changes {
-            columns,
-            hashes,
-            ids,
-            come,
-            ..
+            columns, ids, come, ..
         }) = changes.get(port)
         else {
             return Ok(Vec::new());
@@ -327,10 +326,10 @@ impl Join {
             .copied()
             .filter(|&row| ids.get(row as usize) != Some(&NONE))
             .collect();
-        let rows = &mut self.side_mut(port).rows;
-        let mut slots = rows
-            .insert(columns, ids.len(), &known, ids, hashes)?
-            .into_iter();
+        let side = self.side_mut(port);
+        let inserted = side.insert(columns, ids.len(), &known, ids)?;
+        before.slots(port).moved.extend(inserted.replaced);
+        let mut slots = inserted.slots.into_iter();
         let gives_pairs = !self.spec.kind.is_left_only();
         let needs_partners = gives_pairs || self.counts_each();
         let has_degrees = self.side(port).degrees.is_some();

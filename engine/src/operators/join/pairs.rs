@@ -26,16 +26,15 @@ impl Join {
         let n_rows = delta.num_rows();
         let columns = self.columns(port, delta)?;
         let ids = self.intern(port, &columns, n_rows)?;
-        let hashes = self.row_hashes(port, &columns, n_rows)?;
         let known: Vec<u32> = (0_u32..)
             .zip(&ids)
             .filter_map(|(row, &id)| (id != NONE).then_some(row))
             .collect();
         let side = self.side_mut(port);
-        side.rows.insert(&columns, n_rows, &known, &ids, &hashes)?;
         for &id in &ids {
             side.add(id, 1);
         }
+        side.insert(&columns, n_rows, &known, &ids)?;
         let mut pairs = Rows::default();
         for (row, &id) in (0_u32..).zip(&ids) {
             for other in self.side(1 - port).rows.rows_of(id) {

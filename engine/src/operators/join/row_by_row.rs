@@ -41,17 +41,16 @@ impl Join {
         let n_rows = delta.num_rows();
         let columns = self.columns(port, delta)?;
         let ids = self.intern(port, &columns, n_rows)?;
-        let hashes = self.row_hashes(port, &columns, n_rows)?;
-        // The own side is not read while its rows come in: all that stay can be entered at once.
+        let hashes = self.side(port).rows.hashes(&columns, n_rows)?;
         let added: Vec<u32> = (0_u32..)
             .zip(&ids)
             .filter(|&(row, &id)| id != NONE && is_added(delta.kind(row as usize)))
             .map(|(row, _)| row)
             .collect();
         let side = self.side_mut(port);
-        let slots = side.rows.insert(&columns, n_rows, &added, &ids, &hashes)?;
+        let slots = side.rows.place(&columns, n_rows, &added, &ids, &hashes)?;
         let mut slots = slots.into_iter();
-        let mut equality = RowEquality::new(&columns);
+        let mut equality = side.rows.equality(&columns);
         let rows: Vec<u32> = (0..n_rows as u32).collect();
         let needs_partners = self.needs_partners();
         let mut matches = Matches::default();
@@ -235,6 +234,9 @@ impl Join {
         if is_added(arrival.kind) {
             side.add(key, 1);
             if let Some(slot) = slots.next() {
+                if let Some(replaced) = side.rows.enter(slot, equality, row)? {
+                    side.gone(replaced);
+                }
                 side.set_degree(slot, arrival.n_partners);
                 side.write(slot, written_ms);
             }
@@ -243,8 +245,7 @@ impl Join {
         let hash = hashes.get(row as usize).copied().unwrap_or(0);
         // A row that is not there has been forgotten, as Flink has it.
         if let Some(slot) = side.rows.remove(key, hash, equality, row)? {
-            side.writes.forget(slot);
-            side.add(key, -1);
+            side.gone(slot);
         }
         Ok(())
     }

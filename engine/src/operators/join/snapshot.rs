@@ -91,10 +91,9 @@ impl Join {
             self.side_mut(port).degrees.get_or_insert_default();
         }
         let ids = self.intern(port, &columns, n_rows)?;
-        let hashes = self.row_hashes(port, &columns, n_rows)?;
         let rows: Vec<u32> = (0..n_rows as u32).collect();
         let side = self.side_mut(port);
-        let slots = side.rows.insert(&columns, n_rows, &rows, &ids, &hashes)?;
+        let slots = side.insert(&columns, n_rows, &rows, &ids)?.slots;
         let degrees = degrees.as_ref().map(|degrees| {
             degrees
                 .as_primitive_opt::<UInt32Type>()

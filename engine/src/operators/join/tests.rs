@@ -19,7 +19,7 @@ fn input(names: [&str; 2]) -> SchemaRef {
 }
 
 /// A join by the first columns, with `l.n < r.m` where `has_residual`.
-fn join(kind: JoinKind, has_residual: bool, emission: Emission) -> JoinSpec {
+pub(super) fn join(kind: JoinKind, has_residual: bool, emission: Emission) -> JoinSpec {
     let side = |names: [&str; 2], output: Vec<usize>| JoinInput {
         schema: input(names),
         key_columns: vec![0],
@@ -50,6 +50,7 @@ fn join(kind: JoinKind, has_residual: bool, emission: Emission) -> JoinSpec {
         kind,
         left: side(["k", "n"], vec![0, 1]),
         right: side(["k", "m"], if is_left_only { vec![] } else { vec![1] }),
+        unique: [None, None],
         nulls_equal: false,
         residual,
         emission,
@@ -65,7 +66,7 @@ fn context() -> StepContext {
     }
 }
 
-fn push(operator: &mut dyn Operator, port: usize, rows: &str) -> String {
+pub(super) fn push(operator: &mut dyn Operator, port: usize, rows: &str) -> String {
     let schema = input(if port == 0 { ["k", "n"] } else { ["k", "m"] });
     let delta = text::parse_delta(&schema, rows).unwrap();
     let mut out = Output::default();
@@ -74,7 +75,7 @@ fn push(operator: &mut dyn Operator, port: usize, rows: &str) -> String {
 }
 
 /// Pushes in turn; `L` and `R` head what each push gives.
-fn check(spec: &JoinSpec, pushes: &[(usize, &str)], expected: &Expect) {
+pub(super) fn check(spec: &JoinSpec, pushes: &[(usize, &str)], expected: &Expect) {
     let mut operator = spec.create(0, 1).unwrap();
     let mut texts = String::new();
     for (port, rows) in pushes {

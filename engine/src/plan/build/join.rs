@@ -88,6 +88,10 @@ impl GraphBuilder {
             kind: condition.kind,
             left: left.input(false),
             right: right.input(is_left_only),
+            unique: match windows.is_some() || bounds.is_some() || self.options.is_batch {
+                true => [None, None],
+                false => keys.unique_keys(),
+            },
             nulls_equal: join.null_equality == NullEquality::NullEqualsNull,
             residual,
             emission: self.options.emission,

@@ -2,7 +2,7 @@
 
 use super::GraphBuilder;
 use super::join::Side;
-use crate::operators::JoinKind;
+use crate::operators::{JoinKind, UniqueKey};
 use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::keys::{ColumnSet, JoinedKeys, Keys};
 
@@ -30,15 +30,27 @@ impl JoinKeys {
         Role::of(makes).wanting(Wants::Join(self.does_without))
     }
 
+    /// By side: by what one row is told from another with the same key of the join.
+    pub(super) fn unique_keys(&self) -> [Option<UniqueKey>; 2] {
+        [self.unique_key(0), self.unique_key(1)]
+    }
+
     /// How EXPLAIN calls what is kept of a side.
     pub(super) fn input_spec(&self, port: usize) -> &'static str {
-        match (self.unique.get(port), self.join_columns.get(port)) {
-            (Some(Some(key)), Some(columns)) if key.iter().all(|it| columns.contains(it)) => {
-                "JoinKeyContainsUniqueKey"
-            }
-            (Some(Some(_)), _) => "HasUniqueKey",
-            _ => "NoUniqueKey",
+        match self.unique_key(port) {
+            Some(UniqueKey::InJoinKey) => "JoinKeyContainsUniqueKey",
+            Some(UniqueKey::Columns(_)) => "HasUniqueKey",
+            None => "NoUniqueKey",
         }
+    }
+
+    fn unique_key(&self, port: usize) -> Option<UniqueKey> {
+        let key = self.unique.get(port)?.clone()?;
+        let join_columns = self.join_columns.get(port)?;
+        Some(match key.iter().all(|it| join_columns.contains(it)) {
+            true => UniqueKey::InJoinKey,
+            false => UniqueKey::Columns(key),
+        })
     }
 }
 

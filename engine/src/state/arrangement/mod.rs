@@ -15,13 +15,14 @@
 //! Small blocks are put together and blocks that are mostly dead are rewritten, both in
 //! [`Arrangement::settle`]; slots keep their numbers.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
+mod finder;
 
-use arrow::array::{Array, ArrayRef, DynComparator, UInt32Array, make_comparator, new_null_array};
-use arrow::compute::{SortOptions, interleave, take};
+use arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
+use arrow::compute::{interleave, take};
 use arrow::datatypes::SchemaRef;
-use hashbrown::HashTable;
+
+use finder::Finder;
+pub use finder::{Identity, RowEquality, comparators};
 
 use crate::error::{EngineError, Result};
 
@@ -47,6 +48,7 @@ pub struct Arrangement {
     free_slots: Vec<u32>,
     /// By key id.
     chains: Vec<Chain>,
+    identity: Identity,
     finder: Option<Finder>,
     /// Taken out of their chains, still in their blocks until [`Arrangement::settle`].
     removed: Vec<u32>,
@@ -80,19 +82,11 @@ struct Chain {
     tail: u32,
 }
 
-/// Slots by the content of their rows.
-#[derive(Debug, Default)]
-struct Finder {
-    table: HashTable<u32>,
-    /// By slot.
-    hashes: Vec<u64>,
-}
-
 impl Arrangement {
-    /// An empty arrangement of rows of `schema`. Only rows of one that `finds_rows` can be
-    /// removed; it costs some 15 bytes a row more.
+    /// An empty arrangement of rows of `schema` that are known by `identity`: by columns, or by all
+    /// of them, costs some 15 bytes a row more.
     #[must_use]
-    pub fn new(schema: SchemaRef, finds_rows: bool) -> Self {
+    pub fn new(schema: SchemaRef, identity: Identity) -> Self {
         Self {
             schema,
             blocks: Vec::new(),
@@ -100,7 +94,8 @@ impl Arrangement {
             slots: Vec::new(),
             free_slots: Vec::new(),
             chains: Vec::new(),
-            finder: finds_rows.then(Finder::default),
+            finder: identity.has_finder().then(Finder::default),
+            identity,
             removed: Vec::new(),
             n_rows: 0,
             n_dead: 0,
@@ -121,10 +116,25 @@ impl Arrangement {
         self.slots.len()
     }
 
-    /// Whether rows can be removed.
+    /// Hashes of rows, for [`Self::place`] and [`Self::remove`]; none where rows are not found by
+    /// their content.
+    ///
+    /// # Errors
+    /// For types that have no hash.
+    pub fn hashes(&self, columns: &[ArrayRef], n_rows: usize) -> Result<Vec<u64>> {
+        self.identity.hashes(columns, n_rows)
+    }
+
+    /// Whether [`Self::hashes`] are those of whole rows.
     #[must_use]
-    pub fn finds_rows(&self) -> bool {
-        self.finder.is_some()
+    pub fn hashes_whole_rows(&self) -> bool {
+        self.identity == Identity::WholeRow
+    }
+
+    /// To compare the rows of these columns with those that are here.
+    #[must_use]
+    pub fn equality(&self, columns: &[ArrayRef]) -> RowEquality {
+        RowEquality::new(columns, &self.identity)
     }
 
     /// The slots of a key's rows, in the order in which they came.
@@ -155,11 +165,33 @@ impl Arrangement {
     }
 
     /// Takes in the rows of `columns` (`n_rows` long) at `rows`; `keys` and `hashes` are those of
-    /// all rows. Gives their slots.
+    /// all rows. Gives their slots, and those of the rows whose places they have taken.
+    ///
+    /// # Errors
+    /// If there are more than four billion rows, or a column's type cannot be compared.
+    pub fn insert(
+        &mut self,
+        columns: &[ArrayRef],
+        n_rows: usize,
+        rows: &[u32],
+        keys: &[u32],
+        hashes: &[u64],
+    ) -> Result<Inserted> {
+        let slots = self.place(columns, n_rows, rows, keys, hashes)?;
+        let mut equality = self.equality(columns);
+        let mut replaced = Vec::new();
+        for (&slot, &row) in slots.iter().zip(rows) {
+            replaced.extend(self.enter(slot, &mut equality, row)?);
+        }
+        Ok(Inserted { slots, replaced })
+    }
+
+    /// Stores the rows of `columns` at `rows` without showing them: each is to be entered. The
+    /// parameters are those of [`Self::insert`]. Gives their slots.
     ///
     /// # Errors
     /// If there are more than four billion rows.
-    pub fn insert(
+    pub fn place(
         &mut self,
         columns: &[ArrayRef],
         n_rows: usize,
@@ -185,19 +217,47 @@ impl Arrangement {
         for (row, &from) in (0_u32..).zip(rows) {
             let key = keys.get(from as usize).copied().unwrap_or(NONE);
             let slot = self.new_slot(block_idx, row, key)?;
-            self.link(slot, key);
             if let Some(finder) = &mut self.finder {
-                finder.insert(slot, hashes.get(from as usize).copied().unwrap_or(0));
+                finder.note(slot, hashes.get(from as usize).copied().unwrap_or(0));
             }
             slots.push(slot);
         }
-        self.n_rows += slots.len();
         self.put_block(block_idx, columns, slots.clone());
         Ok(slots)
     }
 
-    /// Takes out one row of `key` that is equal to row `row` of what `equality` compares with.
-    /// Its content can still be gathered until [`Self::settle`].
+    /// Shows the row of a slot that [`Self::place`] gave, which is row `row` of what `equality`
+    /// compares with. Gives the slot of the row whose place it takes, which is removed.
+    ///
+    /// # Errors
+    /// If a column's type cannot be compared.
+    pub fn enter(
+        &mut self,
+        slot: u32,
+        equality: &mut RowEquality,
+        row: u32,
+    ) -> Result<Option<u32>> {
+        let key = self.key_of(slot);
+        let replaced = match (&self.identity, &self.finder) {
+            (Identity::Key, _) => self.head(key),
+            (Identity::Columns(_), Some(finder)) => {
+                self.find(key, finder.hash(slot), equality, row)?
+            }
+            _ => None,
+        };
+        if let Some(replaced) = replaced {
+            self.remove_slot(replaced);
+        }
+        self.link(slot, key);
+        if let Some(finder) = &mut self.finder {
+            finder.insert(slot);
+        }
+        self.n_rows += 1;
+        Ok(replaced)
+    }
+
+    /// Takes out one row of `key` that is known by the same as row `row` of what `equality`
+    /// compares with. Its content can still be gathered until [`Self::settle`].
     ///
     /// # Errors
     /// If a column's type cannot be compared.
@@ -208,14 +268,40 @@ impl Arrangement {
         equality: &mut RowEquality,
         row: u32,
     ) -> Result<Option<u32>> {
+        let found = match self.identity {
+            Identity::None => {
+                return Err(EngineError::internal(
+                    "a join got a retraction from an input that is append-only",
+                ));
+            }
+            Identity::Key => self.head(key),
+            Identity::WholeRow | Identity::Columns(_) => self.find(key, hash, equality, row)?,
+        };
+        if let Some(slot) = found {
+            self.remove_slot(slot);
+        }
+        Ok(found)
+    }
+
+    /// The first row of a key.
+    fn head(&self, key: u32) -> Option<u32> {
+        let chain = self.chains.get(key as usize)?;
+        (chain.head != NONE).then_some(chain.head)
+    }
+
+    fn find(
+        &self,
+        key: u32,
+        hash: u64,
+        equality: &mut RowEquality,
+        row: u32,
+    ) -> Result<Option<u32>> {
         let Some(finder) = &self.finder else {
-            return Err(EngineError::internal(
-                "a join got a retraction from an input that is append-only",
-            ));
+            return Ok(None);
         };
         let mut failure = None;
         let found = finder.table.find(hash, |&slot| {
-            finder.hashes.get(slot as usize) == Some(&hash)
+            finder.hash(slot) == hash
                 && self.slots.get(slot as usize).is_some_and(|it| {
                     it.key == key
                         && equality
@@ -226,14 +312,10 @@ impl Arrangement {
                             })
                 })
         });
-        if let Some(error) = failure {
-            return Err(error);
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(found.copied()),
         }
-        let Some(&slot) = found else {
-            return Ok(None);
-        };
-        self.remove_slot(slot);
-        Ok(Some(slot))
     }
 
     /// Takes out the row of a slot.
@@ -512,6 +594,15 @@ impl Arrangement {
     }
 }
 
+/// Slots of rows that have come.
+#[derive(Debug, Default)]
+pub struct Inserted {
+    /// The slot of each row.
+    pub slots: Vec<u32>,
+    /// Slots of rows whose places they have taken; of those that came with them, too.
+    pub replaced: Vec<u32>,
+}
+
 /// Rows found in their blocks.
 #[derive(Debug)]
 pub struct Located {
@@ -519,81 +610,6 @@ pub struct Located {
     /// Index into `blocks` and row; `usize::MAX` where there is no row.
     places: Vec<(usize, usize)>,
     has_none: bool,
-}
-
-impl Finder {
-    fn insert(&mut self, slot: u32, hash: u64) {
-        let place = slot as usize;
-        if self.hashes.len() <= place {
-            self.hashes.resize(place + 1, 0);
-        }
-        if let Some(entry) = self.hashes.get_mut(place) {
-            *entry = hash;
-        }
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, slot, |&other| {
-            hashes.get(other as usize).copied().unwrap_or(0)
-        });
-    }
-
-    fn remove(&mut self, slot: u32) {
-        let hash = self.hashes.get(slot as usize).copied().unwrap_or(0);
-        if let Ok(entry) = self.table.find_entry(hash, |&other| other == slot) {
-            entry.remove();
-        }
-    }
-}
-
-/// Compares the rows of a batch with rows in blocks. NULLs are equal, NaNs are equal, 0.0 and -0.0
-/// differ.
-pub struct RowEquality {
-    columns: Vec<ArrayRef>,
-    /// By block; a block does not change while a batch is compared.
-    comparators: HashMap<u32, Vec<DynComparator>>,
-}
-
-impl RowEquality {
-    /// To compare the rows of these columns.
-    #[must_use]
-    pub fn new(columns: &[ArrayRef]) -> Self {
-        Self {
-            columns: columns.to_vec(),
-            comparators: HashMap::new(),
-        }
-    }
-
-    fn is_equal(&mut self, blocks: &[Block], block: u32, row: u32, own: u32) -> Result<bool> {
-        if !self.comparators.contains_key(&block) {
-            let others = blocks
-                .get(block as usize)
-                .map(|block| block.columns.as_slice())
-                .unwrap_or_default();
-            self.comparators
-                .insert(block, comparators(others, &self.columns)?);
-        }
-        Ok(self.comparators.get(&block).is_some_and(|columns| {
-            columns
-                .iter()
-                .all(|compare| compare(row as usize, own as usize) == Ordering::Equal)
-        }))
-    }
-}
-
-/// One comparator a column.
-///
-/// # Errors
-/// If a type cannot be compared.
-pub fn comparators(left: &[ArrayRef], right: &[ArrayRef]) -> Result<Vec<DynComparator>> {
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| {
-            Ok(make_comparator(
-                left.as_ref(),
-                right.as_ref(),
-                SortOptions::default(),
-            )?)
-        })
-        .collect()
 }
 
 /// Whether keeping the columns keeps little more than their rows.
