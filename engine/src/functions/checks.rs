@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::enforce::null_written;
 use crate::error::EngineError;
 
 /// `__not_null(value, 'column')`: the value, or an error that names the column of the table into
@@ -31,13 +32,7 @@ pub fn not_null() -> Arc<ScalarUDF> {
             ColumnarValue::Array(values) => values.logical_null_count() > 0,
         };
         if has_null {
-            return Err(EngineError::Data {
-                message: format!(
-                    "column '{column}' is NOT NULL, however, a null value is being written into \
-                     it; SET 'table.exec.sink.not-null-enforcer' = 'DROP' drops such records"
-                ),
-            }
-            .into());
+            return Err(null_written(column).into());
         }
         Ok(())
     })

@@ -20,6 +20,8 @@ pub mod cast;
 
 pub mod checks;
 
+pub mod enforce;
+
 pub mod define;
 
 mod bare_null;

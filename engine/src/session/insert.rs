@@ -8,6 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::emit::emit_strategy;
+use super::enforced::Enforced;
 use super::query::{batch_source, bind_constant, bind_query, one_line};
 use super::tables;
 use super::{Session, TableResult};
@@ -16,7 +17,6 @@ use crate::connectors::SinkFactory;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
-use crate::functions::checks;
 use crate::operators::Emission;
 use crate::plan::build::{BuildOptions, GraphBuilder, Materialize, SinkTable};
 use crate::plan::changes::infer::Inferred;
@@ -299,10 +299,7 @@ pub(super) fn into_table(
     let wanted = table.sink_schema();
     let given = Arc::clone(bound.schema().inner());
     let sources = assign(identifier, &wanted, &given, targets)?;
-    let mut filter: Option<Expr> = None;
-    let drops = session
-        .config("table.exec.sink.not-null-enforcer")
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("DROP"));
+    let mut enforced = Enforced::of(session)?;
     let bound_columns = bound.schema().columns();
     let mut projection = Vec::with_capacity(wanted.fields().len());
     for (field, source) in wanted.fields().iter().zip(&sources) {
@@ -322,26 +319,11 @@ pub(super) fn into_table(
                 FlinkType::nullable(TypeRoot::Null),
             ),
         };
-        let mut expr = if from.root == to.root {
-            expr
-        } else {
-            let target = lit(to.as_serializable_string());
-            cast::function(OnFailure::Fail).call(vec![expr, target])
-        };
-        if !to.nullable && from.nullable {
-            if drops {
-                let present = expr.clone().is_not_null();
-                filter = Some(match filter {
-                    Some(filter) => filter.and(present),
-                    None => present,
-                });
-            }
-            expr = checks::not_null().call(vec![expr, lit(field.name().clone())]);
-        }
+        let expr = enforced.column(field.name(), expr, &from, &to);
         projection.push(expr.alias(field.name().clone()));
     }
     let mut plan = LogicalPlanBuilder::from(bound.clone());
-    if let Some(filter) = filter {
+    if let Some(filter) = enforced.filter() {
         plan = plan.filter(filter).map_err(from_planner)?;
     }
     let plan = plan

@@ -26,6 +26,8 @@ mod view_columns;
 
 mod query;
 
+mod enforced;
+
 mod insert;
 
 mod statements;

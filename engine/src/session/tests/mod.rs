@@ -4,6 +4,8 @@
 
 mod checkpoints;
 
+mod enforced;
+
 mod errors;
 
 mod expressions;
