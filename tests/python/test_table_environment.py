@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from tidemill.common import Configuration, JobStatus
 from tidemill.datastream import StreamExecutionEnvironment
@@ -165,3 +167,39 @@ def test_a_table_has_a_name_in_sql(env: TableEnvironment) -> None:
     table = env.from_elements([(1,), (2,)], ["a"])
     rows = env.sql_query(f"SELECT SUM(a) AS s FROM {table}").to_arrow()
     assert rows.to_pylist() == [{"s": 3}]
+
+
+def test_idle_state_retention_is_a_timedelta(env: TableEnvironment) -> None:
+    config = env.get_config()
+    config.set_idle_state_retention(dt.timedelta(hours=1))
+    assert config.get("table.exec.state.ttl", None) == "1 h"
+    assert config.get_idle_state_retention() == dt.timedelta(hours=1)
+    config.set("table.exec.state.ttl", "90 s")
+    assert config.get_idle_state_retention() == dt.timedelta(seconds=90)
+    assert config.get_min_idle_state_retention_time() == 90_000
+
+
+def test_a_time_zone_may_be_a_distance_from_greenwich(env: TableEnvironment) -> None:
+    env.get_config().set_local_timezone("GMT+08:00")
+    assert env.get_config().get_local_timezone() == "GMT+08:00"
+    with env.execute_sql("SELECT CAST(TO_TIMESTAMP_LTZ(0, 3) AS STRING)").collect() as rows:
+        assert [row[0] for row in rows] == ["1970-01-01 08:00:00.000"]
+
+
+def test_options_that_are_not_of_their_type_are_no_defaults() -> None:
+    configuration = Configuration().set_string("n", "many")
+    for get in (configuration.get_integer, configuration.get_boolean, configuration.get_float):
+        with pytest.raises(ValueError, match="Could not parse value 'many' for key 'n'"):
+            get("n", 1)
+
+
+def test_details_of_a_plan_may_be_words(env: TableEnvironment) -> None:
+    assert "changelogMode" in env.explain_sql("SELECT 1", "changelog_mode")  # type: ignore[arg-type] - PyFlink takes any
+    with pytest.raises(ValidationException, match="is no detail of a plan"):
+        env.explain_sql("SELECT 1", "nope")  # type: ignore[arg-type] - the mistake
+
+
+def test_a_compiled_plan_explains_what_runs(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE TABLE sink (n INT) WITH ('connector' = 'blackhole')")
+    plan = env.compile_plan_sql("INSERT INTO sink SELECT 1")
+    assert plan.explain().startswith("== Optimized Execution Plan ==")

@@ -120,3 +120,20 @@ def test_paths_are_quoted_part_by_part() -> None:
     assert quote_path("`a.b`.`c``d`") == "`a.b`.`c``d`"
     with pytest.raises(ValidationException, match="is not a path"):
         quote_path("a..b")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal(100), "CAST(100 AS DECIMAL(3, 0))"),
+        (Decimal(-7), "CAST(-7 AS DECIMAL(1, 0))"),
+        (Decimal("1.50"), "1.50"),
+    ],
+)
+def test_a_whole_decimal_stays_a_decimal(value: Decimal, text: str) -> None:
+    assert compile_expression(lit(value)) == text
+
+
+def test_a_decimal_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValidationException, match="no number that DECIMAL has"):
+        compile_expression(lit(Decimal("NaN")))

@@ -154,3 +154,15 @@ def test_pandas_aggregates_get_series_of_their_arguments_types(env: TableEnviron
     ).collect()
     kinds = ["float32", "int8", "float64", "datetime64[ms, UTC]", "bool"]
     assert list([tuple(row) for row in found][-1]) == kinds
+
+
+def test_functions_in_the_body_of_a_sql_function_too() -> None:
+    env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    env.get_config().set("parallelism.default", "1")
+    env.create_temporary_function("numbered", udf(Numbered(), ["INT"], "INT", deterministic=False))
+    env.execute_sql("CREATE FUNCTION outer_one(i INT) RETURNS INT LANGUAGE SQL AS 'numbered(i)'")
+    env.execute_sql("CREATE FUNCTION outermost(i INT) RETURNS INT LANGUAGE SQL AS 'outer_one(i)'")
+    for _ in range(2):
+        query = "SELECT outermost(i) FROM (VALUES (5), (6), (7)) AS t(i)"
+        with env.execute_sql(query).collect() as rows:
+            assert [row[0] for row in rows] == [1, 2, 3]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tidemill.common import Row
 from tidemill.table import DataTypes, EnvironmentSettings, TableEnvironment
-from tidemill.table.expressions import call, call_sql, col, lit
+from tidemill.table.expressions import call, call_sql, col, concat, lit
 from tidemill.table.table_output import SnapshotWarning
 from tidemill.table.udf import udf
 from tidemill.util.exceptions import ValidationException
@@ -214,3 +214,30 @@ def test_rows_of_values_are_kept_as_long_as_they_are_read(env: TableEnvironment)
     gc.collect()
     with pytest.raises(ValidationException, match="cannot find table"):
         env.sql_query(f"SELECT * FROM {scan}")
+
+
+def test_columns_without_a_name_are_numbered_behind_the_others(env: TableEnvironment) -> None:
+    table = env.from_elements([(1, "a")], ["i", "s"])
+    assert table.add_columns(concat(col("s"), "!")).column_names() == ["i", "s", "_c2"]
+    assert table.add_or_replace_columns(concat(col("s"), "!")).column_names() == ["i", "s", "_c2"]
+
+
+def test_an_offset_waits_for_its_fetch() -> None:
+    env = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
+    table = env.from_elements([(3,), (1,), (2,)], ["i"]).order_by(col("i"))
+    with table.offset(1).fetch(1).execute().collect() as rows:
+        assert [row[0] for row in rows] == [2]
+
+
+def test_what_is_no_number_of_rows_and_no_table_is_refused(env: TableEnvironment) -> None:
+    table = env.from_elements([(1,)], ["i"])
+    with pytest.raises(TypeError, match="fetch is a number of rows, not 'x'"):
+        table.limit("x")  # type: ignore[arg-type] - the mistake
+    with pytest.raises(ValidationException, match="Offset should be greater or equal 0"):
+        table.offset(-1)
+    with pytest.raises(TypeError, match="another table is needed, not int"):
+        table.union_all(5)  # type: ignore[arg-type] - the mistake
+    with pytest.raises(ValidationException, match="at least one column"):
+        table.drop_columns(col("i"))
+    with pytest.raises(ValidationException, match="must be a condition, but 'i' is not BOOLEAN"):
+        table.where(col("i"))

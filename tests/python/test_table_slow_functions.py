@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
+import pytest
 from tidemill.common import JobStatus
 from tidemill.table import EnvironmentSettings, TableEnvironment
 from tidemill.table.udf import udf
+from tidemill.table.udf_async import ConcurrentCalls
 
 
 def slow_environment() -> TableEnvironment:
@@ -41,3 +44,18 @@ def test_a_job_of_slow_calls_is_cancelled() -> None:
     client.cancel().result()
     assert time.monotonic() - started < 10
     assert client.get_job_status().result() is JobStatus.CANCELED
+
+
+def test_a_timeout_of_the_function_itself_is_its_error() -> None:
+    async def impatient(n: int) -> int:
+        return await asyncio.wait_for(asyncio.sleep(60, n), 0.01)
+
+    calls = ConcurrentCalls(impatient, {"table.exec.async-scalar.retry-strategy": "NO_RETRY"})
+    with pytest.raises(TimeoutError) as raised:
+        list(calls.map_batch([1]))
+    assert "no answer within" not in str(raised.value)
+    late = ConcurrentCalls(
+        lambda n: asyncio.sleep(60, n), {"table.exec.async-scalar.timeout": "20 ms"}
+    )
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.02 s"):
+        list(late.map_batch([1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 from tidemill.common import Row
@@ -11,6 +12,9 @@ from tidemill.table.type_inference import infer_row_type, type_of_hint
 from tidemill.table.type_parser import parse_data_type
 from tidemill.table.types import DataTypes
 from tidemill.util.exceptions import ValidationException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Flink's short text, and the complete one where it differs.
 TEXTS = [
@@ -116,3 +120,40 @@ def test_types_of_annotations() -> None:
     assert type_of_hint(day, "day") == DataTypes.DATE()
     with pytest.raises(TypeError, match="'f' needs a result_type"):
         type_of_hint(lambda: 1, "f")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DataTypes.DECIMAL(39, 2), "precision of DECIMAL must be between 1 and 38"),
+        (lambda: DataTypes.DECIMAL(3, 4), "scale of DECIMAL must be between 0 and 3"),
+        (lambda: DataTypes.TIMESTAMP(10), "precision of TIMESTAMP must be between 0 and 9"),
+        (lambda: DataTypes.TIME(-1), "precision of TIME must be between 0 and 9"),
+        (lambda: DataTypes.ARRAY(int), "elements of ARRAY must be a DataType such as"),
+        (lambda: DataTypes.MAP(DataTypes.INT(), str), "values of MAP must be a DataType"),
+        (lambda: DataTypes.FIELD(1, DataTypes.INT()), "name of a field must be text, not 1"),
+        (lambda: DataTypes.ROW(["a"]), "a row is made of fields"),
+        (lambda: DataTypes.INTERVAL(DataTypes.DAY(7)), "precision of DAY must be between 1 and 6"),
+    ],
+)
+def test_parts_that_make_no_type_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValidationException, match=message):
+        make()
+    # As in PyFlink, which asserts.
+    with pytest.raises(AssertionError):
+        make()
+
+
+def test_rows_show_and_find_their_fields_as_in_pyflink() -> None:
+    row = DataTypes.ROW(
+        [DataTypes.FIELD("a", DataTypes.INT(), "words"), DataTypes.FIELD("b", DataTypes.STRING())]
+    )
+    assert repr(row) == (
+        "RowType(RowField(a, IntType(true), words),RowField(b, VarCharType(2147483647, true), ...))"
+    )
+    assert str(row["a"]) == "RowField(a, INT)"
+    with pytest.raises(IndexError, match="no field 9 among 2"):
+        row[9]
+    with pytest.raises(TypeError, match="by name, position or slice"):
+        row[1.5]  # type: ignore[index] - the mistake
+    assert repr(DataTypes.LIST_VIEW(DataTypes.INT())) == "ListViewType(IntType(true))"

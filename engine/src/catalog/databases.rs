@@ -173,6 +173,27 @@ impl CatalogManager {
         }
     }
 
+    /// Gives a database another comment and other options; its tables stay.
+    ///
+    /// # Errors
+    /// If there is no such database.
+    pub fn replace_database(
+        &mut self,
+        catalog: &str,
+        database: &str,
+        comment: Option<String>,
+        options: BTreeMap<String, String>,
+    ) -> Result<()> {
+        match self.database_mut(catalog, database) {
+            Some(entry) => {
+                entry.comment = comment;
+                entry.options = options;
+                Ok(())
+            }
+            None => Err(self.no_database(catalog, database)),
+        }
+    }
+
     /// Removes a database; whether there was one.
     ///
     /// # Errors

@@ -213,6 +213,16 @@ impl CatalogManager {
         Ok(database.models.keys().cloned().collect())
     }
 
+    /// Names of the temporary models of a database, sorted.
+    #[must_use]
+    pub fn list_temporary_models(&self, catalog: &str, database: &str) -> Vec<String> {
+        self.temporary_models
+            .keys()
+            .filter(|identifier| identifier.catalog == catalog && identifier.database == database)
+            .map(|identifier| identifier.object.clone())
+            .collect()
+    }
+
     fn similar_model(&self, identifier: &ObjectIdentifier) -> Option<String> {
         let known = self
             .list_models(&identifier.catalog, &identifier.database)

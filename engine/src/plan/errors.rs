@@ -154,6 +154,12 @@ fn reworded(message: &str) -> String {
     if message.starts_with("aggregate functions are not allowed in the WHERE clause") {
         return AGGREGATE_IN_WHERE.to_owned();
     }
+    if let Some((_, rest)) = message.split_once("annot create filter with non-boolean predicate '")
+    {
+        let predicate = rest.split_once("' returning ").map_or(rest, |(it, _)| it);
+        let predicate = predicate.rsplit('.').next().unwrap_or(predicate);
+        return format!("a filter must be a condition, but '{predicate}' is not BOOLEAN");
+    }
     // Our own sentence inside of theirs.
     if let Some((_, ours)) = message.split_once("External error: ") {
         let ours = ours.split(". No function matches").next().unwrap_or(ours);

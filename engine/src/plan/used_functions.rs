@@ -22,11 +22,7 @@ pub(super) fn collect(plan: &LogicalPlan, used: &mut Vec<UsedFunction>) -> Resul
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
-                if let Some(found) = called_by(part)
-                    && !used.iter().any(|known| known.is_same(&found))
-                {
-                    used.push(found);
-                }
+                note(part, used);
                 Ok(TreeNodeRecursion::Continue)
             })
         })
@@ -56,6 +52,40 @@ pub(crate) fn for_job(plans: Vec<LogicalPlan>) -> Result<Vec<LogicalPlan>> {
         .map_err(from_planner)
     };
     plans.into_iter().map(replaced).collect()
+}
+
+/// An expression and the functions that it calls, as instances for one job; none if it calls none
+/// that jobs do not share.
+pub(crate) fn expression_for_job(
+    bound: &Expr,
+    calls: &[UsedFunction],
+) -> Option<(Expr, Vec<UsedFunction>)> {
+    let instances: Vec<_> = calls.iter().filter_map(Instance::of).collect();
+    if instances.is_empty() {
+        return None;
+    }
+    let own = bound
+        .clone()
+        .transform_up(|part| Ok(called_in_job(part, &instances)))
+        // Nothing in it can fail.
+        .ok()?
+        .data;
+    let mut calls = Vec::new();
+    own.apply(|part| {
+        note(part, &mut calls);
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .ok()?;
+    Some((own, calls))
+}
+
+/// Adds the function that an expression calls itself to `used`, if it is not there.
+pub(crate) fn note(expr: &Expr, used: &mut Vec<UsedFunction>) {
+    if let Some(found) = called_by(expr)
+        && !used.iter().any(|known| known.is_same(&found))
+    {
+        used.push(found);
+    }
 }
 
 /// What a job calls in place of a registered function.

@@ -83,8 +83,8 @@ impl Configuration {
     #[must_use]
     pub fn time_zone(&self) -> String {
         self.get("table.local-time-zone")
-            .filter(|zone| zone_of(zone).is_ok())
-            .unwrap_or_else(local_time_zone)
+            .and_then(|zone| zone_of(&zone).ok())
+            .map_or_else(local_time_zone, |zone| zone.name().to_owned())
     }
 
     /// Whether only final rows count.
@@ -133,6 +133,6 @@ fn default_of(key: &str) -> Option<&'static str> {
 fn local_time_zone() -> String {
     std::env::var("TZ")
         .ok()
-        .filter(|zone| zone_of(zone).is_ok())
-        .unwrap_or_else(|| "UTC".to_owned())
+        .and_then(|zone| zone_of(&zone).ok())
+        .map_or_else(|| "UTC".to_owned(), |zone| zone.name().to_owned())
 }

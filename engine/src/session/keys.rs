@@ -333,7 +333,9 @@ impl Type {
         let (fits, expected) = match self {
             Self::Zone => (
                 zone_of(value).is_ok(),
-                "an IANA name such as 'Asia/Shanghai' or 'UTC'".to_owned(),
+                "an IANA name such as 'Asia/Shanghai' or 'UTC', or a distance in whole hours such as \
+                 'GMT-03:00'"
+                    .to_owned(),
             ),
             Self::Text => return Ok(()),
             Self::Flag => (

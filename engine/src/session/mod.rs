@@ -227,6 +227,44 @@ impl Session {
             .read(|tables| tables.list_temporary(&catalog, &database))
     }
 
+    /// Names of temporary models of the current database.
+    #[must_use]
+    pub fn list_temporary_models(&self) -> Vec<String> {
+        let (catalog, database) = (self.current_catalog(), self.current_database());
+        self.shared
+            .tables
+            .read(|tables| tables.list_temporary_models(&catalog, &database))
+    }
+
+    /// Comment and options of a database; none if there is no such database.
+    #[must_use]
+    pub fn database(
+        &self,
+        catalog: &str,
+        database: &str,
+    ) -> Option<(Option<String>, BTreeMap<String, String>)> {
+        self.shared.tables.read(|tables| {
+            let found = tables.database(catalog, database)?;
+            Some((found.comment.clone(), found.options.clone()))
+        })
+    }
+
+    /// Gives a database another comment and other options; its tables stay.
+    ///
+    /// # Errors
+    /// If there is no such database.
+    pub fn replace_database(
+        &self,
+        catalog: &str,
+        database: &str,
+        comment: Option<String>,
+        options: BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.shared
+            .tables
+            .write(|tables| tables.replace_database(catalog, database, comment, options))
+    }
+
     /// Names a query. An older temporary view of this name is replaced.
     ///
     /// # Errors

@@ -27,7 +27,6 @@ use crate::catalog::at;
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure};
-use crate::functions::foreign;
 use crate::functions::registered::casts_implicitly;
 use crate::functions::udf::{UdfRuntime, UdfSpec};
 use crate::functions::usage::{self, FunctionMetric, FunctionUse, UsedFunction};
@@ -35,7 +34,7 @@ use crate::plan::build::physical;
 use crate::plan::context::config_options;
 use crate::plan::errors::from_planner;
 use crate::plan::locate::located;
-use crate::plan::{bind, rules};
+use crate::plan::{bind, rules, used_functions};
 use crate::sql::diagnostics::{Position, SqlDiagnostic, validation};
 use crate::sql::script;
 use crate::sql::statement::{CreateFunction, FunctionSignature};
@@ -160,6 +159,22 @@ impl UdfRuntime for SqlFunction {
             return Err(self.failure(format!("it gave NULL, but returns {}", self.result)));
         }
         Ok(results)
+    }
+
+    fn for_job(&self) -> Option<Arc<dyn UdfRuntime>> {
+        let (bound, calls) = used_functions::expression_for_job(&self.bound, &self.calls)?;
+        Some(Arc::new(Self {
+            name: self.name.clone(),
+            bound,
+            schema: Arc::clone(&self.schema),
+            columns: self.columns.clone(),
+            result: self.result.clone(),
+            deterministic: self.deterministic,
+            calls,
+            options: self.options.clone(),
+            config: Arc::clone(&self.config),
+            ready: Mutex::new(None),
+        }))
     }
 
     fn begin_use(&self) -> Option<Box<dyn FunctionUse>> {
@@ -301,16 +316,7 @@ fn is_deterministic(bound: &Expr) -> Result<bool> {
 
 fn calls_of(bound: &Expr) -> Result<Vec<UsedFunction>> {
     let mut calls: Vec<UsedFunction> = Vec::new();
-    visit(bound, |part| {
-        if let Expr::ScalarFunction(call) = part
-            && let Some(spec) = foreign::spec_of(&call.func)
-        {
-            let found = UsedFunction::Scalar(Arc::clone(spec));
-            if !calls.iter().any(|known| known.is_same(&found)) {
-                calls.push(found);
-            }
-        }
-    })?;
+    visit(bound, |part| used_functions::note(part, &mut calls))?;
     Ok(calls)
 }
 

@@ -10,6 +10,7 @@ use pyo3_arrow::PyTable;
 use tidemill_engine::Result;
 use tidemill_engine::connectors::view::ViewOptions;
 use tidemill_engine::data::map_keys;
+use tidemill_engine::data::types::TIME_ATTRIBUTE_KEY;
 use tidemill_engine::runtime::JobStatus;
 use tidemill_engine::session::{OrderKey, Query, ResultContent};
 
@@ -49,6 +50,15 @@ impl PyQuery {
 
     fn schema(&self) -> Vec<(String, String)> {
         fields(&self.query.schema())
+    }
+
+    /// What each column is for time: `ROWTIME`, `PROCTIME` or nothing.
+    fn time_attributes(&self) -> Vec<Option<String>> {
+        let schema = self.query.schema();
+        let fields = schema.fields().iter();
+        fields
+            .map(|field| field.metadata().get(TIME_ATTRIBUTE_KEY).cloned())
+            .collect()
     }
 
     fn is_bounded(&self) -> bool {

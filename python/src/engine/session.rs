@@ -192,6 +192,31 @@ impl PySession {
         self.session.list_temporary_tables()
     }
 
+    fn list_temporary_models(&self) -> Vec<String> {
+        self.session.list_temporary_models()
+    }
+
+    /// Comment and options of a database; none if there is no such database.
+    fn database(
+        &self,
+        catalog: &str,
+        database: &str,
+    ) -> Option<(Option<String>, BTreeMap<String, String>)> {
+        self.session.database(catalog, database)
+    }
+
+    fn replace_database(
+        &self,
+        catalog: &str,
+        database: &str,
+        comment: Option<String>,
+        options: BTreeMap<String, String>,
+    ) -> PyResult<()> {
+        self.session
+            .replace_database(catalog, database, comment, options)
+            .map_err(|error| errors::to_exception(&error))
+    }
+
     fn list_views(&self) -> Vec<String> {
         self.session.list_views()
     }

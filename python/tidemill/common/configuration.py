@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["Configuration"]
+
+T = TypeVar("T")
 
 
 class Configuration:
@@ -49,27 +56,53 @@ class Configuration:
         return self.set_string(key, str(int(value)))
 
     def get_integer(self, key: str, default_value: int) -> int:
-        """Give a whole number, or the default."""
-        text = self._options.get(key)
-        return default_value if text is None else int(text)
+        """Give a whole number, or the default.
+
+        Raises
+        ------
+        ValueError
+            If the text of the option is not a whole number.
+        """
+        return self._parsed(key, default_value, int)
 
     def set_boolean(self, key: str, value: bool) -> Configuration:  # noqa: FBT001 - PyFlink's signature
         """Set a truth value."""
         return self.set_string(key, "true" if value else "false")
 
     def get_boolean(self, key: str, default_value: bool) -> bool:  # noqa: FBT001 - PyFlink's signature
-        """Give a truth value, or the default."""
-        text = self._options.get(key)
-        return default_value if text is None else text.strip().lower() == "true"
+        """Give a truth value, or the default.
+
+        Raises
+        ------
+        ValueError
+            If the text of the option is not 'true' or 'false'.
+        """
+        return self._parsed(key, default_value, _truth)
 
     def set_float(self, key: str, value: float) -> Configuration:
         """Set a number."""
         return self.set_string(key, str(float(value)))
 
     def get_float(self, key: str, default_value: float) -> float:
-        """Give a number, or the default."""
+        """Give a number, or the default.
+
+        Raises
+        ------
+        ValueError
+            If the text of the option is not a number.
+        """
+        return self._parsed(key, default_value, float)
+
+    def _parsed(self, key: str, default_value: T, parse: Callable[[str], T]) -> T:
+        """Give an option as what its text stands for, or the default."""
         text = self._options.get(key)
-        return default_value if text is None else float(text)
+        if text is None:
+            return default_value
+        try:
+            return parse(text.strip())
+        except ValueError as error:
+            msg = f"Could not parse value '{text}' for key '{key}'."
+            raise ValueError(msg) from error
 
     def set_bytearray(self, key: str, value: bytearray) -> Configuration:
         """Set bytes."""
@@ -135,3 +168,11 @@ class Configuration:
     def __str__(self) -> str:
         """Show the options."""
         return f"{{{', '.join(f'{key}={value}' for key, value in self._options.items())}}}"
+
+
+def _truth(text: str) -> bool:
+    word = text.lower()
+    if word not in ("true", "false"):
+        msg = f"{text} is neither true nor false"
+        raise ValueError(msg)
+    return word == "true"

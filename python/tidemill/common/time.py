@@ -2,10 +2,71 @@
 
 from __future__ import annotations
 
-__all__ = ["Duration", "Instant", "Time"]
+import datetime as dt
+import re
+
+__all__ = [
+    "Duration",
+    "Instant",
+    "Time",
+    "duration_text",
+    "milliseconds_of",
+    "seconds_of",
+]
 
 _NANOS_PER_MILLI = 1_000_000
 _MILLIS_PER_SECOND = 1000
+_DURATION = re.compile(r"\s*(\d+)\s*([a-zµ]*)\s*", re.IGNORECASE)
+# Flink's words for units, and how many nanoseconds each has.
+_UNITS = {
+    word: nanos
+    for words, nanos in (
+        ("d day days", 86_400_000_000_000),
+        ("h hour hours", 3_600_000_000_000),
+        ("m min minute minutes", 60_000_000_000),
+        ("s sec secs second seconds", 1_000_000_000),
+        ("ms milli millis millisecond milliseconds", 1_000_000),
+        ("µs micro micros microsecond microseconds", 1000),
+        ("ns nano nanos nanosecond nanoseconds", 1),
+    )
+    for word in words.split()
+}
+_TEXTS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
+
+
+def seconds_of(text: str) -> float:
+    """Read an option that is a duration, such as ``100 ms`` or ``3 min``.
+
+    Notes
+    -----
+    Source: ``TimeUtils.parseDuration``, Flink 2.3; a number alone counts milliseconds.
+
+    Raises
+    ------
+    ValueError
+        If the text is no number with a unit.
+    """
+    match = _DURATION.fullmatch(text)
+    nanos = _UNITS.get((match[2] or "ms").lower()) if match else None
+    if match is None or nanos is None:
+        msg = f"'{text}' is not a duration like '100 ms' or '3 min'"
+        raise ValueError(msg)
+    return int(match[1]) * nanos / 1_000_000_000
+
+
+def milliseconds_of(duration: dt.timedelta | Duration) -> int:
+    """Give the whole milliseconds of either kind of duration."""
+    if isinstance(duration, dt.timedelta):
+        return duration // dt.timedelta(milliseconds=1)
+    return duration.to_millis()
+
+
+def duration_text(milliseconds: int) -> str:
+    """Write an option that is a duration, in the largest unit that counts it in whole numbers."""
+    for unit, length in _TEXTS:
+        if milliseconds and milliseconds % length == 0:
+            return f"{milliseconds // length} {unit}"
+    return f"{milliseconds} ms"
 
 
 class Duration:

@@ -20,6 +20,7 @@ from tidemill.table.dependencies import DependencyOperations
 from tidemill.table.element_check import check_rows, texts_of_values
 from tidemill.table.elements import are_types, row_type_of, values_of
 from tidemill.table.environment import set_current_environment
+from tidemill.table.explain_detail import name_of_detail
 from tidemill.table.expression import Expression, to_node
 from tidemill.table.iterable_source import IterableSource
 from tidemill.table.job_parameters import parameters_of
@@ -124,7 +125,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         """Give the plan of a statement."""
         text = stmt.strip().rstrip(";")
         if extra_details:
-            details = ", ".join(detail.name for detail in extra_details)
+            details = ", ".join(map(name_of_detail, extra_details))
             return self._session.explain(f"EXPLAIN {details} {text}")
         return self._session.explain(text)
 
@@ -318,7 +319,9 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
             Its name in SQL.
         function
             An object with ``__datafusion_scalar_udf__``, ``__datafusion_aggregate_udf__`` or
-            ``__datafusion_table_function__``. It is called through the package ``datafusion``.
+            ``__datafusion_table_function__``, or a class or function without arguments that makes
+            one. It is called through the package ``datafusion``. A panic of it ends this process,
+            unless ``python.execution-mode`` is ``process``: then it fails the job.
         input_types
             Types of the arguments; not needed for a table function.
         result_type

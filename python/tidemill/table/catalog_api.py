@@ -1,30 +1,28 @@
 """A catalog as an object: its databases, tables, functions and models.
 
-Everything goes through statements of the session that the catalog belongs to. What the engine keeps
-nothing about (partitions, statistics) says so.
+Everything goes through statements of the session that the catalog belongs to. Partitions and
+statistics, which the engine keeps nothing about, are `catalog_partitions`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tidemill.table.catalog_objects import (
     CatalogBaseTable,
-    CatalogColumnStatistics,
     CatalogDatabase,
     CatalogFunction,
     CatalogModel,
-    CatalogPartition,
-    CatalogPartitionSpec,
-    CatalogTableStatistics,
     ObjectPath,
     Procedure,
 )
+from tidemill.table.catalog_partitions import PartitionOperations
 from tidemill.table.schema import Schema
 from tidemill.table.sql_text import quote_identifier, quote_string
 from tidemill.util.exceptions import (
     CatalogException,
+    DatabaseAlreadyExistException,
     DatabaseNotExistException,
     FunctionNotExistException,
     TableNotExistException,
@@ -32,18 +30,20 @@ from tidemill.util.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from tidemill._native.engine import Session
     from tidemill.common.configuration import Configuration
 
     Run = Callable[[str], list[list[Any]]]
 
 __all__ = ["Catalog", "CatalogDescriptor", "HiveCatalog", "JdbcCatalog"]
 
+_NOT_REGISTERED = "the catalog is not registered with an environment"
 _OPTION = re.compile(r"^\s*'((?:[^']|'')*)' = '((?:[^']|'')*)',?$", re.MULTILINE)
 
 
-class Catalog:
+class Catalog(PartitionOperations):
     """A catalog of a session.
 
     Parameters
@@ -52,12 +52,15 @@ class Catalog:
         Its name.
     run
         Executes a statement in the session and gives the rows.
+    session
+        The session; none for a catalog that is not registered yet.
     """
 
-    def __init__(self, name: str, run: Run) -> None:
-        """Keep both."""
+    def __init__(self, name: str, run: Run, session: Session | None = None) -> None:
+        """Keep them."""
         self._name = name
         self._run = run
+        self._session = session
 
     def register(self, name: str, run: Run) -> None:
         """Add this catalog to a session under a name.
@@ -91,7 +94,9 @@ class Catalog:
             If there is no such.
         """
         self._require_database(database_name)
-        return CatalogDatabase({})
+        found = self._require_session().database(self._name, database_name)
+        comment, properties = found if found is not None else (None, {})
+        return CatalogDatabase(properties, comment)
 
     def database_exists(self, database_name: str) -> bool:
         """Tell whether there is a database of the name."""
@@ -103,7 +108,16 @@ class Catalog:
         database: CatalogDatabase,
         ignore_if_exists: bool,  # noqa: FBT001 - PyFlink's signature
     ) -> None:
-        """Create a database."""
+        """Create a database.
+
+        Raises
+        ------
+        DatabaseAlreadyExistException
+            If there is one and that is not to be ignored.
+        """
+        if not ignore_if_exists and self.database_exists(name):
+            msg = f"Database {name} already exists in Catalog {self._name}."
+            raise DatabaseAlreadyExistException(msg)
         exists = "IF NOT EXISTS " if ignore_if_exists else ""
         comment = database.get_comment()
         text = f"CREATE DATABASE {exists}{self._database(name)}"
@@ -113,6 +127,8 @@ class Catalog:
 
     def drop_database(self, name: str, ignore_if_exists: bool) -> None:  # noqa: FBT001 - PyFlink's signature
         """Drop a database without tables; `ignore_if_exists` (so PyFlink) ignores a missing one."""
+        if not ignore_if_exists:
+            self._require_database(name)
         exists = "IF EXISTS " if ignore_if_exists else ""
         self._run(f"DROP DATABASE {exists}{self._database(name)} RESTRICT")
 
@@ -122,11 +138,13 @@ class Catalog:
         new_database: CatalogDatabase,
         ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
     ) -> None:
-        """Set properties of a database."""
+        """Give a database other properties and another comment."""
         if ignore_if_not_exists and not self.database_exists(name):
             return
-        properties = _options("", new_database.get_properties())
-        self._run(f"ALTER DATABASE {self._database(name)} SET {properties}")
+        self._require_database(name)
+        self._require_session().replace_database(
+            self._name, name, new_database.get_comment(), new_database.get_properties()
+        )
 
     # ---- tables and views ----
 
@@ -343,141 +361,6 @@ class Catalog:
         """Refuse: procedures are written in Java."""
         refuse(f"the procedure '{procedure_path}'")
 
-    # ---- partitions and statistics ----
-
-    def list_partitions(
-        self, table_path: ObjectPath, partition_spec: CatalogPartitionSpec | None = None
-    ) -> list[CatalogPartitionSpec]:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec
-        _no_partitions(table_path)
-
-    def get_partition(
-        self, table_path: ObjectPath, partition_spec: CatalogPartitionSpec
-    ) -> CatalogPartition:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec
-        _no_partitions(table_path)
-
-    def partition_exists(
-        self, table_path: ObjectPath, partition_spec: CatalogPartitionSpec
-    ) -> bool:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec
-        _no_partitions(table_path)
-
-    def create_partition(
-        self,
-        table_path: ObjectPath,
-        partition_spec: CatalogPartitionSpec,
-        partition: CatalogPartition,
-        ignore_if_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec, partition, ignore_if_exists
-        _no_partitions(table_path)
-
-    def drop_partition(
-        self,
-        table_path: ObjectPath,
-        partition_spec: CatalogPartitionSpec,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec, ignore_if_not_exists
-        _no_partitions(table_path)
-
-    def alter_partition(
-        self,
-        table_path: ObjectPath,
-        partition_spec: CatalogPartitionSpec,
-        new_partition: CatalogPartition,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec, new_partition, ignore_if_not_exists
-        _no_partitions(table_path)
-
-    def get_table_statistics(self, table_path: ObjectPath) -> CatalogTableStatistics:
-        """Give what is known of a table's size: nothing."""
-        del table_path
-        return CatalogTableStatistics()
-
-    def get_table_column_statistics(self, table_path: ObjectPath) -> CatalogColumnStatistics:
-        """Give what is known of a table's values: nothing."""
-        del table_path
-        return CatalogColumnStatistics()
-
-    def get_partition_statistics(
-        self, table_path: ObjectPath, partition_spec: CatalogPartitionSpec
-    ) -> CatalogTableStatistics:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec
-        _no_partitions(table_path)
-
-    def bulk_get_partition_statistics(
-        self, table_path: ObjectPath, partition_specs: Sequence[CatalogPartitionSpec]
-    ) -> list[CatalogTableStatistics]:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_specs
-        _no_partitions(table_path)
-
-    def get_partition_column_statistics(
-        self, table_path: ObjectPath, partition_spec: CatalogPartitionSpec
-    ) -> CatalogColumnStatistics:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_spec
-        _no_partitions(table_path)
-
-    def bulk_get_partition_column_statistics(
-        self, table_path: ObjectPath, partition_specs: Sequence[CatalogPartitionSpec]
-    ) -> list[CatalogColumnStatistics]:
-        """Refuse: partitions are folders, the catalog keeps none."""
-        del partition_specs
-        _no_partitions(table_path)
-
-    def alter_table_statistics(
-        self,
-        table_path: ObjectPath,
-        table_statistics: CatalogTableStatistics,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: the engine plans without statistics."""
-        del table_statistics, ignore_if_not_exists
-        refuse(f"keeping statistics of '{table_path}'")
-
-    def alter_table_column_statistics(
-        self,
-        table_path: ObjectPath,
-        column_statistics: CatalogColumnStatistics,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: the engine plans without statistics."""
-        del column_statistics, ignore_if_not_exists
-        refuse(f"keeping statistics of '{table_path}'")
-
-    def alter_partition_statistics(
-        self,
-        table_path: ObjectPath,
-        partition_spec: CatalogPartitionSpec,
-        partition_statistics: CatalogTableStatistics,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: the engine plans without statistics."""
-        del partition_spec, partition_statistics, ignore_if_not_exists
-        refuse(f"keeping statistics of '{table_path}'")
-
-    def alter_partition_column_statistics(
-        self,
-        table_path: ObjectPath,
-        partition_spec: CatalogPartitionSpec,
-        column_statistics: CatalogColumnStatistics,
-        ignore_if_not_exists: bool,  # noqa: FBT001 - PyFlink's signature
-    ) -> None:
-        """Refuse: the engine plans without statistics."""
-        del partition_spec, column_statistics, ignore_if_not_exists
-        refuse(f"keeping statistics of '{table_path}'")
-
     # ---- parts ----
 
     def _names(self, statement: str) -> list[str]:
@@ -488,6 +371,11 @@ class Catalog:
 
     def _path(self, path: ObjectPath) -> str:
         return f"{quote_identifier(self._name)}.{path.quoted()}"
+
+    def _require_session(self) -> Session:
+        if self._session is None:
+            raise CatalogException(_NOT_REGISTERED)
+        return self._session
 
     def _require_database(self, name: str) -> None:
         if not self.database_exists(name):
@@ -600,12 +488,7 @@ class JdbcCatalog(Catalog):
 
 def _unregistered(statement: str) -> list[list[Any]]:
     del statement
-    msg = "the catalog is not registered with an environment"
-    raise CatalogException(msg)
-
-
-def _no_partitions(table_path: ObjectPath) -> NoReturn:
-    refuse(f"the partitions of '{table_path}' as objects (they are folders of the table)")
+    raise CatalogException(_NOT_REGISTERED)
 
 
 def _options(words: str, options: Mapping[str, str]) -> str:

@@ -41,6 +41,10 @@ class CatalogOperations:
     def _first_column(self, statement: str) -> list[str]:
         return [str(row[0]) for row in self._rows(statement)]
 
+    def describe(self, path: str) -> list[list[Any]]:
+        """Give the rows of DESCRIBE for a quoted path."""
+        return self._rows(f"DESCRIBE {path}")
+
     # ---- catalogs and databases ----
 
     def use_catalog(self, catalog_name: str) -> None:
@@ -83,7 +87,7 @@ class CatalogOperations:
         """Give a catalog, or None if there is no such."""
         if catalog_name not in self.list_catalogs():
             return None
-        return Catalog(catalog_name, self._rows)
+        return Catalog(catalog_name, self._rows, self._session)
 
     def register_catalog(self, catalog_name: str, catalog: Catalog) -> None:
         """Add a catalog under a name."""
@@ -224,8 +228,8 @@ class CatalogOperations:
         return self._first_column("SHOW MODELS")
 
     def list_temporary_models(self) -> list[str]:
-        """Refuse: temporary models are not listed apart yet."""
-        refuse("listing temporary models")
+        """Give the names of temporary models of the current database."""
+        return self._session.list_temporary_models()
 
     def create_model(
         self,
@@ -253,7 +257,8 @@ class CatalogOperations:
         ignore_if_exists: bool,  # noqa: FBT001 - internal
     ) -> None:
         exists = " IF NOT EXISTS" if ignore_if_exists else ""
-        self._session.execute(f"CREATE {words}{exists} {quote_path(path)} {descriptor}")
+        text = f"CREATE {words}{exists} {quote_path(path)} {descriptor.to_sql()}"
+        self._session.execute(text)
 
     def drop_model(self, model_path: str, ignore_if_not_exists: bool = True) -> bool:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Drop a model of the catalog; tell whether there was one."""
@@ -264,9 +269,9 @@ class CatalogOperations:
 
     def drop_temporary_model(self, model_path: str) -> bool:
         """Drop a temporary model; tell whether there was one."""
-        before = self.list_models()
+        before = self.list_temporary_models()
         self._session.execute(f"DROP TEMPORARY MODEL IF EXISTS {quote_path(model_path)}")
-        return self.list_models() != before
+        return self.list_temporary_models() != before
 
     # ---- functions ----
 

@@ -44,6 +44,7 @@ class Column:
         self._name = name
         self._data_type = data_type
         self._comment = comment
+        self._time_attribute: str | None = None
 
     @staticmethod
     def physical(name: str, data_type: DataType) -> PhysicalColumn:
@@ -89,6 +90,10 @@ class Column:
         """Give the column with another type."""
         return self._with("_data_type", new_type)
 
+    def as_time_attribute(self, kind: str) -> Column:
+        """Give the column as an attribute of time, ``ROWTIME`` or ``PROCTIME``."""
+        return self._with("_time_attribute", kind)
+
     def is_physical(self) -> bool:
         """Tell whether the column is stored."""
         return False
@@ -104,6 +109,8 @@ class Column:
     def as_summary_string(self) -> str:
         """Give name, type and what else there is."""
         text = f"{quote_identifier(self._name)} {self._data_type.as_summary_string()}"
+        if self._time_attribute is not None:
+            text += f" *{self._time_attribute}*"
         extras = self.explain_extras()
         if extras is not None:
             text += f" {extras}"

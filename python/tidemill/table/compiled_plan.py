@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FLINK_VERSION", "CompiledPlan"]
 
+_WHAT_RUNS = "== Optimized Execution Plan =="
+
 FLINK_VERSION = "2.3"
 """The release whose semantics plans have."""
 
@@ -115,9 +117,10 @@ class CompiledPlan:
             return self._t_env.execute_sql(self._statement)
 
     def explain(self, *extra_details: ExplainDetail) -> str:
-        """Give the plan as EXPLAIN shows it."""
+        """Give the plan as EXPLAIN shows it; of a compiled one that is what will run."""
         with self._t_env.in_database(self._catalog, self._database):
-            return self._t_env.explain_sql(self._statement, *extra_details)
+            text = self._t_env.explain_sql(self._statement, *extra_details)
+        return text[max(0, text.find(_WHAT_RUNS)) :]
 
     def print_explain(self, *extra_details: ExplainDetail) -> None:
         """Print the plan as EXPLAIN shows it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tidemill.table.logical_types import DataType
+from tidemill.table.logical_types import DataType, require_type
+from tidemill.util.exceptions import InvalidTypeException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ class ArrayType(DataType):
     def __init__(self, element_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Keep the type of the elements."""
         super().__init__(nullable)
+        require_type(f"type of the elements of {self._NAME}", element_type)
         self.element_type = element_type
 
     def need_conversion(self) -> bool:
@@ -56,6 +58,8 @@ class MapType(DataType):
     def __init__(self, key_type: DataType, value_type: DataType, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Keep the types of keys and values."""
         super().__init__(nullable)
+        require_type("type of the keys of MAP", key_type)
+        require_type("type of the values of MAP", value_type)
         self.key_type = key_type
         self.value_type = value_type
 
@@ -101,6 +105,10 @@ class RowField:
 
     def __init__(self, name: str, data_type: DataType, description: str | None = None) -> None:
         """Keep name, type and comment."""
+        if not isinstance(name, str):
+            msg = f"the name of a field must be text, not {name!r}"
+            raise InvalidTypeException(msg)
+        require_type(f"type of the field '{name}'", data_type)
         self.name = name
         self.data_type = data_type
         self.description = description
@@ -114,8 +122,12 @@ class RowField:
         return hash((self.name, self.data_type))
 
     def __repr__(self) -> str:
-        """Show name and type."""
-        return f"RowField({self.name}, {self.data_type!r})"
+        """Show name, type and comment."""
+        return f"RowField({self.name}, {self.data_type!r}, {self.description or '...'})"
+
+    def __str__(self) -> str:
+        """Show the name of the field and of its type."""
+        return f"RowField({self.name}, {self.data_type})"
 
     def need_conversion(self) -> bool:
         """Tell whether values have an internal form of their own."""
@@ -150,6 +162,10 @@ class RowType(DataType):
         """Keep the fields."""
         super().__init__(nullable)
         self.fields = list(fields or ())
+        for field in self.fields:
+            if not isinstance(field, RowField):
+                msg = f"a row is made of fields, DataTypes.FIELD(name, type), not of {field!r}"
+                raise InvalidTypeException(msg)
 
     @property
     def names(self) -> list[str]:
@@ -210,8 +226,9 @@ class RowType(DataType):
         fields = (field._text(field.data_type.as_summary_string()) for field in self.fields)  # noqa: SLF001 - the same family
         return f"ROW<{', '.join(fields)}>"
 
-    def _repr_arguments(self) -> list[str]:
-        return [",".join(map(repr, self.fields))]
+    def __repr__(self) -> str:
+        """Show the fields, as PyFlink does."""
+        return f"{type(self).__name__}({','.join(map(repr, self.fields))})"
 
     def __iter__(self) -> Iterator[RowField]:
         """Give the fields."""
@@ -231,6 +248,12 @@ class RowType(DataType):
             raise KeyError(msg)
         if isinstance(key, slice):
             return RowType(self.fields[key])
+        if not isinstance(key, int):
+            msg = f"fields are found by name, position or slice, not by {key!r}"
+            raise TypeError(msg)
+        if not -len(self.fields) <= key < len(self.fields):
+            msg = f"there is no field {key} among {len(self.fields)}"
+            raise IndexError(msg)
         return self.fields[key]
 
 

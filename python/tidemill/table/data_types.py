@@ -212,7 +212,7 @@ class DataTypes:
     ) -> RowType:
         """Make rows of fields; bare types get the names ``f0``, ``f1`` …."""
         fields = [
-            field if isinstance(field, RowField) else RowField(f"f{index}", field)
+            RowField(f"f{index}", field) if isinstance(field, DataType) else field
             for index, field in enumerate(row_fields or ())
         ]
         return RowType(fields, nullable)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["ExplainDetail"]
+from tidemill.util.exceptions import ValidationException
+
+__all__ = ["ExplainDetail", "name_of_detail"]
 
 
 class ExplainDetail(IntEnum):
@@ -14,3 +16,20 @@ class ExplainDetail(IntEnum):
     CHANGELOG_MODE = 1
     JSON_EXECUTION_PLAN = 2
     PLAN_ADVICE = 3
+
+
+def name_of_detail(detail: ExplainDetail | str) -> str:
+    """Give the word that SQL has for a detail, which may be given by that word.
+
+    Raises
+    ------
+    ValidationException
+        If there is no such detail.
+    """
+    if isinstance(detail, str) and detail.upper() in ExplainDetail.__members__:
+        return detail.upper()
+    if not isinstance(detail, ExplainDetail):
+        known = ", ".join(ExplainDetail.__members__)
+        msg = f"{detail!r} is no detail of a plan: it is one of ExplainDetail.{{{known}}}"
+        raise ValidationException(msg)
+    return detail.name

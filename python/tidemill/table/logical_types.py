@@ -11,6 +11,8 @@ import datetime as dt
 from enum import Enum
 from typing import Any, ClassVar
 
+from tidemill.util.exceptions import InvalidTypeException
+
 __all__ = [
     "AtomicType",
     "BigIntType",
@@ -231,6 +233,8 @@ class DecimalType(FractionalType):
     def __init__(self, precision: int = 10, scale: int = 0, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         """Keep precision and scale."""
         super().__init__(nullable)
+        require_range("precision of DECIMAL", precision, 1, 38)
+        require_range("scale of DECIMAL", scale, 0, precision)
         self.precision = precision
         self.scale = scale
         self.has_precision_info = True
@@ -321,6 +325,7 @@ class _PrecisionType(AtomicType):
 
     def __init__(self, precision: int, nullable: bool = True) -> None:  # noqa: FBT001, FBT002 - PyFlink's signature
         super().__init__(nullable)
+        require_range(f"precision of {self._NAME}", precision, 0, 9)
         self.precision = precision
 
     def _text(self) -> str:
@@ -426,6 +431,7 @@ class YearMonthIntervalType(DataType):
     ) -> None:
         """Keep the units."""
         super().__init__(nullable)
+        require_range("precision of YEAR", precision, 1, 4)
         self._resolution = resolution
         self._precision = precision
 
@@ -475,6 +481,8 @@ class DayTimeIntervalType(DataType):
     ) -> None:
         """Keep the units."""
         super().__init__(nullable)
+        require_range("precision of DAY", day_precision, 1, 6)
+        require_range("precision of SECOND", fractional_precision, 0, 9)
         self._resolution = resolution
         self._day_precision = day_precision
         self._fractional_precision = fractional_precision
@@ -517,6 +525,32 @@ class DayTimeIntervalType(DataType):
     def from_sql_type(self, ts: int | None) -> dt.timedelta | None:
         """Give the span of microseconds."""
         return None if ts is None else dt.timedelta(microseconds=ts)
+
+
+def require_range(what: str, value: int, least: int, most: int) -> None:
+    """Check a number that a type is made with.
+
+    Raises
+    ------
+    InvalidTypeException
+        If it lies outside of the two bounds, which are both allowed.
+    """
+    if not least <= value <= most:
+        msg = f"the {what} must be between {least} and {most} (both inclusive), not {value}"
+        raise InvalidTypeException(msg)
+
+
+def require_type(what: str, value: Any) -> None:
+    """Check a part of a type.
+
+    Raises
+    ------
+    InvalidTypeException
+        If it is no type.
+    """
+    if not isinstance(value, DataType):
+        msg = f"the {what} must be a DataType such as DataTypes.INT(), not {value!r}"
+        raise InvalidTypeException(msg)
 
 
 def _micros(value: dt.datetime) -> int:

@@ -107,17 +107,27 @@ class ModelDescriptor:
         """Hash the text."""
         return hash(str(self))
 
-    def __str__(self) -> str:
-        """Show what stands behind the name in CREATE MODEL."""
+    def to_sql(self) -> str:
+        """Write what stands behind the name in CREATE MODEL."""
         lines: list[str] = []
         if self._input_schema is not None:
-            lines.append(f"INPUT {self._input_schema}")
+            lines.append(f"INPUT {self._input_schema.to_sql()}")
         if self._output_schema is not None:
-            lines.append(f"OUTPUT {self._output_schema}")
+            lines.append(f"OUTPUT {self._output_schema.to_sql()}")
+        return "\n".join([*lines, *self._last_lines()])
+
+    def __str__(self) -> str:
+        """Show the parts as Flink does."""
+        schemas = (self._input_schema, self._output_schema)
+        shown = [str(schema) for schema in schemas if schema is not None]
+        return "\n".join([*shown, *self._last_lines()])
+
+    def _last_lines(self) -> list[str]:
+        lines: list[str] = []
         if self._comment:
             lines.append(f"COMMENT {quote_string(self._comment)}")
         options = ",\n".join(
             f"  {quote_string(key)} = {quote_string(value)}" for key, value in self._options.items()
         )
         lines.append(f"WITH (\n{options}\n)")
-        return "\n".join(lines)
+        return lines

@@ -4,6 +4,11 @@ An object with ``__datafusion_scalar_udf__``, ``__datafusion_aggregate_udf__`` o
 ``__datafusion_table_function__`` is called through the package ``datafusion``, which reads such
 capsules: columns go there and come back as Arrow, without a copy.
 
+A panic of compiled code ends the process that calls it, because it cannot leave a function of C. A
+function that is not trusted is called in a worker (``python.execution-mode`` = ``process``),
+where a panic fails the job alone. An object that cannot be pickled goes there as what makes it: a
+class, or a function without arguments.
+
 A capsule is a struct of pointers whose shape hangs on the version of DataFusion, and does not tell
 it. The libraries do: their panic messages name the crate. Two that differ, or one that does not
 tell, are refused before anything of the capsule is called.
@@ -14,6 +19,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import mmap
+import pickle
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +58,7 @@ def native_function(
     name
         What it is called in messages.
     function
-        The object.
+        The object, or what makes it when called without arguments.
     input_types
         Types of the arguments; a table function may do without.
     result_type
@@ -66,7 +72,10 @@ def native_function(
     UnsupportedOperationException
         If the package ``datafusion`` is missing or of another version than the object.
     """
-    kind = next((it for it in (_SCALAR, _AGGREGATE, _TABLE) if hasattr(function, f"__{it}__")), "")
+    make = function if isinstance(function, type) or not _kind_of(function) else None
+    if make is not None and callable(make):
+        function = make()
+    kind = _kind_of(function)
     if not kind:
         msg = (
             f"'{name}' is no native function: {type(function).__name__} has none of "
@@ -79,18 +88,18 @@ def native_function(
         if result_type is None:
             msg = f"the native table function '{name}' needs result_type, the type of its rows"
             raise ValidationException(msg)
-        rows = _NativeTable(name, function)
+        rows = _NativeTable(name, function, make)
         made: UserDefinedFunctionWrapper = udtf(rows, input_types, result_type, name=name)
         return made
     if not input_types:
         msg = f"the native function '{name}' needs input_types, the types of its arguments"
         raise ValidationException(msg)
     if kind == _AGGREGATE:
-        aggregate = _NativeAggregate(name, function)
+        aggregate = _NativeAggregate(name, function, make)
         made = udaf(aggregate, input_types, result_type or "INT", "BYTES", name=name)
         prepared: _Native = aggregate
     else:
-        scalar = _NativeScalar(name, function)
+        scalar = _NativeScalar(name, function, make)
         made = udf(scalar, input_types, result_type or "INT", name=name, func_type="arrow")
         prepared = scalar
     prepared.argument_types = [_arrow_type(declared) for declared in made.input_types or []]
@@ -99,14 +108,51 @@ def native_function(
     return made
 
 
+def _kind_of(function: Any) -> str:
+    """Give the name of the capsule that an object has, without underscores; empty if none."""
+    return next((it for it in (_SCALAR, _AGGREGATE, _TABLE) if hasattr(function, f"__{it}__")), "")
+
+
 class _Native:
     """A function of the package ``datafusion``, over columns."""
 
-    def __init__(self, name: str, function: Any) -> None:
+    def __init__(self, name: str, function: Any, make: Callable[[], Any] | None = None) -> None:
         self.name = name
         self.function = function
+        #: What has made the function, if that is known.
+        self.make = make
         #: Arrow's types of the arguments.
         self.argument_types: list[Any] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Native:
+        """Give a copy for another job, which shares the compiled function."""
+        own = object.__new__(type(self))
+        own.__dict__.update(self.__dict__)
+        memo[id(self)] = own
+        return own
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what goes to a worker process: what makes the function, in its place."""
+        state = dict(self.__dict__)
+        if self.make is not None:
+            del state["function"]
+            return state
+        try:
+            pickle.dumps(self.function)
+        except Exception as error:
+            kind = type(self.function).__name__
+            msg = (
+                f"the object of type {kind} behind '{self.name}' cannot be pickled; register "
+                f"its class, or a function that makes it, in its place: {error}"
+            )
+            raise pickle.PicklingError(msg) from error
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what came, and make the function anew."""
+        self.__dict__.update(state)
+        if self.make is not None:
+            self.function = self.make()
 
     def _expression(self, datafusion: Any) -> Any:
         raise NotImplementedError

@@ -235,9 +235,13 @@ def _window_arguments(window: GroupWindowSpec) -> tuple[Node, ...]:
 # ---- names ----
 
 
-def named(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Name what has no name: after a cast or a field, else ``_c0``, ``_c1`` …."""
-    return _unique([_with_name(node, _default_name(node, idx)) for idx, node in enumerate(nodes)])
+def named(nodes: Sequence[Node], n_before: int = 0) -> tuple[Node, ...]:
+    """Name what has no name: after a cast or a field, else ``_c0``, ``_c1`` ….
+
+    `n_before` columns stand in front of the first one and count.
+    """
+    numbered = enumerate(nodes, start=n_before)
+    return _unique([_with_name(node, _default_name(node, index)) for index, node in numbered])
 
 
 def named_with_aggregates(nodes: Sequence[Node]) -> tuple[Node, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidemill.table.composite_types import RowType
 from tidemill.table.sql_compiler import compile_expression
@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 __all__ = ["Schema"]
 
 
-def _type_text(data_type: str | DataType) -> str:
-    return data_type if isinstance(data_type, str) else data_type.as_serializable_string()
+class _Line(NamedTuple):
+    """A line between the parentheses: as SQL, and as Flink shows it."""
+
+    sql: str
+    shown: str
 
 
-def _expression_text(expression: str | Expression) -> str:
-    return expression if isinstance(expression, str) else compile_expression(expression)
+class _Part(NamedTuple):
+    """A type or an expression: its SQL, and how Flink shows it: in brackets if it is text."""
+
+    sql: str
+    shown: str
+
+
+def _type(data_type: str | DataType) -> _Part:
+    if isinstance(data_type, str):
+        return _Part(data_type, f"[{data_type}]")
+    return _Part(data_type.as_serializable_string(), data_type.as_summary_string())
+
+
+def _computed(expression: str | Expression) -> _Part:
+    if isinstance(expression, str):
+        return _Part(expression, f"[{expression}]")
+    return _Part(compile_expression(expression), str(expression))
 
 
 class Schema:
@@ -41,17 +59,15 @@ class Schema:
 
         def __init__(self) -> None:
             """Start with none."""
-            self._lines: list[str] = []
+            self._lines: list[_Line] = []
 
         def column(self, column_name: str, data_type: str | DataType) -> Schema.Builder:
             """Append a stored column."""
-            self._lines.append(f"{quote_identifier(column_name)} {_type_text(data_type)}")
-            return self
+            return self._add(column_name, "", _type(data_type))
 
         def column_by_expression(self, column_name: str, expr: str | Expression) -> Schema.Builder:
             """Append a computed column."""
-            self._lines.append(f"{quote_identifier(column_name)} AS {_expression_text(expr)}")
-            return self
+            return self._add(column_name, "AS ", _computed(expr))
 
         def column_by_metadata(
             self,
@@ -61,25 +77,25 @@ class Schema:
             is_virtual: bool = False,  # noqa: FBT001, FBT002 - PyFlink's signature
         ) -> Schema.Builder:
             """Append a column that the connector fills."""
-            line = f"{quote_identifier(column_name)} {_type_text(data_type)} METADATA"
+            end = " METADATA"
             if metadata_key is not None:
-                line += f" FROM {quote_string(metadata_key)}"
-            self._lines.append(line + (" VIRTUAL" if is_virtual else ""))
-            return self
+                end += f" FROM {quote_string(metadata_key)}"
+            return self._add(column_name, "", _type(data_type), end + " VIRTUAL" * is_virtual)
 
         def watermark(self, column_name: str, watermark_expr: str | Expression) -> Schema.Builder:
             """Declare the event time of the table."""
-            text = _expression_text(watermark_expr)
-            self._lines.append(f"WATERMARK FOR {quote_identifier(column_name)} AS {text}")
+            start = f"WATERMARK FOR {quote_identifier(column_name)} AS "
+            part = _computed(watermark_expr)
+            self._lines.append(_Line(start + part.sql, start + part.shown))
             return self
 
         def primary_key(self, *column_names: str) -> Schema.Builder:
             """Declare the primary key."""
-            return self._key("", column_names)
+            return self._key(f"PK_{'_'.join(column_names)}", column_names)
 
         def primary_key_named(self, constraint_name: str, *column_names: str) -> Schema.Builder:
             """Declare the primary key with a name."""
-            return self._key(f"CONSTRAINT {quote_identifier(constraint_name)} ", column_names)
+            return self._key(constraint_name, column_names)
 
         def from_fields(
             self, field_names: Sequence[str], field_data_types: Sequence[str | DataType]
@@ -104,7 +120,7 @@ class Schema:
 
         def from_schema(self, unresolved_schema: Schema) -> Schema.Builder:
             """Append all of another schema."""
-            self._lines.extend(unresolved_schema.lines)
+            self._lines.extend(unresolved_schema._lines)
             return self
 
         def from_resolved_schema(self, resolved_schema: ResolvedSchema) -> Schema.Builder:
@@ -117,24 +133,44 @@ class Schema:
             """Make the schema."""
             return Schema(self._lines)
 
-        def _key(self, prefix: str, column_names: Sequence[str]) -> Schema.Builder:
-            names = ", ".join(map(quote_identifier, column_names))
-            self._lines.append(f"{prefix}PRIMARY KEY ({names}) NOT ENFORCED")
+        def _add(self, name: str, start: str, part: _Part, end: str = "") -> Schema.Builder:
+            if not isinstance(name, str):
+                msg = f"the name of a column must be text, not {name!r}"
+                raise ValidationException(msg)
+            head = f"{quote_identifier(name)} {start}"
+            self._lines.append(_Line(head + part.sql + end, head + part.shown + end))
             return self
 
-    def __init__(self, lines: Sequence[str]) -> None:
+        def _key(self, name: str, column_names: Sequence[str]) -> Schema.Builder:
+            if not column_names:
+                msg = "Primary key constraint must be defined for at least a single column."
+                raise ValidationException(msg)
+            names = ", ".join(map(quote_identifier, column_names))
+            line = f"CONSTRAINT {quote_identifier(name)} PRIMARY KEY ({names}) NOT ENFORCED"
+            self._lines.append(_Line(line, line))
+            return self
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
         """Copy the lines."""
-        self.lines = tuple(lines)
+        self._lines = tuple(lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines between the parentheses, as SQL."""
+        return tuple(line.sql for line in self._lines)
+
+    def to_sql(self) -> str:
+        """Write the columns and constraints of CREATE TABLE, in parentheses."""
+        return "(\n" + ",\n".join(f"  {line}" for line in self.lines) + "\n)"
 
     def with_physical_columns(self, row_type: RowType) -> Schema:
         """Put columns of a row type that are not declared before those that are."""
         declared = {_declared_name(line) for line in self.lines}
-        lines = [
-            f"{quote_identifier(field.name)} {field.data_type.as_serializable_string()}"
-            for field in row_type
-            if field.name not in declared
-        ]
-        return Schema((*lines, *self.lines))
+        missing = Schema.new_builder()
+        for field in row_type:
+            if field.name not in declared:
+                missing.column(field.name, field.data_type)
+        return missing.from_schema(self).build()
 
     def column_names(self) -> list[str]:
         """Give the names of all columns that are declared."""
@@ -159,7 +195,7 @@ class Schema:
 
     def __str__(self) -> str:
         """Show the lines as Flink does."""
-        return "(\n" + ",\n".join(f"  {line}" for line in self.lines) + "\n)"
+        return "(\n" + ",\n".join(f"  {line.shown}" for line in self._lines) + "\n)"
 
     __repr__ = __str__
 

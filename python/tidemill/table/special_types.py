@@ -22,6 +22,10 @@ class ListViewType(ArrayType):
         """Keep the type of the elements."""
         super().__init__(element_type)
 
+    def __repr__(self) -> str:
+        """Show the type of the elements."""
+        return f"ListViewType({self.element_type!r})"
+
     def need_conversion(self) -> bool:
         """Tell that views are kept as lists."""
         return True
@@ -43,6 +47,10 @@ class MapViewType(MapType):
     def __init__(self, key_type: DataType, value_type: DataType) -> None:
         """Keep the types of keys and values."""
         super().__init__(key_type, value_type)
+
+    def __repr__(self) -> str:
+        """Show the types of keys and values."""
+        return f"MapViewType({self.key_type!r}, {self.value_type!r})"
 
     def need_conversion(self) -> bool:
         """Tell that views are kept as maps."""

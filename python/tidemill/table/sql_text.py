@@ -81,8 +81,7 @@ def constant(value: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - one return a 
     if isinstance(value, float):
         return _double(value)
     if isinstance(value, decimal.Decimal):
-        text = format(value, "f")
-        return text if "." in text else f"{text}."
+        return _decimal(value)
     if isinstance(value, str):
         return quote_string(value)
     if isinstance(value, bytes | bytearray):
@@ -113,6 +112,17 @@ def _integer(value: int) -> str:
     if -_INT_MAX - 1 <= value <= _INT_MAX:
         return str(value)
     return f"CAST({value} AS BIGINT)"
+
+
+def _decimal(value: decimal.Decimal) -> str:
+    if not value.is_finite():
+        msg = f"the literal {value} is no number that DECIMAL has"
+        raise ValidationException(msg)
+    text = format(value, "f")
+    if "." in text:
+        return text
+    # Without a fraction the number alone would be an INT.
+    return f"CAST({text} AS DECIMAL({len(text.lstrip('-'))}, 0))"
 
 
 def _double(value: float) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidemill.table import display_hook
+from tidemill.table.catalog_schema import Column as SchemaColumn
 from tidemill.table.catalog_schema import ResolvedSchema
 from tidemill.table.composite_types import RowType
+from tidemill.table.described_table import resolved_schema
 from tidemill.table.expression import Expression, to_node
 from tidemill.table.expression_nodes import Alias, Call, Column, Field, FunctionCall, Node
 from tidemill.table.grouped_tables import (
@@ -23,6 +25,7 @@ from tidemill.table.grouped_tables import (
     OverWindowedTable,
     WindowGroupedTable,
 )
+from tidemill.table.limits import require_count
 from tidemill.table.operations import (
     Distinct,
     Filter,
@@ -32,6 +35,7 @@ from tidemill.table.operations import (
     OrderBy,
     Project,
     Relation,
+    Scan,
     SetOperation,
 )
 from tidemill.table.resolution import name_of, named, resolve_columns
@@ -67,6 +71,10 @@ __all__ = [
 ]
 
 
+# What the engine says of a connector that cannot be read.
+_SINK_ONLY = "can only be used as a sink"
+
+
 class Table(TableOutput):
     """The result of a query that can be refined further.
 
@@ -88,7 +96,27 @@ class Table(TableOutput):
         self._relation = relation
         self._t_env = t_env
         self._sql = t_env.compile(relation)
-        self._fields = self.query().schema()
+        checked = self._sql
+        if isinstance(relation, Limit) and relation.fetch is None:
+            # An offset alone is not planned before it runs: a fetch may follow.
+            checked = t_env.compile(relation.input)
+        self._fields, self._times = self._described(checked)
+
+    def _described(self, sql: str) -> tuple[list[tuple[str, str]], list[str | None]]:
+        """Give names and types of the columns, and which of them are a time attribute."""
+        session = self._t_env.session
+        try:
+            query = session.query(sql)
+        except ValidationException as error:
+            if not isinstance(self._relation, Scan) or _SINK_ONLY not in str(error):
+                raise
+            # It can be looked at, as in Flink; a query of it fails when it is planned.
+            described = resolved_schema(self._t_env.describe(self._relation.path))
+            types = described.get_column_data_types()
+            texts = (data_type.as_serializable_string() for data_type in types)
+            fields = list(zip(described.get_column_names(), texts, strict=True))
+            return fields, [None] * len(fields)
+        return query.schema(), query.time_attributes()
 
     # ---- what other modules need ----
 
@@ -182,7 +210,7 @@ class Table(TableOutput):
     def add_columns(self, *fields: Expression | str) -> Table:
         """Append columns."""
         own = [Column(name) for name in self.column_names()]
-        added = named(self.resolve(fields))
+        added = named(self.resolve(fields), len(own))
         existing = set(self.column_names())
         for node in added:
             if (name := name_of(node)) in existing:
@@ -192,7 +220,8 @@ class Table(TableOutput):
 
     def add_or_replace_columns(self, *fields: Expression | str) -> Table:
         """Append columns, or put them where a column of the same name is."""
-        added = {name_of(node): node for node in named(self.resolve(fields))}
+        n_own = len(self.column_names())
+        added = {name_of(node): node for node in named(self.resolve(fields), n_own)}
         nodes = [added.pop(name, Column(name)) for name in self.column_names()]
         return self._project((*nodes, *added.values()))
 
@@ -360,10 +389,12 @@ class Table(TableOutput):
 
     def offset(self, offset: int) -> Table:
         """Leave out the first rows of an order."""
+        require_count("offset", offset)
         return self.with_relation(Limit(self._relation, offset, None))
 
     def fetch(self, fetch: int) -> Table:
         """Give the first rows; after `offset`, the first of the rest."""
+        require_count("fetch", fetch)
         if isinstance(self._relation, Limit) and self._relation.fetch is None:
             limit = Limit(self._relation.input, self._relation.offset, fetch)
             return self.with_relation(limit)
@@ -371,6 +402,8 @@ class Table(TableOutput):
 
     def limit(self, fetch: int, offset: int = 0) -> Table:
         """Give some rows from an offset on."""
+        require_count("fetch", fetch)
+        require_count("offset", offset)
         return self.with_relation(Limit(self._relation, offset, fetch))
 
     # ---- running ----
@@ -447,9 +480,14 @@ class Table(TableOutput):
         return TableSchema(self.column_names(), [parse_data_type(text) for _, text in self._fields])
 
     def get_resolved_schema(self) -> ResolvedSchema:
-        """Give names and types of the columns."""
-        types = [parse_data_type(text) for _, text in self._fields]
-        return ResolvedSchema.physical(self.column_names(), types)
+        """Give names and types of the columns; of a table of a catalog also what makes it."""
+        if isinstance(self._relation, Scan) and self._relation.owner is None:
+            return resolved_schema(self._t_env.describe(self._relation.path))
+        columns: list[SchemaColumn] = []
+        for (name, text), attribute in zip(self._fields, self._times, strict=True):
+            column = SchemaColumn.physical(name, parse_data_type(text))
+            columns.append(column if attribute is None else column.as_time_attribute(attribute))
+        return ResolvedSchema(columns)
 
     def print_schema(self) -> None:
         """Print names and types of the columns."""
@@ -473,6 +511,9 @@ class Table(TableOutput):
     # ---- parts ----
 
     def _project(self, nodes: Sequence[Node]) -> Table:
+        if not nodes:
+            msg = "a table needs at least one column"
+            raise ValidationException(msg)
         return self.with_relation(Project(self._relation, named(nodes)))
 
     def _one(self, expression: Any) -> Node:
@@ -553,6 +594,9 @@ class Table(TableOutput):
                 raise ValidationException(msg)
 
     def _require_same_environment(self, right: Table) -> None:
+        if not isinstance(right, Table):
+            msg = f"another table is needed, not {type(right).__name__}"
+            raise TypeError(msg)
         if right._t_env is not self._t_env:
             msg = "only tables of one environment can be combined"
             raise ValidationException(msg)

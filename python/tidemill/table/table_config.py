@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidemill.common.configuration import Configuration
-from tidemill.common.time import Duration
+from tidemill.common.time import Duration, duration_text, milliseconds_of, seconds_of
 from tidemill.table.sql_dialect import SqlDialect
 from tidemill.util.exceptions import refuse
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from tidemill._native.engine import Session
 
 __all__ = ["TableConfig"]
@@ -102,14 +101,16 @@ class TableConfig:
             refuse(feature)
         self.set(_DIALECT, "default")
 
-    def get_idle_state_retention(self) -> Duration:
+    def get_idle_state_retention(self) -> timedelta:
         """Give how long idle state is kept; zero means for ever."""
-        text = (self.get(_TTL, None) or "0").removesuffix("ms").strip()
-        return Duration.of_millis(int(text) if text.isdigit() else 0)
+        return timedelta(milliseconds=self._idle_state_ms())
 
-    def set_idle_state_retention(self, duration: Duration) -> None:
-        """Set how long idle state is kept."""
-        self.set(_TTL, f"{duration.to_millis()} ms")
+    def set_idle_state_retention(self, duration: timedelta | Duration) -> None:
+        """Set how long idle state is kept; a fraction of a millisecond is left out."""
+        self.set(_TTL, duration_text(milliseconds_of(duration)))
+
+    def _idle_state_ms(self) -> int:
+        return round(seconds_of(self.get(_TTL, None) or "0 ms") * 1000)
 
     def get_max_generated_code_length(self) -> int:
         """Give an option that has no effect here: nothing generates Java code."""
@@ -146,15 +147,15 @@ class TableConfig:
     def set_idle_state_retention_time(self, min: timedelta, max: timedelta) -> None:  # noqa: A002 - PyFlink's signature
         """Set how long idle state is kept, by the shorter of the two times."""
         del max
-        self.set_idle_state_retention(Duration.of_millis(int(min.total_seconds() * 1000)))
+        self.set_idle_state_retention(min)
 
     def get_min_idle_state_retention_time(self) -> int:
         """Give how long idle state is kept, in milliseconds."""
-        return self.get_idle_state_retention().to_millis()
+        return self._idle_state_ms()
 
     def get_max_idle_state_retention_time(self) -> int:
         """Give the longer of the two times, in milliseconds: half more than the shorter one."""
-        return self.get_idle_state_retention().to_millis() * 3 // 2
+        return self._idle_state_ms() * 3 // 2
 
 
 class _LiveConfiguration(Configuration):

@@ -178,7 +178,16 @@ class TableDescriptor:
             raise ValidationException(msg)
         words = "TEMPORARY TABLE" if temporary else "TABLE"
         exists = " IF NOT EXISTS" if if_not_exists else ""
-        lines = [f"CREATE {words}{exists} {path} {self._schema}"]
+        head = f"CREATE {words}{exists} {path} {self._schema.to_sql()}"
+        return "\n".join([head, *self._last_lines()])
+
+    def __str__(self) -> str:
+        """Show the parts as Flink does."""
+        shown = [] if self._schema is None else [str(self._schema)]
+        return "\n".join([*shown, *self._last_lines()])
+
+    def _last_lines(self) -> list[str]:
+        lines: list[str] = []
         if self._comment:
             lines.append(f"COMMENT {quote_string(self._comment)}")
         if self._partition_keys:
@@ -188,8 +197,4 @@ class TableDescriptor:
             f"  {quote_string(key)} = {quote_string(value)}" for key, value in self._options.items()
         )
         lines.append(f"WITH (\n{options}\n)")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        """Show the statement."""
-        return self.to_sql("`unnamed`", temporary=True) if self._schema else str(self._options)
+        return lines

@@ -11,6 +11,7 @@ from tidemill.table.print_table import print_result
 from tidemill.table.result_kind import ResultKind
 from tidemill.table.table_schema import TableSchema
 from tidemill.table.type_parser import parse_data_type
+from tidemill.util.exceptions import WaitTimeoutException
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -126,7 +127,7 @@ class TableResult:
 
         Raises
         ------
-        TimeoutError
+        WaitTimeoutException
             If the job still runs then.
         TidemillError
             If the job failed.
@@ -134,7 +135,7 @@ class TableResult:
         job = self._result.job
         if job is not None and not self._result.is_changelog and not job.wait(timeout_ms):
             msg = f"job '{job.name}' still runs after {timeout_ms} ms"
-            raise TimeoutError(msg)
+            raise WaitTimeoutException(msg)
 
     def get_table_schema(self) -> TableSchema:
         """Give names and types of the columns."""

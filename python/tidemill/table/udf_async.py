@@ -17,13 +17,14 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tidemill.common.time import seconds_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
 __all__ = ["ConcurrentCalls"]
 
 _PREFIX = "table.exec.async-scalar."
-_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _loop: list[asyncio.AbstractEventLoop] = []
 _loop_lock = threading.Lock()
 
@@ -47,8 +48,8 @@ class ConcurrentCalls:
         self._function = function
         limit = parameters.get(f"{_PREFIX}max-concurrent-operations")
         self._limit = int(limit or parameters.get(f"{_PREFIX}buffer-capacity", "10"))
-        self._timeout_s = _seconds(parameters.get(f"{_PREFIX}timeout", "3 min"))
-        self._delay_s = _seconds(parameters.get(f"{_PREFIX}retry-delay", "100 ms"))
+        self._timeout_s = seconds_of(parameters.get(f"{_PREFIX}timeout", "3 min"))
+        self._delay_s = seconds_of(parameters.get(f"{_PREFIX}retry-delay", "100 ms"))
         strategy = parameters.get(f"{_PREFIX}retry-strategy", "FIXED_DELAY").upper()
         attempts = int(parameters.get(f"{_PREFIX}max-attempts", "3"))
         self._attempts = 1 if strategy == "NO_RETRY" else max(1, attempts)
@@ -79,11 +80,14 @@ class ConcurrentCalls:
 
         async def call(values: tuple[Any, ...]) -> Any:
             async with slots:
-                try:
-                    return await asyncio.wait_for(self._attempt(values), self._timeout_s)
-                except asyncio.TimeoutError:
+                # The function may have timeouts of its own, which are its errors.
+                task = asyncio.ensure_future(self._attempt(values))
+                done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
+                if not done:
+                    task.cancel()
                     msg = f"no answer within {self._timeout_s:g} s ({_PREFIX}timeout)"
-                    raise TimeoutError(msg) from None
+                    raise TimeoutError(msg)
+                return task.result()
 
         return await asyncio.gather(*map(call, rows), return_exceptions=True)
 
@@ -103,13 +107,3 @@ def _event_loop() -> asyncio.AbstractEventLoop:
             threading.Thread(target=loop.run_forever, name="tidemill-async", daemon=True).start()
             _loop.append(loop)
         return _loop[0]
-
-
-def _seconds(text: str) -> float:
-    """Read a duration such as ``100 ms`` or ``3 min``."""
-    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = text.strip()[len(number) :].strip() or "ms"
-    if unit not in _UNITS or not number:
-        msg = f"'{text}' is not a duration like '100 ms' or '3 min'"
-        raise ValueError(msg)
-    return float(number) * _UNITS[unit]

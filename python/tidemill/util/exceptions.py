@@ -7,9 +7,11 @@ cell, without the frames of this package (``_render_traceback_`` is IPython's ho
 
 ```text
   TidemillError ─┬─ TableException ─┬─ ValidationException ── SqlParserException
+                 │                  │        └── InvalidTypeException
                  │                  ├─ UnsupportedOperationException
                  │                  └─ CatalogException ── TableNotExistException …
                  ├─ UserDefinedFunctionException   a Python function failed
+                 ├─ WaitTimeoutException           a job takes longer than one would wait
                  ├─ DataException                  a row could not be read or computed
                  └─ ConnectorException             the world outside answered with an error
 ```
@@ -39,6 +41,7 @@ __all__ = [
     "ExpressionParserException",
     "FunctionAlreadyExistException",
     "FunctionNotExistException",
+    "InvalidTypeException",
     "JavaException",
     "ModelAlreadyExistException",
     "ModelNotExistException",
@@ -54,6 +57,7 @@ __all__ = [
     "UnsupportedOperationException",
     "UserDefinedFunctionException",
     "ValidationException",
+    "WaitTimeoutException",
     "capture_java_exception",
     "convert_py4j_exception",
     "install_exception_handler",
@@ -140,6 +144,16 @@ class ExpressionParserException(ValidationException):
     """A text is not an expression."""
 
     java_class = f"{_TABLE_API}.ExpressionParserException"
+
+
+class InvalidTypeException(ValidationException, AssertionError):
+    """The parts of a type do not go together; PyFlink asserts that they do."""
+
+
+class WaitTimeoutException(TidemillError, TimeoutError):
+    """A job still runs at the end of the time that one wanted to wait for it."""
+
+    java_class = "java.util.concurrent.TimeoutException"
 
 
 class UnsupportedOperationException(TableException):

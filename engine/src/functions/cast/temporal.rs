@@ -31,16 +31,66 @@ pub fn zone(options: &ConfigOptions) -> Result<chrono_tz::Tz> {
     }
 }
 
-/// The time zone called `name`.
+/// The time zone called `name`: an IANA name, or a distance from Greenwich such as `GMT-03:00`.
+///
+/// Source: `TableConfigUtils.validateTimeZone`, Flink 2.3, which takes both and no other way to
+/// write a distance.
 ///
 /// # Errors
-/// `Options` for a name that is no zone.
+/// `Options` for a name that is no zone, and for a distance that is not in whole hours.
 pub fn zone_of(name: &str) -> Result<chrono_tz::Tz> {
-    name.parse().map_err(|_| EngineError::Options {
-        message: format!(
-            "'{name}' is no time zone; use an IANA name such as 'Asia/Shanghai' or 'UTC'"
+    if let Ok(zone) = name.parse() {
+        return Ok(zone);
+    }
+    let message = match hours_from_greenwich(name) {
+        Some((hours, 0)) => {
+            // The sign of these names is that of the sun's way: it is ten in GMT-3 at seven.
+            let zone = format!(
+                "Etc/GMT{}{}",
+                if hours < 0 { '+' } else { '-' },
+                hours.abs()
+            );
+            if let Ok(zone) = zone.parse() {
+                return Ok(zone);
+            }
+            format!("'{name}' is no time zone: clocks are at most 12 hours behind and 14 ahead")
+        }
+        Some(_) => format!(
+            "the time zone '{name}' is not supported yet: a distance is in whole hours; use an \
+             IANA name such as 'Asia/Kolkata'"
         ),
-    })
+        None => format!(
+            "'{name}' is no time zone; use an IANA name such as 'Asia/Shanghai', 'UTC', or a \
+             distance such as 'GMT-03:00'"
+        ),
+    };
+    Err(EngineError::Options { message })
+}
+
+/// Hours and minutes of `GMT+h`, `GMT+hh`, `GMT+hhmm` or `GMT+hh:mm`.
+fn hours_from_greenwich(name: &str) -> Option<(i32, u32)> {
+    let distance = name.strip_prefix("GMT")?;
+    let digits = distance.strip_prefix(['+', '-'])?;
+    let (hours, minutes) = match digits.split_once(':') {
+        Some((hours, minutes)) if minutes.len() == 2 => (hours, minutes),
+        Some(_) => return None,
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
+        None => (digits, "0"),
+    };
+    let is_number = |text: &str| {
+        (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(hours) || !is_number(minutes) {
+        return None;
+    }
+    let hours: i32 = hours.parse().ok()?;
+    let minutes: u32 = minutes.parse().ok()?;
+    let hours = if distance.starts_with('-') {
+        -hours
+    } else {
+        hours
+    };
+    (minutes < 60).then_some((hours, minutes))
 }
 
 /// The wall clock of an instant.

@@ -340,9 +340,30 @@ fn configuration_keys_are_checked() {
         (
             "SET 'table.local-time-zone' = 'Mars'",
             expect![[r#"
-                'Mars' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC' at line 1, column 31
+                'Mars' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC', or a distance in whole hours such as 'GMT-03:00' at line 1, column 31
                   1 | SET 'table.local-time-zone' = 'Mars'
                     |                               ^^^^^^"#]],
+        ),
+        (
+            "SET 'table.local-time-zone' = 'UTC+8'",
+            expect![[r#"
+                'UTC+8' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC', or a distance in whole hours such as 'GMT-03:00' at line 1, column 31
+                  1 | SET 'table.local-time-zone' = 'UTC+8'
+                    |                               ^^^^^^^"#]],
+        ),
+        (
+            "SET 'table.local-time-zone' = 'GMT+05:30'",
+            expect![[r#"
+                'GMT+05:30' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC', or a distance in whole hours such as 'GMT-03:00' at line 1, column 31
+                  1 | SET 'table.local-time-zone' = 'GMT+05:30'
+                    |                               ^^^^^^^^^^^"#]],
+        ),
+        (
+            "SET 'table.local-time-zone' = 'GMT+15'",
+            expect![[r#"
+                'GMT+15' is no value of 'table.local-time-zone'; expected an IANA name such as 'Asia/Shanghai' or 'UTC', or a distance in whole hours such as 'GMT-03:00' at line 1, column 31
+                  1 | SET 'table.local-time-zone' = 'GMT+15'
+                    |                               ^^^^^^^^"#]],
         ),
         (
             "SET 'parallelism.default' = 'many'",
