@@ -56,6 +56,9 @@ fn check_windows(plan: &LogicalPlan) -> Result<()> {
             {
                 Some(NO_MAP_KEYS)
             }
+            LogicalPlan::Projection(projection) if projection.expr.iter().any(asks_proctime) => {
+                Some("PROCTIME window property is not supported in batch queries.")
+            }
             LogicalPlan::Aggregate(aggregate) if has_distinct(aggregate) => {
                 WindowProperties::of(&aggregate.input)
                     .filter(|windows| windows.is_group)
@@ -76,8 +79,14 @@ fn is_map(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Map(..))
 }
 
+/// Whether a key, or a value that counts once, is a MAP.
 fn groups_by_map(aggregate: &Aggregate) -> bool {
-    aggregate.group_expr.iter().any(|expr| {
+    let distinct = aggregate.aggr_expr.iter().filter_map(|expr| match expr {
+        Expr::AggregateFunction(call) if call.params.distinct => Some(&call.params.args),
+        _ => None,
+    });
+    let mut keys = aggregate.group_expr.iter().chain(distinct.flatten());
+    keys.any(|expr| {
         let field = expr.to_field(aggregate.input.schema());
         field.is_ok_and(|(_, field)| is_map(&field))
     })
@@ -89,6 +98,13 @@ fn over_refusal(window: &Window) -> Option<&'static str> {
         let is_distinct = call.params.distinct;
         is_distinct.then_some("Distinct not supported in Windowing function!")
     })
+}
+
+fn asks_proctime(expr: &Expr) -> bool {
+    expr.exists(|expr| {
+        Ok(matches!(expr, Expr::ScalarFunction(call) if call.name() == "__group_proctime"))
+    })
+    .unwrap_or(false)
 }
 
 fn has_distinct(aggregate: &Aggregate) -> bool {

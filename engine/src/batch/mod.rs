@@ -9,7 +9,11 @@
 
 mod checks;
 
+mod grouping_sets;
+
 mod provider;
+
+mod sort_limit;
 
 mod source;
 
@@ -22,10 +26,11 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::logical_plan::TableScan;
-use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::Runtime;
 
@@ -83,8 +88,17 @@ pub fn explain(plan: &LogicalPlan, config: &Arc<ConfigOptions>) -> Result<String
         .map_err(|error| EngineError::ResourcesExhausted {
             message: format!("cannot plan a query: {error}"),
         })?;
-    let physical = block_on(&runtime, state.create_physical_plan(&plan))?.map_err(from_planner)?;
+    let physical = block_on(&runtime, physical(&state, &plan))??;
     Ok(displayable(physical.as_ref()).indent(false).to_string())
+}
+
+/// The physical plan of a query over providers.
+async fn physical(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    let physical = state
+        .create_physical_plan(plan)
+        .await
+        .map_err(from_planner)?;
+    sort_limit::with_ties(physical).map_err(from_planner)
 }
 
 /// Runs a future to its end, also for a caller that is a task of another runtime.
@@ -123,8 +137,12 @@ fn session_state(config: &Arc<ConfigOptions>) -> SessionState {
     let mut options = config.as_ref().clone();
     // One partition: results come in one order, and aggregates are not split into halves.
     options.execution.target_partitions = 1;
+    // Functions look for the session's time zone here.
+    let mut props = ExecutionProps::new();
+    props.config_options = Some(Arc::clone(config));
     SessionStateBuilder::new()
         .with_config(SessionConfig::from(options))
+        .with_execution_props(props)
         .with_default_features()
         .build()
 }
@@ -132,6 +150,7 @@ fn session_state(config: &Arc<ConfigOptions>) -> SessionState {
 /// The plan with every connector's source behind DataFusion's trait.
 fn with_providers(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = subquery::prepared_for_batch(plan)?;
+    let plan = grouping_sets::without_empty(plan).map_err(from_planner)?;
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = node else {
             return Ok(Transformed::no(node));

@@ -14,7 +14,7 @@ use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use tokio::runtime::Runtime;
 
-use super::{block_on, output_schema, relabeled, session_state, with_providers};
+use super::{block_on, output_schema, physical, relabeled, session_state, with_providers};
 use crate::connectors::{Boundedness, Source, SourcePoll, SourceReader};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
@@ -75,10 +75,7 @@ impl Source for BatchQuery {
             })?;
         let state = session_state(&self.config);
         let stream = block_on(&runtime, async {
-            let physical = state
-                .create_physical_plan(&self.plan)
-                .await
-                .map_err(from_planner)?;
+            let physical = physical(&state, &self.plan).await?;
             execute_stream(physical, state.task_ctx()).map_err(from_planner)
         })??;
         let is_all = projection.len() == self.schema.fields().len();

@@ -159,12 +159,13 @@ impl Call<'_> {
 
     /// The call as it runs.
     fn rewritten(self) -> Result<Expr> {
+        self.check_filter()?;
         let always_counts = self.always_counts();
         let Some(function) = aggregates::of_udaf(&self.function.func) else {
             return Ok(Expr::AggregateFunction(self.function));
         };
         let arguments = fields_of(&self.function.params.args, self.input_schema)?;
-        check_types(function, self.function.params.distinct, &arguments)?;
+        check_types(function, &arguments)?;
         let mut call = self.function;
         if matches!(function, AggregateFunction::Count)
             && !call.params.distinct
@@ -187,6 +188,17 @@ impl Call<'_> {
             *value = json_string.call(vec![plain]);
         }
         Ok(Expr::AggregateFunction(call))
+    }
+
+    fn check_filter(&self) -> Result<()> {
+        let Some(filter) = &self.function.params.filter else {
+            return Ok(());
+        };
+        let data_type = filter.get_type(self.input_schema).map_err(from_planner)?;
+        if matches!(data_type, DataType::Boolean | DataType::Null) {
+            return Ok(());
+        }
+        Err(validation("FILTER clause must be a condition".to_owned()))
     }
 
     /// The squares and the number of the values of STDDEV and its like.
@@ -216,8 +228,38 @@ pub(super) fn fields_of(exprs: &[Expr], schema: &DFSchema) -> Result<Vec<FieldRe
         .collect()
 }
 
+/// Refuses DISTINCT of values that Flink does not tell apart in the state of a stream.
+///
+/// # Errors
+/// A validation error that names the type.
+pub(super) fn check_distinct(aggregate: &Aggregate) -> Result<()> {
+    use TypeRoot as T;
+    for expr in &aggregate.aggr_expr {
+        let Expr::AggregateFunction(call) = unaliased(expr) else {
+            continue;
+        };
+        if !call.params.distinct {
+            continue;
+        }
+        let arguments = fields_of(&call.params.args, aggregate.input.schema())?;
+        let Some(argument) = arguments.first() else {
+            continue;
+        };
+        let root = FlinkType::from_field(argument).root;
+        if matches!(
+            root,
+            T::Binary(_) | T::Varbinary(_) | T::Map(..) | T::Multiset(_) | T::Row(_)
+        ) {
+            let kind = kind_of(&root);
+            let message = format!("Distinct aggregate function does not support type: {kind}.");
+            return Err(table_error(&message, None));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what Flink has no aggregate for.
-fn check_types(function: AggregateFunction, distinct: bool, arguments: &[FieldRef]) -> Result<()> {
+fn check_types(function: AggregateFunction, arguments: &[FieldRef]) -> Result<()> {
     use TypeRoot as T;
     let Some(argument) = arguments.first() else {
         return Ok(());
@@ -247,9 +289,6 @@ fn check_types(function: AggregateFunction, distinct: bool, arguments: &[FieldRe
             format!("SINGLE_VALUE aggregate function doesn't support type '{kind}'.")
         }
         AggregateFunction::Min | AggregateFunction::Max => return Ok(()),
-        _ if distinct && (is_binary || is_map_or_row) => {
-            format!("Distinct aggregate function does not support type: {kind}.")
-        }
         AggregateFunction::Count if arguments.len() > 1 => {
             "We now only support the count of one field.".to_owned()
         }

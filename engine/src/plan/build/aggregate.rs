@@ -15,6 +15,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::accumulators::{AggregateCall, AggregateFunction, Callee};
 use crate::operators::window::GroupRole;
 use crate::operators::{Emission, GroupAggregateSpec};
+use crate::plan::aggregates::check_distinct;
 use crate::plan::changes::role::{Makes, Role};
 use crate::plan::errors::from_planner;
 use crate::plan::keys::{ColumnSet, Keys};
@@ -29,6 +30,9 @@ impl GraphBuilder {
     ///                                                                    or one of windows
     /// ```
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Built> {
+        if !self.options.is_batch {
+            check_distinct(aggregate)?;
+        }
         let input_plan = aggregate.input.as_ref();
         let windows = self.grouped_windows(aggregate)?;
         let slices = match &windows {

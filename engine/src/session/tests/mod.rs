@@ -2,6 +2,7 @@
 //! expectations.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod batch;
 mod checkpoints;
 
 mod enforced;

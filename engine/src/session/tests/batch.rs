@@ -1,0 +1,105 @@
+//! What queries give in batch mode, where that is not what the changes of streaming mode add up to.
+
+use expect_test::{Expect, expect};
+
+use super::{run, session};
+
+fn check(sql: &str, expected: Expect) {
+    let session = session();
+    run(&session, "SET 'execution.runtime-mode' = 'batch'");
+    expected.assert_eq(&run(&session, sql));
+}
+
+/// Functions know the session's time zone, wherever they are evaluated.
+#[test]
+fn the_time_zone_of_the_session() {
+    let session = session();
+    run(&session, "SET 'execution.runtime-mode' = 'batch'");
+    run(&session, "SET 'table.local-time-zone' = 'Asia/Tokyo'");
+    let sql = "SELECT CAST(TO_TIMESTAMP_LTZ(id * 3600, 0) AS STRING) AS t FROM orders WHERE id < 3";
+    expect![[r#"
+        [t STRING]
+        +I 1970-01-01 10:00:00.000
+        +I 1970-01-01 11:00:00.000
+    "#]]
+    .assert_eq(&run(&session, sql));
+}
+
+#[test]
+fn grouping_sets_of_no_rows() {
+    for sets in [
+        "ROLLUP (region)",
+        "CUBE (region)",
+        "GROUPING SETS ((region), ())",
+    ] {
+        check(
+            &format!("SELECT region, COUNT(*) AS n FROM orders WHERE id > 99 GROUP BY {sets}"),
+            expect![[r#"
+                [region STRING, n BIGINT NOT NULL]
+            "#]],
+        );
+    }
+    check(
+        "SELECT COUNT(*) AS n FROM orders WHERE id > 99 GROUP BY ()",
+        expect![[r#"
+            [n BIGINT NOT NULL]
+            +I 0
+        "#]],
+    );
+}
+
+/// The orders 1 and 3 have the same region; it is the heap that chooses.
+#[test]
+fn a_limit_among_equal_rows() {
+    check(
+        "SELECT id FROM orders ORDER BY region DESC LIMIT 2",
+        expect![[r#"
+            [id INT NOT NULL]
+            +I 2
+            +I 1
+        "#]],
+    );
+    check(
+        "SELECT id FROM orders ORDER BY region LIMIT 1 OFFSET 2",
+        expect![[r#"
+            [id INT NOT NULL]
+            +I 1
+        "#]],
+    );
+}
+
+/// Streams do not tell them apart.
+#[test]
+fn distinct_bytes_and_rows() {
+    check(
+        "SELECT COUNT(DISTINCT CAST(region AS BYTES)) AS b, COUNT(DISTINCT ROW(region, 1)) AS r
+         FROM orders",
+        expect![[r#"
+            [b BIGINT NOT NULL, r BIGINT NOT NULL]
+            +I 2 | 3
+        "#]],
+    );
+    let streaming = run(
+        &session(),
+        "SELECT COUNT(DISTINCT CAST(region AS BYTES)) AS b FROM orders",
+    );
+    assert!(
+        streaming.contains("Distinct aggregate function does not support type: VARBINARY"),
+        "{streaming}"
+    );
+}
+
+#[test]
+fn windows_ordered_by_time_and_bytes() {
+    check(
+        "SELECT id, ROW_NUMBER() OVER (ORDER BY CAST(region AS BYTES), id) AS n,
+                COUNT(*) OVER (ORDER BY TIME '10:00:00') AS c FROM orders",
+        expect![[r#"
+            [id INT NOT NULL, n BIGINT NOT NULL, c BIGINT NOT NULL]
+            +I 4 | 1 | 4
+            +I 1 | 2 | 4
+            +I 3 | 3 | 4
+            +I 2 | 4 | 4
+        "#]],
+    );
+}
