@@ -26,7 +26,9 @@ use crate::plan::errors::from_planner;
 use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::match_recognize::PATTERN_FUNCTIONS;
-use crate::plan::normalize::{normalize_expr, normalize_query, unsupported_relation};
+use crate::plan::normalize::{
+    normalize_expr, normalize_query, spell_out_sets, unsupported_relation,
+};
 use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
 use crate::plan::star::spell_out;
@@ -61,6 +63,7 @@ fn bind_unplaced(
     config: &Arc<ConfigOptions>,
 ) -> Result<LogicalPlan> {
     let mut query = query.clone();
+    spell_out_sets(&mut query);
     check_functions(&query, functions)?;
     let marks = apply_hints(&mut query)?;
     normalize_query(&mut query)?;

@@ -184,8 +184,8 @@ impl Join {
                 (JoinKind::Anti, true) => changes.pair(NONE, other, RowKind::Delete),
                 (JoinKind::Anti, false) => changes.pair(NONE, other, RowKind::Insert),
                 (JoinKind::Mark, _) => {
-                    changes.marked(NONE, other, RowKind::UpdateBefore, !is_added);
-                    changes.marked(NONE, other, RowKind::UpdateAfter, is_added);
+                    changes.marked(NONE, other, RowKind::Delete, !is_added);
+                    changes.marked(NONE, other, RowKind::Insert, is_added);
                 }
                 _ => changes.pair(NONE, other, kind),
             }

@@ -16,6 +16,8 @@
 
 mod aggregates;
 
+mod group_sets;
+
 mod json;
 
 mod literals;
@@ -32,6 +34,7 @@ mod relations;
 
 mod sets;
 
+pub(super) use group_sets::spell_out_sets;
 pub(crate) use names::name_columns;
 pub use relations::table_hint;
 pub(super) use relations::unsupported_relation;
@@ -63,7 +66,11 @@ use crate::sql::syntax::{call, object_name};
 /// `Unsupported` for syntax of Flink that does not run yet; a validation error for a malformed
 /// literal.
 pub fn normalize_query(query: &mut Query) -> Result<()> {
-    run(|normalizer| VisitMut::visit(query, normalizer))
+    let names_tables = names::has_subquery(query);
+    run(|normalizer| {
+        normalizer.names_tables = names_tables;
+        VisitMut::visit(query, normalizer)
+    })
 }
 
 /// Rewrites a lone expression in place: a computed column, a watermark.
@@ -93,6 +100,11 @@ struct Normalizer {
     aside: Vec<Aside>,
     /// How many VALUES without a name there were.
     n_values: usize,
+    /// Whether queries in FROM get a name where they have none: what stands in a subquery of an
+    /// expression must be told from what stands around it.
+    names_tables: bool,
+    /// How many of them have got one.
+    n_named: usize,
 }
 
 impl VisitorMut for Normalizer {
@@ -150,6 +162,9 @@ impl VisitorMut for Normalizer {
         relations::carry_hint(table);
         relations::table_of_call(table);
         self.n_values += usize::from(names::name_values(table, self.n_values));
+        if self.names_tables {
+            self.n_named += usize::from(names::name_table(table, self.n_named));
+        }
         ControlFlow::Continue(())
     }
 

@@ -106,6 +106,44 @@ pub(super) fn name_values(table: &mut TableFactor, number: usize) -> bool {
     }
 }
 
+/// Whether a subquery stands in an expression of `query`.
+pub(super) fn has_subquery(query: &Query) -> bool {
+    Visit::visit(query, &mut Subqueries).is_break()
+}
+
+struct Subqueries;
+
+impl Visitor for Subqueries {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Gives a query in FROM a name, with `number`. Whether it had none.
+pub(super) fn name_table(table: &mut TableFactor, number: usize) -> bool {
+    let TableFactor::Derived {
+        alias: alias @ None,
+        ..
+    } = table
+    else {
+        return false;
+    };
+    *alias = Some(TableAlias {
+        explicit: true,
+        name: Ident::with_quote('`', format!("__table{number}")),
+        columns: Vec::new(),
+        at: None,
+    });
+    true
+}
+
 /// Names the columns of each `WITH t AS (VALUES …)`.
 pub(super) fn name_values_of_with(query: &mut Query) {
     let Some(with) = &mut query.with else { return };

@@ -417,3 +417,25 @@ fn columns_beside_a_star_get_names_of_their_own() {
         "#]],
     );
 }
+
+/// Sets within sets, and keys that come and go together.
+#[test]
+fn grouping_sets_spelled_out() {
+    let counted = |sets: &str| {
+        run(
+            &session(),
+            &format!("SELECT region, id, COUNT(*) AS n FROM orders WHERE id < 3 GROUP BY {sets}"),
+        )
+    };
+    let together = counted("GROUPING SETS ((region, id), ())");
+    assert_eq!(counted("ROLLUP ((region, id))"), together);
+    assert_eq!(counted("CUBE ((region, id))"), together);
+    assert_eq!(
+        counted("GROUPING SETS (ROLLUP (region), (id))"),
+        counted("GROUPING SETS ((region), (id), ())")
+    );
+    assert_eq!(
+        counted("GROUPING SETS (CUBE (region, id))"),
+        counted("CUBE (region, id)")
+    );
+}

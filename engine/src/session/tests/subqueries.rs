@@ -267,3 +267,56 @@ fn values_in_the_condition_of_an_outer_join() {
         "#]],
     );
 }
+
+/// Both sides call their column `x`, and neither table has a name.
+#[test]
+fn queries_without_names() {
+    let few = "(SELECT id AS x FROM orders WHERE id < 3)";
+    for (condition, expected) in [
+        (format!("x IN (SELECT x FROM {few})"), "1\n2\n"),
+        (format!("x NOT IN (SELECT x FROM {few})"), "3\n4\n"),
+        (format!("x > ALL (SELECT x FROM {few})"), "3\n4\n"),
+        (format!("x = (SELECT MAX(x) FROM {few})"), "2\n"),
+        (
+            format!("NOT EXISTS (SELECT 1 FROM {few} WHERE x = 3)"),
+            "1\n2\n3\n4\n",
+        ),
+    ] {
+        let sql = format!("SELECT x FROM (SELECT id AS x FROM orders) WHERE {condition}");
+        let streaming = session();
+        let batch = session();
+        run(&batch, "SET 'execution.runtime-mode' = 'batch'");
+        assert_eq!(settled(&run(&streaming, &sql)), expected, "{condition}");
+        assert_eq!(
+            settled(&run(&batch, &sql)),
+            expected,
+            "{condition} in batch mode"
+        );
+    }
+    check(
+        &format!("SELECT x, x IN (SELECT x FROM {few}) AS i FROM (SELECT id AS x FROM orders)"),
+        expect![[r#"
+            1 | TRUE
+            2 | TRUE
+            3 | FALSE
+            4 | FALSE
+        "#]],
+    );
+}
+
+/// Its answer is known before there are rows, so nothing is taken back.
+#[test]
+fn exists_of_what_has_a_row() {
+    for (sql, expected) in [
+        ("SELECT EXISTS (SELECT 1) AS e", "+I TRUE"),
+        ("SELECT NOT EXISTS (SELECT 1) AS e", "+I FALSE"),
+        (
+            "SELECT EXISTS (SELECT COUNT(*) FROM orders WHERE id > 99) AS e",
+            "+I TRUE",
+        ),
+    ] {
+        let shown = run(&session(), sql);
+        let rows: Vec<_> = shown.lines().skip(1).collect();
+        assert_eq!(rows, [expected], "{sql}");
+    }
+}
