@@ -40,6 +40,8 @@ pub mod aggregates;
 
 mod over_moments;
 
+mod peer_frames;
+
 pub mod aggregate_names;
 
 pub mod subquery;

@@ -34,13 +34,14 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext,
 
 use crate::error::{EngineError, Result};
 use crate::plan::errors::from_planner;
-use crate::plan::subquery;
+use crate::plan::{peer_frames, subquery};
 
 /// Inserts the implicit casts and checks that the plan makes sense.
 ///
 /// # Errors
 /// A validation error where types do not fit.
 pub fn analyze(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<LogicalPlan> {
+    let plan = peer_frames::rewrite(plan).map_err(from_planner)?;
     let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(TypeCoercion::new())];
     Analyzer::with_rules(rules)
         .execute_and_check(plan, config, |_, _| {})

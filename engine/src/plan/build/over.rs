@@ -183,7 +183,7 @@ impl Shape {
             return Err(following());
         };
         Ok(Self {
-            is_rows: frame.units != WindowFrameUnits::Range,
+            is_rows: frame.units == WindowFrameUnits::Rows,
             preceding: (!preceding.is_null()).then(|| preceding.clone()),
         })
     }
