@@ -22,10 +22,7 @@ pub(super) fn rewrite_call(function: &mut Function) -> Result<()> {
             "aggregate expression '{name}' must not contain a WITHIN GROUP clause"
         )));
     }
-    if matches!(name.as_str(), "FIRST_VALUE" | "LAST_VALUE")
-        && function.over.is_none()
-        && function.null_treatment.is_some()
-    {
+    if matches!(name.as_str(), "FIRST_VALUE" | "LAST_VALUE") && function.null_treatment.is_some() {
         return Err(validation(format!(
             "cannot specify IGNORE NULLS or RESPECT NULLS following '{name}'"
         )));
@@ -33,6 +30,20 @@ pub(super) fn rewrite_call(function: &mut Function) -> Result<()> {
     let FunctionArguments::List(list) = &mut function.args else {
         return Ok(());
     };
+    if name == "COUNT" && list.args.is_empty() && function.over.is_none() {
+        return Err(validation(
+            "invalid number of arguments to function 'COUNT': it takes one".to_owned(),
+        ));
+    }
+    if let Some(FunctionArgumentClause::IgnoreOrRespectNulls(treatment)) = list
+        .clauses
+        .iter()
+        .find(|clause| matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(_)))
+    {
+        return Err(validation(format!(
+            "incorrect syntax near '{treatment}': it stands behind the parentheses of a call"
+        )));
+    }
     let has_order =
         |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
     if list.clauses.iter().any(has_order) {

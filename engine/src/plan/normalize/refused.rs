@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, Query, Select, SelectItem, SetExpr, Value, ValueWithSpan,
+    Expr, JoinOperator, LimitClause, Query, Select, SelectItem, SetExpr, Value, ValueWithSpan,
 };
 
 use crate::error::{EngineError, Result};
@@ -12,7 +12,7 @@ use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
 /// Refuses a query that Flink's parser does not read; the queries in it are looked at on their own.
 ///
 /// # Errors
-/// For locks, `LIMIT NULL`, WHERE without FROM and names in single quotes.
+/// For locks, `LIMIT NULL`, SEMI and ANTI joins, WHERE without FROM and names in single quotes.
 pub(super) fn check(query: &Query) -> Result<()> {
     if !query.locks.is_empty() {
         return Err(unread("incorrect syntax near the keyword 'FOR'"));
@@ -51,6 +51,14 @@ fn check_body(body: &SetExpr) -> Result<()> {
 }
 
 fn check_select(select: &Select) -> Result<()> {
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        if let Some(word) = half_join(&join.join_operator) {
+            return Err(unread(&format!(
+                "incorrect syntax near the keyword '{word}': rows with or without a partner are \
+                 asked for by [NOT] EXISTS or [NOT] IN"
+            )));
+        }
+    }
     if select.from.is_empty() && select.selection.is_some() {
         return Err(unread(
             "incorrect syntax near the keyword 'WHERE': it needs a FROM before it",
@@ -67,6 +75,18 @@ fn check_select(select: &Select) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn half_join(operator: &JoinOperator) -> Option<&'static str> {
+    match operator {
+        JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
+            Some("SEMI")
+        }
+        JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
+            Some("ANTI")
+        }
+        _ => None,
+    }
 }
 
 fn unread(message: &str) -> EngineError {

@@ -29,6 +29,9 @@ pub(in crate::plan) fn unsupported_relation(table: &TableFactor) -> Option<Strin
         } => "this version of a table",
         TableFactor::Table {
             sample: Some(_), ..
+        }
+        | TableFactor::Derived {
+            sample: Some(_), ..
         } => "TABLESAMPLE",
         _ => return None,
     };

@@ -550,3 +550,41 @@ fn inserts_into_one_table_are_one_sink() {
         Some("illegal use of 'NULL' at line 1, column 13")
     );
 }
+
+/// What the parser reads and Flink does not.
+#[test]
+fn syntax_of_others() {
+    for (sql, sentence) in [
+        (
+            "SELECT COUNT() FROM orders",
+            "invalid number of arguments to function 'COUNT'",
+        ),
+        (
+            "SELECT COUNT(*) FILTER (WHERE 1) FROM orders",
+            "FILTER clause must be a condition",
+        ),
+        (
+            "SELECT o.id FROM orders o LEFT SEMI JOIN orders p ON o.id = p.id",
+            "'SEMI'",
+        ),
+        (
+            "SELECT o.id FROM orders o LEFT ANTI JOIN orders p ON o.id = p.id",
+            "'ANTI'",
+        ),
+        (
+            "SELECT id FROM (SELECT id FROM orders) AS t TABLESAMPLE BERNOULLI (50)",
+            "TABLESAMPLE",
+        ),
+        (
+            "SELECT FIRST_VALUE(id) IGNORE NULLS OVER (ORDER BY id) FROM orders",
+            "cannot specify IGNORE NULLS",
+        ),
+        (
+            "SELECT FIRST_VALUE(id IGNORE NULLS) OVER (ORDER BY id) FROM orders",
+            "incorrect syntax near 'IGNORE NULLS'",
+        ),
+    ] {
+        let shown = run(&session(), sql);
+        assert!(shown.contains(sentence), "{sql}: {shown}");
+    }
+}
