@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StructArray};
+use arrow::array::{ArrayRef, AsArray, StructArray, new_null_array};
 use arrow::datatypes::DataType;
 
 use crate::data::types::{FlinkType, RowField, TypeRoot};
@@ -34,7 +34,20 @@ pub static FUNCTIONS: &[Definition] = &[
     part("__group_start", 0),
     part("__group_end", 1),
     part("__group_rowtime", 2),
-    part("__group_proctime", 2),
+    Definition {
+        name: "__group_proctime",
+        arity: 1..=1,
+        kinds: &[Kind::Any],
+        result: ResultType::Computed(|types, _| {
+            part_type(types, 2)?;
+            Ok(FlinkType {
+                root: TypeRoot::TimestampLtz(3),
+                nullable: true,
+            })
+        }),
+        deterministic: true,
+        evaluate: proctime,
+    },
 ];
 
 const WINDOW: &[Kind] = &[Kind::Temporal, Kind::TemporalOrInterval];
@@ -131,6 +144,16 @@ fn part_type(types: &[FlinkType], index: usize) -> Result<FlinkType> {
             .ok_or_else(outside),
         _ => Err(outside()),
     }
+}
+
+/// The clock's time of a window by the clock; others have none.
+fn proctime(call: &Call) -> Result<ArrayRef> {
+    let time = part_of(call, 2)?;
+    let field = call.result.to_arrow_field("");
+    if time.data_type() == field.data_type() {
+        return Ok(time);
+    }
+    Ok(new_null_array(field.data_type(), time.len()))
 }
 
 fn part_of(call: &Call, index: usize) -> Result<ArrayRef> {

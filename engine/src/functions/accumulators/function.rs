@@ -415,7 +415,8 @@ impl AggregateFunction {
             (Self::ArrayAgg { .. }, _) => {
                 let item = FlinkType::from_field(argument);
                 let array = FlinkType {
-                    nullable: argument.is_nullable(),
+                    // Flink's inference takes every row for one that may be NULL.
+                    nullable: argument.is_nullable() || matches!(item.root, TypeRoot::Row(_)),
                     root: TypeRoot::Array(Box::new(item)),
                 };
                 Ok(array.to_arrow_field(name))
