@@ -16,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The Rust half of Tidemill.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    tidemill_jdbc::register();
     engine::register(module)?;
     kernel::register(module)?;
     display::register(module)?;

@@ -148,6 +148,10 @@ pub(super) fn translated(options: Vec<(String, String)>) -> Vec<(String, String)
     if today.iter().any(caches) {
         today.push(("lookup.cache".to_owned(), "PARTIAL".to_owned()));
     }
+    if kind == "jdbc" {
+        // Rows were known by the key of the query that wrote them; tables had none.
+        today.push(("sink.primary-key".to_owned(), "query".to_owned()));
+    }
     if kind == "filesystem" {
         // The old source of files could look rows up, in all of them, read once.
         today.push(("lookup.cache".to_owned(), "FULL".to_owned()));
@@ -316,7 +320,8 @@ mod tests {
              table-name = access_statistic
              sink.buffer-flush.interval = 1s
              lookup.partial-cache.expire-after-write = 10s
-             lookup.cache = PARTIAL",
+             lookup.cache = PARTIAL
+             sink.primary-key = query",
         );
     }
 

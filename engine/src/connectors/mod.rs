@@ -263,6 +263,21 @@ pub trait SinkFactory: Send + Sync + Debug {
     /// that comes all the same as a deletion.
     fn changelog_mode(&self, requested: ChangelogMode) -> ChangelogMode;
 
+    /// Tests whether the sink can take what a query sends at all, in the connector's own words.
+    ///
+    /// # Errors
+    /// A validation error, if it cannot.
+    fn check(&self, _requested: ChangelogMode) -> Result<()> {
+        Ok(())
+    }
+
+    /// The same sink where the table has no PRIMARY KEY and these columns, the upsert key of the
+    /// query, stand in for one: so did tables of databases up to Flink 1.13. `None` if the table
+    /// does not say so.
+    fn keyed_by(&self, _columns: &[usize]) -> Option<Arc<dyn SinkFactory>> {
+        None
+    }
+
     /// Whether only the state behind a step counts for it, so that changes in between may be left
     /// out.
     fn keeps_state(&self) -> bool {

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use crate::error::EngineError;
 
 /// A validation error whose place is not known yet.
-pub(crate) fn validation(message: String) -> EngineError {
+pub fn validation(message: String) -> EngineError {
     EngineError::from(Arc::new(SqlDiagnostic::validation(message)))
 }
 

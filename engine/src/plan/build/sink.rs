@@ -67,12 +67,14 @@ impl GraphBuilder {
     /// Flink's, if the table does not take what comes, and if its PRIMARY KEY is not the query's
     /// upsert key and nothing says what to do about that.
     pub fn insert(&mut self, input: &Built, table: SinkTable) -> Result<()> {
+        let table = self.with_key_of_query(input, table);
         let modes = infer::kinds(&self.graph, &self.roles)?;
         let sent = modes.get(input.id.0).copied().unwrap_or(input.mode);
         let sent = ChangelogMode {
             update_before: sent.update_after,
             ..sent
         };
+        table.sink.check(sent)?;
         let accepted = table.sink.changelog_mode(sent);
         changes::check_sink(&self.graph, &modes, input.id, &table.name, accepted)?;
         self.check_conflict_strategy(input, &table, accepted)?;
@@ -92,6 +94,23 @@ impl GraphBuilder {
         };
         self.end(&input, name, table.sink, ways);
         Ok(())
+    }
+
+    /// The table with the query's upsert key, where it has none and asks for that.
+    fn with_key_of_query(&self, input: &Built, table: SinkTable) -> SinkTable {
+        let keys = self.keys_of(input);
+        let Some(key) = keys.smallest().filter(|_| table.primary_key.is_empty()) else {
+            return table;
+        };
+        let primary_key: Vec<usize> = key.iter().copied().collect();
+        match table.sink.keyed_by(&primary_key) {
+            Some(sink) => SinkTable {
+                sink,
+                primary_key,
+                ..table
+            },
+            None => table,
+        }
     }
 
     fn end(&mut self, input: &Built, name: String, sink: Arc<dyn SinkFactory>, ways: Vec<Updates>) {
