@@ -111,14 +111,9 @@ fn every_type_is_written_and_read_again() {
     let values = "INSERT INTO x VALUES (TRUE, CAST(-1 AS TINYINT), CAST(2 AS SMALLINT), 3, \
                   9223372036854775807, CAST(1.5 AS FLOAT), CAST(0.1 AS DOUBLE), 12.50, 'ä''', \
                   X'00ff', DATE '1969-12-31', TIME '01:02:03', \
-                  TIMESTAMP '2020-01-02 03:04:05.678901'), \
-                  (CAST(NULL AS BOOLEAN), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-                  NULL, NULL, NULL)";
-    assert!(
-        scene.rows(values).starts_with("+I"),
-        "{}",
-        scene.rows(values)
-    );
+                  TIMESTAMP '2020-01-02 03:04:05.678901')";
+    assert_eq!(scene.rows(values), "+I | -1\n");
+    scene.rows("INSERT INTO x (l) VALUES (CAST(NULL AS BIGINT))");
     assert_eq!(
         scene.stored("SELECT * FROM x ORDER BY i"),
         [
@@ -176,13 +171,13 @@ fn rows_are_put_and_taken_by_key() {
 fn without_a_key_rows_are_appended_and_updates_refused() {
     let scene = Scene::new(
         "CREATE TABLE o (k TEXT); INSERT INTO o VALUES ('a'), ('a');
-         CREATE TABLE out (k TEXT, n INT);",
+         CREATE TABLE sums (k TEXT, n INT);",
     );
     scene.table("o", "k STRING", "o", "");
-    scene.table("out", "k STRING, n BIGINT", "out", "");
-    scene.rows("INSERT INTO out SELECT k, 1 FROM o");
-    assert_eq!(scene.stored("SELECT * FROM out"), ["a | 1", "a | 1"]);
-    let grouped = "INSERT INTO out SELECT k, COUNT(*) FROM o GROUP BY k";
+    scene.table("sums", "k STRING, n BIGINT", "sums", "");
+    scene.rows("INSERT INTO sums SELECT k, 1 FROM o");
+    assert_eq!(scene.stored("SELECT * FROM sums"), ["a | 1", "a | 1"]);
+    let grouped = "INSERT INTO sums SELECT k, COUNT(*) FROM o GROUP BY k";
     assert_eq!(
         scene.rows(grouped).lines().next(),
         Some("please declare primary key for sink table when query contains update/delete record.")
@@ -193,28 +188,26 @@ fn without_a_key_rows_are_appended_and_updates_refused() {
 fn a_table_of_old_takes_the_key_of_the_query() {
     let scene = Scene::new(
         "CREATE TABLE o (k TEXT); INSERT INTO o VALUES ('a'), ('a'), ('b');
-         CREATE TABLE out (k TEXT PRIMARY KEY, n INT);",
+         CREATE TABLE sums (k TEXT PRIMARY KEY, n INT);",
     );
     scene.table("o", "k STRING", "o", "");
     let url = scene.url();
     let table = format!(
-        "CREATE TABLE out (name STRING, n BIGINT) WITH ('connector.type' = 'jdbc', \
-         'connector.url' = '{url}', 'connector.table' = 'out')"
+        "CREATE TABLE sums (name STRING, n BIGINT) WITH ('connector.type' = 'jdbc', \
+         'connector.url' = '{url}', 'connector.table' = 'sums')"
     );
     scene.session.execute(&table).unwrap();
     // The columns are those of the database, by their names: `name` is none.
     assert_eq!(
-        scene.rows("INSERT INTO out SELECT k, COUNT(*) FROM o GROUP BY k"),
-        "connector 'jdbc': table 'default_catalog.default_database.out' ('out' in \
-         jdbc:sqlite:…/test.db): table out has no column named name in INSERT INTO \
-         `out`(`name`, `n`) VALUES (?, ?) ON CONFLICT (`name`) DO UPDATE SET `n`=EXCLUDED.`n` at \
-         offset 18"
+        scene.rows("INSERT INTO sums SELECT k, COUNT(*) FROM o GROUP BY k"),
+        "connector 'jdbc': table 'default_catalog.default_database.sums' ('sums' in \
+         jdbc:sqlite:…/test.db): table sums has no column named name"
     );
-    let table = table.replace("TABLE out (name", "TABLE old (k");
+    let table = table.replace("TABLE sums (name", "TABLE old (k");
     scene.session.execute(&table).unwrap();
     scene.rows("INSERT INTO old SELECT k, COUNT(*) FROM o GROUP BY k");
     assert_eq!(
-        scene.stored("SELECT * FROM out ORDER BY k"),
+        scene.stored("SELECT * FROM sums ORDER BY k"),
         ["a | 2", "b | 1"]
     );
     let plan = scene
@@ -229,14 +222,9 @@ fn a_table_of_old_takes_the_key_of_the_query() {
 #[test]
 fn ranges_of_a_column_are_read_once() {
     let scene = Scene::new("CREATE TABLE t (id INT)");
-    for id in 0..1000 {
-        let insert = "INSERT INTO t VALUES (?)";
-        scene.database.execute(insert, [id]).unwrap();
-    }
-    scene
-        .database
-        .execute("INSERT INTO t VALUES (NULL)", [])
-        .unwrap();
+    let numbers = "INSERT INTO t WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM n \
+                   WHERE id < 999) SELECT id FROM n UNION ALL SELECT NULL";
+    scene.database.execute(numbers, []).unwrap();
     let options = ", 'scan.partition.column' = 'id', 'scan.partition.num' = '7', \
                    'scan.partition.lower-bound' = '0', 'scan.partition.upper-bound' = '899'";
     scene.table("t", "id INT", "t", options);
@@ -367,6 +355,8 @@ fn options_that_do_not_fit_are_named() {
             "The MySQL dialect doesn't support type: MAP<INT, INT>.".to_owned(),
         ),
     ] {
-        assert_eq!(with(columns, &options), expected);
+        // A place in the statement may follow.
+        let error = with(columns, &options);
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
