@@ -118,6 +118,8 @@ impl CatalogManager {
             .retain(|identifier, _| identifier.catalog != name);
         self.temporary_models
             .retain(|identifier, _| identifier.catalog != name);
+        self.temporary_functions
+            .retain(|identifier, _| identifier.catalog != name);
         Ok(true)
     }
 

@@ -208,6 +208,10 @@ pub struct CatalogManager {
     catalogs: BTreeMap<String, Catalog>,
     temporary: BTreeMap<ObjectIdentifier, CatalogObject>,
     temporary_models: BTreeMap<ObjectIdentifier, models::CatalogModel>,
+    /// By path; the functions' own names are in lower case.
+    temporary_functions: BTreeMap<ObjectIdentifier, functions::CatalogFunction>,
+    /// Temporary functions without a database that statements have made, by lower-case name.
+    system_functions: BTreeMap<String, functions::CatalogFunction>,
     current_catalog: String,
     current_database: String,
     /// Where functions without a catalog come from.
@@ -221,6 +225,8 @@ impl Default for CatalogManager {
             catalogs: BTreeMap::new(),
             temporary: BTreeMap::new(),
             temporary_models: BTreeMap::new(),
+            temporary_functions: BTreeMap::new(),
+            system_functions: BTreeMap::new(),
             current_catalog: DEFAULT_CATALOG.to_owned(),
             current_database: DEFAULT_DATABASE.to_owned(),
             modules: modules::Modules::default(),

@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, Volatility, WindowUDF};
-use parking_lot::RwLock;
 
 use crate::error::Result;
 use crate::functions::arithmetic::{self, Operation};
 use crate::functions::cast::{self, OnFailure};
 use crate::functions::listing::FLINK_NAMES;
-use crate::functions::table::TableFunction;
 use crate::functions::user::{UserFunction, UserFunctions};
 use crate::functions::{
     aggregates, bitmap, conditional, datetime, define, encoding, group_window, json, math,
@@ -41,8 +39,6 @@ pub enum FunctionKind {
 #[derive(Debug, Default)]
 pub struct FunctionRegistry {
     user: UserFunctions,
-    /// Table functions, by lower-case name.
-    tables: RwLock<BTreeMap<String, Arc<dyn TableFunction>>>,
 }
 
 impl FunctionRegistry {
@@ -56,8 +52,7 @@ impl FunctionRegistry {
 
     /// Forgets a function of the user; whether there was one.
     pub fn drop(&self, name: &str) -> bool {
-        let was_table = self.tables.write().remove(&name.to_lowercase()).is_some();
-        self.user.drop(name) || was_table
+        self.user.drop(name)
     }
 
     /// The user's function of this name.
@@ -66,29 +61,20 @@ impl FunctionRegistry {
         self.user.get(name)
     }
 
-    /// Makes a table function callable in FROM by its name, in any case; one that had the name is
-    /// replaced.
-    pub fn register_table(&self, name: &str, function: Arc<dyn TableFunction>) {
-        self.tables.write().insert(name.to_lowercase(), function);
-    }
-
-    /// The user's table functions, by lower-case name.
-    #[must_use]
-    pub fn table_functions(&self) -> Vec<(String, Arc<dyn TableFunction>)> {
-        let tables = self.tables.read();
-        tables
-            .iter()
-            .map(|(name, function)| (name.clone(), Arc::clone(function)))
-            .collect()
-    }
-
-    /// What `name` stands for.
+    /// What `name` stands for: the key of a function of the user, or a name of Flink's own.
     #[must_use]
     pub fn kind(&self, name: &str) -> FunctionKind {
+        match self.user.get(name) {
+            Some(_) => FunctionKind::User,
+            None => self.own_kind(name),
+        }
+    }
+
+    /// What `name` stands for among Flink's own functions.
+    #[must_use]
+    pub fn own_kind(&self, name: &str) -> FunctionKind {
         let key = name.to_lowercase();
-        if self.user.get(&key).is_some() || self.tables.read().contains_key(&key) {
-            FunctionKind::User
-        } else if builtin_scalar(&key).is_some()
+        if builtin_scalar(&key).is_some()
             || aggregates::find(&key).is_some()
             || SYNTAX.contains(&key.as_str())
         {
@@ -122,42 +108,26 @@ impl FunctionRegistry {
         window::find(&name.to_lowercase())
     }
 
-    /// The user's functions, in the order of their names.
+    /// The names under which functions of the user are kept, sorted.
     #[must_use]
     pub fn user_names(&self) -> Vec<String> {
         self.user.names()
     }
 
-    /// Every name that can be called, upper case for Flink's own, sorted.
+    /// The names of Flink's own functions as SHOW FUNCTIONS lists them, sorted.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let mut names = self.builtin_names();
-        names.extend(self.user_names());
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// The names of Flink's own functions as SHOW FUNCTIONS lists them, and the user's, sorted.
-    #[must_use]
-    pub fn listed_names(&self) -> Vec<String> {
+    pub fn builtin_listed_names(&self) -> Vec<String> {
         let mut names: Vec<String> = FLINK_NAMES.map(str::to_owned).to_vec();
-        names.extend(self.user_names());
         names.sort();
-        names.dedup();
         names
     }
 
-    /// Flink's kind of a function: SCALAR, AGGREGATE or TABLE.
+    /// Flink's kind of a function: SCALAR or AGGREGATE.
     #[must_use]
     pub fn flink_kind(&self, name: &str) -> &'static str {
-        let key = name.to_lowercase();
-        if self.tables.read().contains_key(&key) {
-            "TABLE"
-        } else if self.aggregate(&key).is_some() {
-            "AGGREGATE"
-        } else {
-            "SCALAR"
+        match self.aggregate(name) {
+            Some(_) => "AGGREGATE",
+            None => "SCALAR",
         }
     }
 
@@ -169,7 +139,8 @@ impl FunctionRegistry {
     }
 
     /// The names of Flink's own functions in upper case, sorted.
-    fn builtin_names(&self) -> Vec<String> {
+    #[must_use]
+    pub fn builtin_names(&self) -> Vec<String> {
         let mut names: Vec<String> = SCALAR
             .keys()
             .chain(SYNTAX)

@@ -13,9 +13,11 @@ use crate::functions::usage::FunctionUse;
 /// What stands between the own name of a function that nobody has given one in SQL, and its number.
 pub const INLINE: &str = "$inline";
 
-/// The name of a function for people: without the number of one that a program calls in place.
+/// The name of a function for people: without its database, and without the number of one that a
+/// program calls in place.
 #[must_use]
 pub fn display_name(name: &str) -> &str {
+    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
     name.split_once(INLINE).map_or(name, |(name, _)| name)
 }
 

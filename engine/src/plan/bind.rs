@@ -10,7 +10,7 @@ use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Union, lit};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
-    Expr as SqlExpr, Ident, Query, Statement, TableFactor, Visit, Visitor,
+    Expr as SqlExpr, Query, Statement, TableFactor, Visit, Visitor,
 };
 
 use crate::data::types::{FlinkType, TypeRoot};
@@ -23,6 +23,7 @@ use crate::plan::bare_null;
 use crate::plan::context::{BindContext, TableResolver};
 use crate::plan::correlate::correlated;
 use crate::plan::errors::from_planner;
+use crate::plan::function_names;
 use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::match_recognize::PATTERN_FUNCTIONS;
@@ -39,7 +40,7 @@ use crate::plan::typing::{expand_expr, expand_plan};
 use crate::plan::values::unify_columns;
 use crate::plan::window::group::plan_group_windows;
 use crate::plan::window::grouping_sets::keep_nullability;
-use crate::sql::diagnostics::{Position, SqlDiagnostic, SqlErrorKind, did_you_mean};
+use crate::sql::diagnostics::SqlDiagnostic;
 
 /// Plans a query: SELECT, VALUES, WITH or set operations.
 ///
@@ -64,7 +65,8 @@ fn bind_unplaced(
 ) -> Result<LogicalPlan> {
     let mut query = query.clone();
     spell_out_sets(&mut query);
-    check_functions(&query, functions)?;
+    function_names::resolve(&mut query, tables)?;
+    check_functions(&query, functions, tables)?;
     let marks = apply_hints(&mut query)?;
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config).with_state_ttl(marks);
@@ -96,7 +98,8 @@ pub fn bind_expr(
     config: &Arc<ConfigOptions>,
 ) -> Result<Expr> {
     let mut expr = expr.clone();
-    check_functions(&expr, functions)?;
+    function_names::resolve(&mut expr, tables)?;
+    check_functions(&expr, functions, tables)?;
     normalize_expr(&mut expr)?;
     let context = BindContext::new(tables, functions, config);
     let options = ParserOptions::from(&config.sql_parser);
@@ -337,9 +340,14 @@ pub fn rename_columns(plan: LogicalPlan, names: &[String]) -> Result<LogicalPlan
 }
 
 /// Refuses calls of functions that do not exist or do not run yet, with their place.
-fn check_functions<T: Visit>(tree: &T, functions: &FunctionRegistry) -> Result<()> {
+fn check_functions<T: Visit>(
+    tree: &T,
+    functions: &FunctionRegistry,
+    tables: &dyn TableResolver,
+) -> Result<()> {
     let mut check = FunctionCheck {
         functions,
+        tables,
         n_patterns: 0,
     };
     match Visit::visit(tree, &mut check) {
@@ -350,6 +358,7 @@ fn check_functions<T: Visit>(tree: &T, functions: &FunctionRegistry) -> Result<(
 
 struct FunctionCheck<'a> {
     functions: &'a FunctionRegistry,
+    tables: &'a dyn TableResolver,
     /// How many MATCH_RECOGNIZE stand around what is looked at: they have functions of their own.
     n_patterns: usize,
 }
@@ -374,7 +383,7 @@ impl Visitor for FunctionCheck<'_> {
         let SqlExpr::Function(function) = expr else {
             return ControlFlow::Continue(());
         };
-        // `catalog.database.f` is looked up by its last part: functions live in one namespace.
+        // Functions of the user have one name by now: their key.
         let Some(ident) = function.name.0.last().and_then(|part| part.as_ident()) else {
             return ControlFlow::Continue(());
         };
@@ -396,23 +405,9 @@ impl Visitor for FunctionCheck<'_> {
                 "function {}",
                 ident.value.to_uppercase()
             ))),
-            FunctionKind::Unknown => ControlFlow::Break(unknown_function(ident, self.functions)),
+            FunctionKind::Unknown => {
+                ControlFlow::Break(self.tables.no_function(&[&ident.value], ident.span))
+            }
         }
     }
-}
-
-fn unknown_function(ident: &Ident, functions: &FunctionRegistry) -> EngineError {
-    let names = functions.names();
-    let start = ident.span.start;
-    EngineError::from(Arc::new(SqlDiagnostic {
-        kind: SqlErrorKind::Validation,
-        message: format!("no function named '{}'", ident.value),
-        position: (start.line > 0).then(|| Position {
-            line: usize::try_from(start.line).unwrap_or(1),
-            column: usize::try_from(start.column).unwrap_or(1),
-        }),
-        length: ident.value.chars().count().max(1),
-        source: String::new(),
-        hint: did_you_mean(&ident.value, names.iter().map(String::as_str)),
-    }))
 }

@@ -15,10 +15,12 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF, lit,
 };
 use datafusion::sql::sqlparser::ast::DataType as SqlDataType;
+use datafusion::sql::sqlparser::tokenizer::Span;
 
+use crate::catalog::functions::FunctionPlace;
 use crate::connectors::Source;
 use crate::data::types::FlinkType;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::functions::FunctionRegistry;
 use crate::functions::illegal_null;
 use crate::plan::changelog::ChangelogRelations;
@@ -41,6 +43,16 @@ pub trait TableResolver {
     /// # Errors
     /// A validation error with the names that come close, if there is no such table.
     fn resolve(&self, name: &TableReference) -> Result<Arc<dyn TableSource>>;
+
+    /// Where the function stands that is called by these names; its code is ready then. None for
+    /// Flink's own functions, and for names of none.
+    ///
+    /// # Errors
+    /// If the code of the function cannot be found.
+    fn resolve_function(&self, names: &[&str]) -> Result<Option<FunctionPlace>>;
+
+    /// The error for names at `span` that no function has, with the names that come close.
+    fn no_function(&self, names: &[&str], span: Span) -> EngineError;
 }
 
 /// A leaf of a logical plan: a connector's source under the full name of its table.
@@ -185,7 +197,7 @@ impl<'a> BindContext<'a> {
                 Arc::new(SnapshotRelations),
                 Arc::new(ChangelogRelations),
                 Arc::new(MatchRelations::new(options)),
-                Arc::new(TableFunctions::new(options, functions.table_functions())),
+                Arc::new(TableFunctions::new(options)),
             ],
         }
     }
@@ -241,7 +253,7 @@ impl ContextProvider for BindContext<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.functions.names()
+        self.functions.builtin_names()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {

@@ -13,6 +13,8 @@ pub mod interval;
 
 pub mod normalize;
 
+pub mod function_names;
+
 mod nested;
 
 mod row_star;

@@ -15,7 +15,7 @@ use arrow::datatypes::Schema;
 use super::insert::PlannedInsert;
 use super::objects::names_of;
 use super::tables::{self, TableView};
-use super::{Query, Session, TableResult, insert, statements};
+use super::{Query, Session, TableResult, function_paths, insert, statements};
 use crate::catalog::define::define_table;
 use crate::catalog::{CatalogObject, IfExists, as_kind, at_name, at_path, fail};
 use crate::data::types::FlinkType;
@@ -53,7 +53,7 @@ pub(super) fn create_table_as(
         let filled = insert::into_table(session, &identifier, table, sink, bound, &[])?;
         return insert::run(session, &[filled], &script.text);
     }
-    let definition = with_columns_of(create, &schema, text)?;
+    let definition = with_columns_of(&function_paths::in_table(session, create)?, &schema, text)?;
     let config = session.planner_config();
     let types = TableView::new(session, &config);
     let table = define_table(&definition, None, text, &types)?;
@@ -82,7 +82,7 @@ pub(super) fn planned(
     let identifier = statements::qualify(session, &create.name);
     let planned = Query::plan(session, &query.query, &query.text)?;
     let schema = planned.schema();
-    let definition = with_columns_of(create, &schema, text)?;
+    let definition = with_columns_of(&function_paths::in_table(session, create)?, &schema, text)?;
     let config = session.planner_config();
     let types = TableView::new(session, &config);
     let table = define_table(&definition, None, text, &types)?;

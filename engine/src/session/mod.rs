@@ -36,6 +36,8 @@ mod ctas;
 
 mod functions;
 
+mod function_paths;
+
 mod objects;
 
 mod plans;
@@ -56,7 +58,7 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 pub use config::Configuration;
 pub use query::{OrderKey, Query};
@@ -102,8 +104,6 @@ struct Shared {
     tables: Tables,
     /// Set once by the host of a language.
     resolver: RwLock<Option<Arc<dyn FunctionResolver>>>,
-    /// Functions that statements have named and whose code was not found yet, by lower-case name.
-    pending_functions: Mutex<BTreeMap<String, CreateFunction>>,
     /// Jobs that this session has started; ended ones are forgotten when the next one starts.
     jobs: RwLock<Vec<JobHandle>>,
 }
@@ -124,7 +124,6 @@ impl Session {
                 functions: FunctionRegistry::default(),
                 tables: Tables::default(),
                 resolver: RwLock::new(None),
-                pending_functions: Mutex::new(BTreeMap::new()),
                 jobs: RwLock::new(Vec::new()),
             }),
         }
@@ -151,18 +150,7 @@ impl Session {
     /// # Errors
     /// As [`Self::execute`].
     pub fn execute_statement(&self, statement: &ScriptStatement) -> Result<TableResult> {
-        let first = statements::execute(self, statement);
-        // Code of a function that was named before may be there now.
-        let result = match first {
-            Err(error) if !functions::may_call(&statement.statement) => Err(error),
-            Err(error) => match self.resolve_pending_in(&statement.text) {
-                Ok(false) => Err(error),
-                Ok(true) => statements::execute(self, statement),
-                Err(missing) => Err(missing),
-            },
-            done => done,
-        };
-        result.map_err(|error| with_source(error, &statement.script))
+        statements::execute(self, statement).map_err(|error| with_source(error, &statement.script))
     }
 
     /// Plans a query: SELECT, VALUES or WITH.
@@ -271,6 +259,8 @@ impl Session {
     /// If the query cannot be planned.
     pub fn create_temporary_view(&self, name: &str, sql: &str) -> Result<()> {
         let query = script::parse_query(sql)?;
+        let query =
+            function_paths::in_query(self, &query).map_err(|error| with_source(error, sql))?;
         // Planned once, so that a mistake shows here and not where the view is used.
         let planned =
             Query::plan(self, &query.query, sql).map_err(|error| with_source(error, sql))?;
@@ -379,7 +369,7 @@ impl Session {
 
     // --- functions ----------------------------------------------------------------------
 
-    /// Makes a foreign function callable.
+    /// Makes a foreign function callable from every database, as a temporary system function.
     ///
     /// # Errors
     /// If the name is taken and `replace` is not set.
@@ -389,30 +379,6 @@ impl Session {
         replace: bool,
     ) -> Result<()> {
         self.shared.functions.register(function, replace)
-    }
-
-    /// Forgets a foreign function; whether there was one.
-    #[must_use]
-    pub fn drop_function(&self, name: &str) -> bool {
-        self.shared.functions.drop(name)
-    }
-
-    /// Every function that can be called, sorted: Flink's own by the names that Flink lists.
-    #[must_use]
-    pub fn list_functions(&self) -> Vec<String> {
-        self.shared.functions.listed_names()
-    }
-
-    /// Every name that can be called in SQL, upper case for Flink's own, sorted.
-    #[must_use]
-    pub fn callable_functions(&self) -> Vec<String> {
-        self.shared.functions.names()
-    }
-
-    /// Functions registered by the user, sorted.
-    #[must_use]
-    pub fn list_user_functions(&self) -> Vec<String> {
-        self.shared.functions.user_names()
     }
 
     /// Says who finds the code of `CREATE FUNCTION`.

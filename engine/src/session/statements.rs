@@ -12,7 +12,7 @@ use super::insert::{self, PlannedInsert};
 use super::objects::names_of;
 use super::tables::TableView;
 use super::{Query, Session, TableResult};
-use super::{ctas, functions, jobs, objects, plans, rows};
+use super::{ctas, function_paths, functions, jobs, objects, plans, rows};
 use crate::catalog::alter::alter_table;
 use crate::catalog::define::define_table;
 use crate::catalog::{
@@ -250,7 +250,8 @@ fn create_table(
     };
     let config = session.planner_config();
     let types = TableView::new(session, &config);
-    let table = define_table(create, base.as_deref(), text, &types)?;
+    let definition = function_paths::in_table(session, create)?;
+    let table = define_table(&definition, base.as_deref(), text, &types)?;
     let if_exists = if_exists(create.if_not_exists, false);
     session
         .tables()
@@ -294,6 +295,7 @@ fn create_view(session: &Session, create: &CreateView, text: &str) -> Result<Tab
 
 /// A view of `query`, planned once so that mistakes show now; its columns are called `names`.
 fn view_of(session: &Session, query: &QueryText, names: &[&Ident]) -> Result<CatalogView> {
+    let query = function_paths::in_query(session, query)?;
     let planned = Query::plan(session, &query.query, &query.text)?;
     let query_columns = names_of(&planned.schema());
     let schema = renamed(&planned.schema(), names)?;
@@ -309,9 +311,7 @@ fn view_of(session: &Session, query: &QueryText, names: &[&Ident]) -> Result<Cat
     }
     Ok(CatalogView {
         query_columns,
-        ..session
-            .tables()
-            .view(query.clone(), schema, Vec::new(), None)
+        ..session.tables().view(query, schema, Vec::new(), None)
     })
 }
 
@@ -379,7 +379,8 @@ fn alter_one_table(session: &Session, alter: &AlterTable, text: &str) -> Result<
     }
     let config = session.planner_config();
     let types = TableView::new(session, &config);
-    let altered = alter_table(&table, &alter.change, text, &types)?;
+    let change = function_paths::in_change(session, &alter.change)?;
+    let altered = alter_table(&table, &change, text, &types)?;
     session
         .tables()
         .write(|catalog| catalog.replace(&identifier, altered.into()))

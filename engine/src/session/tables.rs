@@ -21,6 +21,7 @@ use parking_lot::RwLock;
 
 use super::{Session, metadata, objects, view_columns};
 use crate::catalog::define::ExpressionTypes;
+use crate::catalog::functions::FunctionPlace;
 use crate::catalog::options::parse_duration;
 use crate::catalog::table::TimeAttribute;
 use crate::catalog::{
@@ -34,8 +35,8 @@ use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver, TableWaterma
 use crate::plan::errors::from_planner;
 use crate::plan::normalize::table_hint;
 use crate::plan::{bind, time};
-use crate::sql::diagnostics::SqlDiagnostic;
-use crate::sql::statement::{ExprText, QueryText};
+use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
+use crate::sql::statement::{ExprText, QueryText, Span};
 
 /// How often a watermark is sent at most.
 const AUTO_INTERVAL: &str = "pipeline.auto-watermark-interval";
@@ -522,6 +523,39 @@ impl TableResolver for TableView<'_> {
             CatalogObject::Table(table) => self.scan(&resolved.identifier, table, hints),
             CatalogObject::View(view) => self.expand(&resolved.identifier, view),
         }
+    }
+
+    fn resolve_function(&self, names: &[&str]) -> Result<Option<FunctionPlace>> {
+        if names.len() > 3 {
+            return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+                "the path of a function has one to three names",
+            ))));
+        }
+        let namespace = self.scope.borrow().namespace.clone();
+        let place = self
+            .session
+            .function_place_in((&namespace.0, &namespace.1), names);
+        if let Some(place) = &place {
+            self.session.ready(place)?;
+        }
+        Ok(place)
+    }
+
+    fn no_function(&self, names: &[&str], span: Span) -> EngineError {
+        let known = self.session.callable_functions();
+        let name = names.join(".");
+        // One of this name in another database is meant, before one that is only similar.
+        let last = name.rsplit('.').next().unwrap_or(&name).to_lowercase();
+        let elsewhere = known
+            .iter()
+            .find(|known| known.rsplit_once('.').is_some_and(|(_, it)| it == last))
+            .map(|known| format!("did you mean '{known}'?"));
+        let similar = || did_you_mean(&name, known.iter().map(String::as_str));
+        let mut error = SqlDiagnostic::validation(format!("no function named '{name}'"))
+            .with_hint(elsewhere.or_else(similar))
+            .with_span("", span);
+        error.length = name.chars().count();
+        EngineError::from(Arc::new(error))
     }
 }
 

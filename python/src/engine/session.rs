@@ -164,7 +164,7 @@ impl PySession {
         self.run(py, |session| session.drop_temporary_table(name))
     }
 
-    /// Makes a Python function callable; `definition` is what
+    /// Makes a Python function callable from every database; `definition` is what
     /// `tidemill.table.udf_runtime.define` gives.
     fn register_function(
         &self,
@@ -178,8 +178,29 @@ impl PySession {
         self.run(py, |session| session.register_function(spec, replace))
     }
 
+    /// Makes a Python function callable in the database of its path.
+    fn register_temporary_function(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        definition: Definition,
+    ) -> PyResult<()> {
+        let name = path.replace('`', "");
+        let name = name
+            .rsplit_once('.')
+            .map_or(name.as_str(), |(_, name)| name);
+        let spec = definition.into_function(name, self.session.configuration())?;
+        self.run(py, |session| {
+            session.register_temporary_function(path, spec)
+        })
+    }
+
     fn drop_function(&self, name: &str) -> bool {
         self.session.drop_function(&name.replace('`', ""))
+    }
+
+    fn drop_temporary_function(&self, path: &str) -> bool {
+        self.session.drop_temporary_function(path)
     }
 
     // ---- catalog ----

@@ -296,8 +296,16 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
     # ---- functions ----
 
     def create_temporary_function(self, path: str, function: Any) -> None:
-        """Register a Python function in the current database for this session."""
-        self._register_named(path, as_wrapper(function))
+        """Register a Python function in the database of its path, or in the current one.
+
+        It hides a function of the catalog at that path, and is hidden by functions of Flink's own
+        and by temporary system functions of its name.
+        """
+        wrapper = as_wrapper(function)
+        # A cell that is run again redefines its function.
+        definition = define(wrapper, parameters_of(self))
+        self._session.register_temporary_function(path, definition)
+        self._note_table_function(path, wrapper)
 
     def create_temporary_system_function(self, name: str, function: Any) -> None:
         """Register a Python function that is found from every database."""
@@ -343,7 +351,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
     def drop_temporary_function(self, path: str) -> bool:
         """Drop a function; tell whether there was one."""
         self._table_functions.pop(path.lower(), None)
-        return self._session.drop_function(path)
+        return self._session.drop_temporary_function(path)
 
     def drop_temporary_system_function(self, name: str) -> bool:
         """Drop a function; tell whether there was one."""
@@ -432,6 +440,9 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
 
     def _register_named(self, path: str, function: UserDefinedFunctionWrapper) -> None:
         self._register(path, function)
+        self._note_table_function(path, function)
+
+    def _note_table_function(self, path: str, function: UserDefinedFunctionWrapper) -> None:
         if function.kind == "table":
             self._table_functions[path.lower()] = function
 

@@ -28,19 +28,14 @@ const ROWS_OF_GROUP: &str = "__rows_of_group";
 #[derive(Debug)]
 pub struct TableFunctions {
     config: Arc<ConfigOptions>,
-    functions: Vec<(String, Arc<dyn TableFunction>)>,
 }
 
 impl TableFunctions {
-    /// With the session's settings and its own table functions, by lower-case name.
+    /// With the session's settings.
     #[must_use]
-    pub fn new(
-        config: &Arc<ConfigOptions>,
-        functions: Vec<(String, Arc<dyn TableFunction>)>,
-    ) -> Self {
+    pub fn new(config: &Arc<ConfigOptions>) -> Self {
         Self {
             config: Arc::clone(config),
-            functions,
         }
     }
 }
@@ -102,23 +97,15 @@ impl TableFunctions {
     ) -> DfResult<RelationPlanning> {
         let name = call.name.0.last().and_then(|part| part.as_ident());
         let name = name.map_or_else(|| call.name.to_string(), |ident| ident.value.clone());
-        let known = self
-            .functions
-            .iter()
-            .find(|(known, _)| *known == name.to_lowercase());
         if name == ROWS_OF_GROUP {
             return self.rows_of_group(call, alias, context);
         }
-        let Some((_, function)) = known else {
-            // A function of the user that gives an array of rows for a row is a table function.
-            let provider = context.context_provider();
-            if provider.get_function_meta(&name.to_lowercase()).is_none() {
-                return Err(validation(format!("no table function named '{name}'")).into());
-            }
-            return self.unnest(vec![SqlExpr::Function(call)], false, alias, context);
-        };
-        let arguments = self.arguments(unnamed(&name, call.args)?, context)?;
-        planned(Arc::clone(function), arguments, alias)
+        // A function of the user that gives an array of rows for a row is a table function.
+        let provider = context.context_provider();
+        if provider.get_function_meta(&name.to_lowercase()).is_none() {
+            return Err(validation(format!("no table function named '{name}'")).into());
+        }
+        self.unnest(vec![SqlExpr::Function(call)], false, alias, context)
     }
 
     fn rows_of_group(

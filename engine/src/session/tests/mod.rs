@@ -17,6 +17,8 @@ mod memory;
 
 mod foreign;
 
+mod functions;
+
 mod hints;
 
 mod nested;
