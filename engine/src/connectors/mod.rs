@@ -24,6 +24,8 @@ pub mod values;
 
 pub mod collect;
 
+mod delivered;
+
 pub mod view;
 
 pub mod lookup;
@@ -208,6 +210,12 @@ pub trait Sink: Send {
     /// The job has failed: drop what is pending, tell who waits.
     fn fail(&mut self, _error: &EngineError) {}
 
+    /// The run has failed, and the job begins again with another one, which opens the sink anew: drop
+    /// what is pending.
+    fn interrupt(&mut self, error: &EngineError) {
+        self.fail(error);
+    }
+
     /// Bytes of memory that the sink holds. Cheap: called after every step.
     fn state_bytes(&self) -> usize {
         0
@@ -295,6 +303,9 @@ pub trait SinkFactory: Send + Sync + Debug {
     /// # Errors
     /// If the outside cannot be reached.
     fn create(&self) -> Result<Box<dyn Sink>>;
+
+    /// The job has ended between two runs, while no sink was open: tell who waits.
+    fn close(&self, _end: Result<()>) {}
 
     /// The same sink for INSERT OVERWRITE: what is written replaces what is there. `None` if the
     /// connector cannot.

@@ -3,9 +3,12 @@
 //! The job applies the changes of a step at once, so a snapshot is always the table at the end of
 //! a step. A snapshot costs as much as the rows that it gives, not as the table, and it decodes
 //! them after it has left the lock.
+//!
+//! A job that begins again takes the table back from its checkpoint, or makes it anew.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
@@ -47,19 +50,11 @@ pub fn materialize(
     mode: ChangelogMode,
     options: ViewOptions,
 ) -> Result<(Arc<dyn SinkFactory>, Arc<MaterializedView>)> {
-    let rows = if mode.is_insert_only() {
-        Rows::Appended(Ring {
-            batches: VecDeque::new(),
-            n_kept: 0,
-            n_rows: 0,
-            n_bytes: 0,
-            max_rows: options.max_rows,
-        })
-    } else {
-        Rows::Updated(SlotTable::try_new(&schema, mode, options.upsert_key)?)
-    };
+    let rows = Rows::try_new(&schema, mode, &options)?;
     let view = Arc::new(MaterializedView {
         schema,
+        mode,
+        options,
         state: Mutex::new(State {
             version: 0,
             n_changes: 0,
@@ -69,7 +64,7 @@ pub fn materialize(
     });
     let factory = ViewSinkFactory {
         view: Arc::clone(&view),
-        mode,
+        n_runs: AtomicUsize::new(0),
     };
     Ok((Arc::new(factory), view))
 }
@@ -78,6 +73,8 @@ pub fn materialize(
 #[derive(Debug)]
 pub struct MaterializedView {
     schema: SchemaRef,
+    mode: ChangelogMode,
+    options: ViewOptions,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -108,6 +105,23 @@ struct State {
 enum Rows {
     Appended(Ring),
     Updated(SlotTable),
+}
+
+impl Rows {
+    /// No rows yet.
+    fn try_new(schema: &SchemaRef, mode: ChangelogMode, options: &ViewOptions) -> Result<Self> {
+        if mode.is_insert_only() {
+            return Ok(Self::Appended(Ring {
+                batches: VecDeque::new(),
+                n_kept: 0,
+                n_rows: 0,
+                n_bytes: 0,
+                max_rows: options.max_rows,
+            }));
+        }
+        let key = options.upsert_key.clone();
+        Ok(Self::Updated(SlotTable::try_new(schema, mode, key)?))
+    }
 }
 
 impl MaterializedView {
@@ -180,8 +194,10 @@ impl MaterializedView {
         ])
     }
 
+    /// Takes the rows of a checkpoint in the place of those that are there.
     fn restore(&self, tables: Vec<StateTable>) -> Result<()> {
         let mut state = self.state.lock();
+        state.rows = Rows::try_new(&self.schema, self.mode, &self.options)?;
         for table in tables {
             if table.name == ROWS_TABLE {
                 // What the columns are called and promise beyond their types is the view's own.
@@ -211,8 +227,13 @@ impl MaterializedView {
         Ok(())
     }
 
-    fn apply(&self, deltas: &[Delta]) -> Result<()> {
+    /// Applies the changes of a step; those of an earlier run are forgotten before, if it begins anew.
+    fn apply(&self, deltas: &[Delta], anew: bool) -> Result<()> {
         let mut state = self.state.lock();
+        if anew {
+            state.rows = Rows::try_new(&self.schema, self.mode, &self.options)?;
+            state.n_changes = 0;
+        }
         for delta in deltas {
             state.n_changes += delta.num_rows() as u64;
             match &mut state.rows {
@@ -295,22 +316,20 @@ impl Ring {
 #[derive(Debug)]
 struct ViewSinkFactory {
     view: Arc<MaterializedView>,
-    mode: ChangelogMode,
+    /// How often a job has opened the sink.
+    n_runs: AtomicUsize,
 }
 
 impl SinkFactory for ViewSinkFactory {
     fn changelog_mode(&self, _requested: ChangelogMode) -> ChangelogMode {
-        self.mode
-    }
-
-    fn is_restartable(&self) -> bool {
-        false
+        self.view.mode
     }
 
     fn create(&self) -> Result<Box<dyn Sink>> {
         Ok(Box::new(ViewSink {
             view: Arc::clone(&self.view),
             pending: Vec::new(),
+            begins_anew: self.n_runs.fetch_add(1, Ordering::AcqRel) > 0,
         }))
     }
 }
@@ -320,6 +339,9 @@ struct ViewSink {
     view: Arc<MaterializedView>,
     /// Rows of the step that runs.
     pending: Vec<Delta>,
+    /// The rows that the view shows are those of an earlier run, which this one gives once more. They
+    /// stay until the first of them comes.
+    begins_anew: bool,
 }
 
 impl Sink for ViewSink {
@@ -330,8 +352,16 @@ impl Sink for ViewSink {
 
     fn on_step_end(&mut self) -> Result<()> {
         if !self.pending.is_empty() {
-            self.view.apply(&self.pending)?;
+            self.view.apply(&self.pending, self.begins_anew)?;
             self.pending.clear();
+            self.begins_anew = false;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.begins_anew {
+            self.view.apply(&[], true)?;
         }
         Ok(())
     }
@@ -348,6 +378,7 @@ impl Sink for ViewSink {
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
+        self.begins_anew = false;
         self.view.restore(tables)
     }
 }

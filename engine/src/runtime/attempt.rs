@@ -13,7 +13,7 @@ use super::metrics::Counters;
 use super::open;
 use super::pace::StepLimits;
 use super::reader::ReaderThread;
-use super::step::{Crew, StepLoop};
+use super::step::{Crew, Outcome, StepLoop};
 use super::watermark::NodeWatermarks;
 use super::worker::{Walk, Worker};
 use crate::connectors::CancelSink;
@@ -47,12 +47,24 @@ impl Parts {
     }
 }
 
-/// Whether a job of this graph may begin again: all of its sinks can be opened twice.
+/// Whether a job of this graph may begin again now: all of its sinks can be opened once more.
 pub(super) fn is_restartable(graph: &Graph) -> bool {
     graph.nodes.iter().all(|node| match &node.kind {
         NodeKind::Sink(factory) => factory.is_restartable(),
         _ => true,
     })
+}
+
+/// Tells those who wait for sinks of the graph that the job has ended while none was open.
+pub(super) fn close_sinks(graph: &Graph, outcome: &Outcome) {
+    for node in &graph.nodes {
+        if let NodeKind::Sink(factory) = &node.kind {
+            factory.close(match outcome {
+                Outcome::Failed(error) => Err(error.clone()),
+                Outcome::Finished | Outcome::Stopped => Ok(()),
+            });
+        }
+    }
 }
 
 /// Opens sources, operators and sinks; nothing runs yet but the threads of further workers.

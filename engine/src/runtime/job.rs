@@ -437,7 +437,12 @@ impl JobHandle {
             };
             match self.begin_again(error, step_loop, restarts) {
                 Ok(next) => step_loop = next,
-                Err((outcome, rest)) => return self.conclude(outcome, rest.map(|rest| *rest)),
+                Err((outcome, rest)) => {
+                    if rest.is_none() {
+                        attempt::close_sinks(&restarts.graph, &outcome);
+                    }
+                    return self.conclude(outcome, rest.map(|rest| *rest));
+                }
             }
         }
     }
@@ -450,12 +455,16 @@ impl JobHandle {
         mut step_loop: StepLoop,
         restarts: &mut Restarts,
     ) -> Result<StepLoop, (Outcome, Option<Box<StepLoop>>)> {
-        let Some(delay) = restarts.next_delay() else {
+        let delay = match attempt::is_restartable(&restarts.graph) {
+            true => restarts.next_delay(),
+            false => None,
+        };
+        let Some(delay) = delay else {
             return Err((Outcome::Failed(error), Some(Box::new(step_loop))));
         };
         self.shared.progress.lock().restarts.failed(&error);
         drop(catch_unwind(AssertUnwindSafe(|| {
-            step_loop.fail_sinks(&error)
+            step_loop.interrupt_sinks(&error)
         })));
         let heritage = step_loop.checkpoints.heritage();
         drop(catch_unwind(AssertUnwindSafe(|| drop(step_loop))));

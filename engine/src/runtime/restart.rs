@@ -6,8 +6,10 @@
 //! ```
 //!
 //! Without a type the strategy is `exponential-delay` if the job is checkpointed, else `none`, as in
-//! Flink. A job whose rows go to a reader of its changes or to a live view is never restarted:
-//! what they have seen cannot be taken back.
+//! Flink; but a job whose rows go to a reader of its changes or to a live view begins again only if
+//! a strategy is set: whoever waits for a result wants to hear of a mistake in it. A live view takes
+//! its rows back from the checkpoint, a reader of changes gets those behind the ones it has seen
+//! (`connectors/collect.rs`).
 //!
 //! Source: Flink 2.3, `RestartStrategyOptions` and the `RestartBackoffTimeStrategy`s.
 
@@ -64,8 +66,7 @@ impl RestartStrategy {
     /// # Errors
     /// `Options` for an unknown type or a malformed value.
     pub fn of_config(get: impl Fn(&str) -> Option<String>, is_checkpointed: bool) -> Result<Self> {
-        let kind = get("restart-strategy.type").or_else(|| get("restart-strategy"));
-        let kind = kind.map(|kind| kind.trim().to_lowercase());
+        let kind = Self::chosen(&get).map(|kind| kind.trim().to_lowercase());
         let default = if is_checkpointed {
             "exponential-delay"
         } else {
@@ -127,6 +128,11 @@ impl RestartStrategy {
             jitter,
             attempts: options.limit(&key("attempts-before-reset-backoff"))?,
         })
+    }
+
+    /// The type that the configuration sets, if it sets one.
+    pub fn chosen(get: impl Fn(&str) -> Option<String>) -> Option<String> {
+        get("restart-strategy.type").or_else(|| get("restart-strategy"))
     }
 
     /// The strategy as DESCRIBE JOB shows it.

@@ -84,6 +84,13 @@ impl StepLoop {
         }
     }
 
+    /// Tells the sinks that the job has failed and begins again.
+    pub(super) fn interrupt_sinks(&mut self, error: &EngineError) {
+        for job_sink in &mut self.sinks {
+            job_sink.sink.interrupt(error);
+        }
+    }
+
     fn run_steps(&mut self) -> Result<Outcome> {
         let mut pace = Pace::new(self.options.max_wave_rows());
         loop {

@@ -109,7 +109,7 @@ fn line(
         let input = vec![edge(last, exchange)];
         last = add(&mut graph, "operator", NodeKind::Operator(factory), input);
     }
-    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), max_buffer_rows);
+    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), max_buffer_rows, false);
     let input = vec![edge(last, Exchange::Forward)];
     add(&mut graph, "sink", NodeKind::Sink(sink), input);
     (graph, stream)
@@ -404,7 +404,7 @@ fn a_long_step_reads_no_more_than_a_limit_needs() {
         count,
         vec![edge(limit, Exchange::Single)],
     );
-    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000);
+    let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000, false);
     let input = vec![edge(count, Exchange::Forward)];
     add(&mut graph, "sink", NodeKind::Sink(sink), input);
     let options = JobOptions {
@@ -478,7 +478,7 @@ fn limit_ends_its_branch() {
             edge(right, Exchange::Forward),
         ];
         let union = add(&mut graph, "union", NodeKind::Union, inputs);
-        let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000);
+        let (sink, stream): (Arc<dyn SinkFactory>, _) = channel(numbers(), 1_000, false);
         let input = vec![edge(union, Exchange::Forward)];
         add(&mut graph, "sink", NodeKind::Sink(sink), input);
         let job = start(&graph, workers(parallelism)).unwrap();

@@ -21,7 +21,8 @@ use crate::error::{EngineError, Result};
 use crate::plan::build::SinkTable;
 use crate::plan::build::{BuildOptions, Built, EmitStrategy, GraphBuilder};
 use crate::plan::{aggregate_names, bind, explain, rules, text, used_functions};
-use crate::runtime::{self, JobHandle};
+use crate::runtime::restart::RestartStrategy;
+use crate::runtime::{self, JobHandle, JobOptions};
 
 /// A key of ORDER BY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,8 +190,13 @@ impl Query {
             BuildOptions::CHANGELOG
         };
         let (builder, built) = self.build(options)?;
-        let (sink, mut stream) = collect::channel(Arc::clone(&built.schema), DEFAULT_BUFFER_ROWS);
-        let job = self.start(builder, &built, sink, "collect")?;
+        let options = self.job_options()?;
+        let (sink, mut stream) = collect::channel(
+            Arc::clone(&built.schema),
+            DEFAULT_BUFFER_ROWS,
+            options.restart != RestartStrategy::None,
+        );
+        let job = self.start(builder, &built, sink, "collect", options)?;
         stream.attach(job.clone());
         Ok(TableResult {
             kind: ResultKind::SuccessWithContent,
@@ -207,7 +213,8 @@ impl Query {
     pub fn materialize(&self, options: ViewOptions) -> Result<(JobHandle, Arc<MaterializedView>)> {
         let (builder, built) = self.build(BuildOptions::STATE)?;
         let (sink, view) = view::materialize(Arc::clone(&built.schema), built.mode, options)?;
-        let job = self.start(builder, &built, sink, "view")?;
+        let options = self.job_options()?;
+        let job = self.start(builder, &built, sink, "view", options)?;
         Ok((job, view))
     }
 
@@ -273,15 +280,26 @@ impl Query {
         Ok((builder, built))
     }
 
+    /// The options of a job for which somebody waits: without a strategy of its own it does not
+    /// begin again.
+    fn job_options(&self) -> Result<JobOptions> {
+        let mut options = self.session.job_options(&one_line(&self.sql))?;
+        let configuration = self.session.configuration();
+        if RestartStrategy::chosen(|key| configuration.get(key)).is_none() {
+            options.restart = RestartStrategy::None;
+        }
+        Ok(options)
+    }
+
     fn start(
         &self,
         mut builder: GraphBuilder,
         built: &Built,
         sink: Arc<dyn SinkFactory>,
         what: &str,
+        options: JobOptions,
     ) -> Result<JobHandle> {
         builder.sink(built, what, sink);
-        let options = self.session.job_options(&one_line(&self.sql))?;
         let (graph, _) = builder.finish()?;
         let job = runtime::start(&graph, options)?;
         self.session.remember(&job);
