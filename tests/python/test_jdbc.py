@@ -14,6 +14,7 @@ from tidemill.table import (
     StreamTableEnvironment,
     TableEnvironment,
 )
+from tidemill.table.catalog import ObjectPath
 from tidemill.table.udf import udf
 
 if TYPE_CHECKING:
@@ -101,6 +102,24 @@ def test_the_cdn_program_fills_a_database(tmp_path: Path) -> None:
         ("Hebei", 2, 600, 15.0),
         ("Hunan", 7, 7, 7.0),
     ]
+
+
+def test_passwords_are_not_shown() -> None:
+    t_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    t_env.execute_sql(
+        "CREATE TABLE secret (a INT) WITH ('connector' = 'jdbc', 'table-name' = 't', "
+        "'url' = 'jdbc:mysql://me:pw1@db/x?password=pw2', 'username' = 'me', 'password' = 'pw3')"
+    )
+    with t_env.execute_sql("SHOW CREATE TABLE secret").collect() as rows:
+        text = str(next(iter(rows))[0])
+    assert "'password' = '******'" in text
+    assert "'url' = 'jdbc:mysql://me:******@db/x?password=******'" in text
+    assert "pw" not in text
+    # A description that may be created again has everything.
+    catalog = t_env.get_catalog("default_catalog")
+    assert catalog is not None
+    options = catalog.get_table(ObjectPath("default_database", "secret")).get_options()
+    assert options["password"] == "pw3"  # noqa: S105 - of no database
 
 
 @pytest.mark.parametrize("mode", ["streaming", "batch"])

@@ -4,10 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use arrow::array::AsArray as _;
+use arrow::datatypes::{DataType, Int32Type};
 use tempfile::TempDir;
 use tidemill_engine::connectors::collect::ChangeEvent;
+use tidemill_engine::connectors::{
+    ConnectorFactory as _, ConnectorTable, SourcePoll, SourceReader,
+};
 use tidemill_engine::data::Delta;
-use tidemill_engine::data::text::print_deltas;
+use tidemill_engine::data::text::{print_deltas, schema};
 use tidemill_engine::session::{ResultContent, Session, TableResult};
 
 /// A session and a database that both the session and the test open.
@@ -203,19 +208,19 @@ fn a_table_of_old_takes_the_key_of_the_query() {
         "connector 'jdbc': table 'default_catalog.default_database.sums' ('sums' in \
          jdbc:sqlite:…/test.db): table sums has no column named name"
     );
-    let table = table.replace("TABLE sums (name", "TABLE old (k");
+    let table = table.replace("TABLE sums (name", "TABLE legacy (k");
     scene.session.execute(&table).unwrap();
-    scene.rows("INSERT INTO old SELECT k, COUNT(*) FROM o GROUP BY k");
+    scene.rows("INSERT INTO legacy SELECT k, COUNT(*) FROM o GROUP BY k");
     assert_eq!(
         scene.stored("SELECT * FROM sums ORDER BY k"),
         ["a | 2", "b | 1"]
     );
     let plan = scene
         .session
-        .explain("INSERT INTO old SELECT k, COUNT(*) FROM o GROUP BY k");
+        .explain("INSERT INTO legacy SELECT k, COUNT(*) FROM o GROUP BY k");
     assert!(
         plan.unwrap()
-            .contains("Sink(table=[default_catalog.default_database.old]")
+            .contains("Sink(table=[default_catalog.default_database.legacy]")
     );
 }
 
@@ -359,4 +364,115 @@ fn options_that_do_not_fit_are_named() {
         let error = with(columns, &options);
         assert!(error.starts_with(&expected), "{error}");
     }
+}
+
+#[test]
+fn a_scan_goes_on_from_a_position() {
+    let scene = Scene::new(
+        "CREATE TABLE t (id INT); INSERT INTO t WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL \
+         SELECT id + 1 FROM n WHERE id < 99) SELECT id FROM n",
+    );
+    let table = ConnectorTable {
+        name: "t".to_owned(),
+        schema: schema(&[("id", DataType::Int32)]),
+        metadata: Vec::new(),
+        primary_key: Vec::new(),
+        partition_keys: Vec::new(),
+        options: [
+            ("connector", "jdbc"),
+            ("url", &scene.url()),
+            ("table-name", "t"),
+            ("scan.partition.column", "id"),
+            ("scan.partition.num", "3"),
+            ("scan.partition.lower-bound", "0"),
+            ("scan.partition.upper-bound", "99"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
+        time_zone: "UTC".to_owned(),
+    };
+    let source = crate::JdbcFactory.source(&table).unwrap();
+    let mut before = source.open(&[0], 2).unwrap();
+    let mut ids = Vec::new();
+    // One reader stops within its second range, the other one before its first row.
+    while ids.len() < 50 {
+        ids.extend(polled(before[0].as_mut(), 7).unwrap());
+    }
+    let positions: Vec<_> = before.iter().map(|reader| reader.position()).collect();
+    for (reader, position) in source
+        .open(&[0], 3)
+        .unwrap()
+        .iter_mut()
+        .zip(source.reassign(&positions, 3).unwrap())
+    {
+        reader.seek(&position).unwrap();
+        while let Some(more) = polled(reader.as_mut(), 1000) {
+            ids.extend(more);
+        }
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (0..100).collect::<Vec<i32>>());
+}
+
+/// The rows of one poll; none at the end.
+fn polled(reader: &mut dyn SourceReader, max_rows: usize) -> Option<Vec<i32>> {
+    match reader.poll(max_rows).unwrap() {
+        SourcePoll::Rows(delta) => {
+            assert!(delta.num_rows() <= max_rows);
+            let ids = delta.batch().column(0).as_primitive::<Int32Type>();
+            Some(ids.values().to_vec())
+        }
+        SourcePoll::Idle(_) => Some(Vec::new()),
+        SourcePoll::End => None,
+    }
+}
+
+#[test]
+fn a_lock_is_waited_for_and_then_tried_again() {
+    let scene = Scene::new("CREATE TABLE t (id INT PRIMARY KEY)");
+    let url = format!("{}?busy_timeout=1", scene.url());
+    let sql = format!(
+        "CREATE TABLE t (id INT PRIMARY KEY NOT ENFORCED) WITH ('connector' = 'jdbc', \
+         'url' = '{url}', 'table-name' = 't', 'sink.max-retries' = '2')"
+    );
+    scene.session.execute(&sql).unwrap();
+    let insert = "INSERT INTO t VALUES (1) ON CONFLICT DO DEDUPLICATE";
+    // Somebody else writes: attempts without a pause, and after a second.
+    scene.database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = std::time::Instant::now();
+    assert_eq!(
+        scene.rows(insert),
+        "connector 'jdbc': table 'default_catalog.default_database.t' ('t' in \
+         jdbc:sqlite:…/test.db): database is locked"
+    );
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    scene.database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(scene.rows(insert), "+I | -1\n");
+    assert_eq!(scene.stored("SELECT * FROM t"), ["1"]);
+}
+
+#[test]
+fn changes_are_written_when_they_are_old_enough() {
+    let scene = Scene::new("CREATE TABLE t (n INT)");
+    scene.table(
+        "t",
+        "n BIGINT",
+        "t",
+        ", 'sink.buffer-flush.interval' = '100 ms'",
+    );
+    scene.session.set_config("table.dml-sync", "false").unwrap();
+    let source = "CREATE TABLE s (n BIGINT) WITH ('connector' = 'datagen', 'fields.n.kind' = \
+                  'sequence', 'fields.n.start' = '1', 'fields.n.end' = '1000000', \
+                  'rows-per-second' = '10')";
+    scene.session.execute(source).unwrap();
+    let job = scene
+        .session
+        .execute("INSERT INTO t SELECT n FROM s")
+        .unwrap();
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while scene.stored("SELECT * FROM t LIMIT 1").is_empty() {
+        assert!(std::time::Instant::now() < until, "nothing was written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    job.job.unwrap().stop();
 }

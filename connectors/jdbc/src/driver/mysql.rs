@@ -160,9 +160,11 @@ fn parameter(value: &Value) -> mysql::Value {
         Value::Bytes(bytes) => mysql::Value::Bytes(bytes.clone()),
         Value::Date(days) => date_parameter(i64::from(*days) * MICROS_PER_DAY),
         Value::Timestamp(micros) | Value::Instant(micros) => date_parameter(*micros),
-        Value::Time(_) | Value::Text(_) | Value::Decimal { .. } | Value::Array(_) => {
-            mysql::Value::Bytes(value.text().into_bytes())
-        }
+        Value::Time(_)
+        | Value::Text(_)
+        | Value::Decimal { .. }
+        | Value::LongDecimal(_)
+        | Value::Array(_) => mysql::Value::Bytes(value.text().into_bytes()),
         Value::Foreign(kind) => mysql::Value::Bytes(kind.as_bytes().to_vec()),
     }
 }
@@ -233,8 +235,7 @@ fn text_or_bytes(bytes: Vec<u8>, column: &Column) -> Value {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             match parse_decimal(&text) {
                 Some((unscaled, scale)) => Value::Decimal { unscaled, scale },
-                // More digits than a DECIMAL of Flink has.
-                None => Value::Text(text),
+                None => Value::LongDecimal(text),
             }
         }
         ColumnType::MYSQL_TYPE_BIT | ColumnType::MYSQL_TYPE_GEOMETRY => Value::Bytes(bytes),
@@ -275,6 +276,10 @@ fn failure(error: mysql::Error) -> Failure {
             mysql::DriverError::CouldNotConnect(Some((_, reason, _))) => Failure::lost(reason),
             error => Failure::lost(error),
         },
+        mysql::Error::DriverError(mysql::DriverError::TlsNotSupported) => {
+            Failure::refused("the server does not encrypt connections, and 'url' asks for that")
+        }
+        mysql::Error::DriverError(error) => Failure::refused(error),
         error => Failure::refused(error),
     }
 }

@@ -177,8 +177,13 @@ impl Decoder {
             }),
             Builder::Double(builder) => builder.append_value(double(value)?),
             Builder::Decimal(builder, precision, scale) => {
-                let (unscaled, from_scale) = decimal(value)?;
-                builder.append_option(rescaled(unscaled, from_scale, *precision, *scale));
+                let number = match value {
+                    Value::LongDecimal(text) => shortened(text, *scale),
+                    value => Some(decimal(value)?),
+                };
+                builder.append_option(number.and_then(|(unscaled, from_scale)| {
+                    rescaled(unscaled, from_scale, *precision, *scale)
+                }));
             }
             Builder::Text(builder) => match value {
                 Value::Text(text) => builder.append_value(text),
@@ -313,6 +318,18 @@ fn decimal(value: &Value) -> Option<(i128, u8)> {
     }
 }
 
+/// The number with the digits that decide how it is rounded; none if they are too many still.
+fn shortened(text: &str, scale: u8) -> Option<(i128, u8)> {
+    let n_kept = usize::from(scale) + 1;
+    match text.split_once('.') {
+        Some((whole, fraction)) => {
+            let fraction = fraction.get(..n_kept).unwrap_or(fraction);
+            parse_decimal(&format!("{whole}.{fraction}"))
+        }
+        None => parse_decimal(text),
+    }
+}
+
 /// The number with another scale, rounded half up; none if it has too many digits.
 fn rescaled(unscaled: i128, from_scale: u8, precision: u8, scale: u8) -> Option<i128> {
     let value = if scale >= from_scale {
@@ -388,6 +405,18 @@ mod tests {
             ),
             ("DECIMAL(5, 1)", number(-1225, 2), "-12.3"),
             ("DECIMAL(3, 1)", number(99_95, 2), ""),
+            ("DECIMAL(38, 0)", Value::LongDecimal("9".repeat(41)), ""),
+            (
+                "DECIMAL(4, 2)",
+                Value::LongDecimal(format!("1.{}", "25".repeat(30))),
+                "1.25",
+            ),
+            (
+                "DECIMAL(2, 1)",
+                Value::LongDecimal(format!("-1.{}", "25".repeat(30))),
+                "-1.3",
+            ),
+            ("STRING", Value::LongDecimal("9".repeat(3)), "999"),
             ("BOOLEAN", Value::Bytes(vec![1]), "true"),
             ("BOOLEAN", Value::Int(0), "false"),
             ("FLOAT", Value::Double(1.5), "1.5"),

@@ -29,6 +29,8 @@ pub(crate) enum Value {
         unscaled: i128,
         scale: u8,
     },
+    /// A decimal of more digits than any of Flink's: its text, without an exponent.
+    LongDecimal(String),
     Text(String),
     Bytes(Vec<u8>),
     /// Days since 1970.
@@ -48,7 +50,7 @@ impl Value {
     /// Bytes of memory, about.
     pub(crate) fn size(&self) -> usize {
         let inside = match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) | Self::LongDecimal(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
             Self::Array(values) => values.iter().map(Self::size).sum(),
             _ => 0,
@@ -63,7 +65,7 @@ impl Value {
             Self::Bool(_) => format!("boolean {}", self.text()),
             Self::Int(_) | Self::UInt(_) => format!("integer {}", self.text()),
             Self::Float(_) | Self::Double(_) => format!("floating-point number {}", self.text()),
-            Self::Decimal { .. } => format!("decimal {}", self.text()),
+            Self::Decimal { .. } | Self::LongDecimal(_) => format!("decimal {}", self.text()),
             Self::Text(_) => {
                 const MAX_CHARS: usize = 40;
                 let text = self.text();

@@ -19,7 +19,7 @@ impl Value {
             Self::Float(value) => value.to_string(),
             Self::Double(value) => value.to_string(),
             Self::Decimal { unscaled, scale } => decimal_text(*unscaled, *scale),
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::LongDecimal(text) => text.clone(),
             Self::Bytes(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
                 // Writing into a String does not fail.
                 let _ = write!(text, "{byte:02x}");

@@ -203,9 +203,14 @@ fn failure(error: postgres::Error) -> Failure {
     }
 }
 
-/// The library says what it did, its cause what went wrong.
+/// The library says what it did, its cause what went wrong; of a value that does not fit only that.
 fn with_causes(error: &postgres::Error) -> String {
     let mut message = error.to_string();
+    if message.starts_with("error serializing parameter")
+        && let Some(cause) = std::error::Error::source(error)
+    {
+        return cause.to_string();
+    }
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         let text = inner.to_string();

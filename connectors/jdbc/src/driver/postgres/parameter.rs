@@ -84,7 +84,9 @@ impl Parameter<'_> {
                 Form::Text(format!("{}+00", self.value.text()))
             }
             (Value::Text(text), _) if is_text || self.takes_any_type => Form::Text(text.clone()),
-            (Value::Text(_) | Value::Array(_) | Value::Foreign(_), _) => return Err(mismatch()),
+            (Value::Text(_) | Value::LongDecimal(_) | Value::Array(_) | Value::Foreign(_), _) => {
+                return Err(mismatch());
+            }
             (_, _) if is_text => Form::Text(self.value.text()),
             _ => return Err(mismatch()),
         })

@@ -103,9 +103,13 @@ fn numeric(raw: &[u8]) -> Result<Value, Problem> {
     if sign != NEGATIVE && sign != POSITIVE {
         return Ok(Value::Foreign("numeric that is not finite"));
     }
-    let mut unscaled = Some(0_i128);
+    let mut groups = Vec::with_capacity(n_groups.into());
     for _ in 0..n_groups {
-        let group = i128::from(word()?);
+        groups.push(word()?);
+    }
+    let mut unscaled = Some(0_i128);
+    for &group in &groups {
+        let group = i128::from(group);
         unscaled = unscaled
             .and_then(|value| value.checked_mul(10_000))
             .and_then(|value| value.checked_add(group));
@@ -125,8 +129,35 @@ fn numeric(raw: &[u8]) -> Result<Value, Problem> {
             unscaled: if sign == NEGATIVE { -value } else { value },
             scale,
         },
-        _ => Value::Foreign("numeric of too many digits"),
+        _ => Value::LongDecimal(numeric_text(&groups, weight, sign == NEGATIVE, scale)),
     })
+}
+
+/// The text of a numeric of any length.
+fn numeric_text(groups: &[u16], weight: i16, is_negative: bool, scale: u16) -> String {
+    // Groups before the first one and behind the last one are zeros.
+    let group = |place: i32| {
+        let group_idx = usize::try_from(i32::from(weight) - place).ok();
+        group_idx
+            .and_then(|idx| groups.get(idx))
+            .copied()
+            .unwrap_or(0)
+    };
+    let digits = |places: &mut dyn Iterator<Item = i32>| -> String {
+        places.map(|place| format!("{:04}", group(place))).collect()
+    };
+    let whole = digits(&mut (0..=i32::from(weight).max(0)).rev());
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    let sign = if is_negative { "-" } else { "" };
+    let n_groups = i32::from(scale.div_ceil(4));
+    let fraction = digits(&mut (1..=n_groups).map(|place| -place));
+    match fraction.get(..usize::from(scale)) {
+        None | Some("") => format!("{sign}{whole}"),
+        Some(fraction) => format!("{sign}{whole}.{fraction}"),
+    }
 }
 
 #[cfg(test)]
@@ -136,22 +167,30 @@ mod tests {
     use super::*;
 
     /// `[groups, weight, sign, scale, group…]` as text.
-    fn numeric_text(words: &[u16]) -> String {
+    fn text_of(words: &[u16]) -> String {
         let raw: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         numeric(&raw).unwrap().text()
     }
 
     #[test]
+    fn numerics_of_any_length_have_a_text() {
+        // Eleven groups: more digits than an i128 has.
+        let mut long = vec![11, 9, 0x4000, 3, 12];
+        long.extend([3456; 9]);
+        long.push(7890);
+        let expected = format!("-12{}.789", "3456".repeat(9));
+        assert_eq!(text_of(&long), expected);
+        assert_eq!(super::numeric_text(&[5], -3, false, 14), "0.00000000000500");
+    }
+
+    #[test]
     fn numerics_are_read_digit_by_digit() {
-        assert_eq!(numeric_text(&[0, 0, 0, 2]), "0.00");
+        assert_eq!(text_of(&[0, 0, 0, 2]), "0.00");
         // 12345.678: 1 | 2345 . 678(0)
-        assert_eq!(numeric_text(&[3, 1, 0, 3, 1, 2345, 6780]), "12345.678");
-        assert_eq!(numeric_text(&[1, 0xFFFF, 0x4000, 4, 5]), "-0.0005");
-        assert_eq!(numeric_text(&[1, 2, 0, 0, 7]), "700000000");
-        assert_eq!(
-            numeric_text(&[0, 0, 0xC000, 0]),
-            "numeric that is not finite"
-        );
+        assert_eq!(text_of(&[3, 1, 0, 3, 1, 2345, 6780]), "12345.678");
+        assert_eq!(text_of(&[1, 0xFFFF, 0x4000, 4, 5]), "-0.0005");
+        assert_eq!(text_of(&[1, 2, 0, 0, 7]), "700000000");
+        assert_eq!(text_of(&[0, 0, 0xC000, 0]), "numeric that is not finite");
     }
 
     #[test]
