@@ -25,6 +25,8 @@ pub mod alter;
 
 pub mod modules;
 
+mod secrets;
+
 pub mod show;
 
 pub mod functions;

@@ -13,7 +13,7 @@ use regex::RegexBuilder;
 use super::table::{CatalogTable, Column, ColumnSource, expression_text};
 use super::{
     CatalogManager, CatalogObject, CatalogView, ObjectIdentifier, Resolved, as_kind, distribution,
-    fail, quoted,
+    fail, quoted, secrets,
 };
 use crate::data::types::{FlinkType, TIME_ATTRIBUTE_KEY};
 use crate::error::{EngineError, Result};
@@ -503,7 +503,8 @@ fn create_table_text(
         text.push_str(&format!("\nPARTITIONED BY ({keys})"));
     }
     if !table.options.is_empty() {
-        let options = options_text(table.options.iter().map(|(key, value)| (key, value)));
+        let options = table.options.iter();
+        let options = options_text(options.map(|(key, value)| (key, secrets::shown(key, value))));
         text.push_str(&format!("\n{options}"));
     }
     text.push('\n');
@@ -555,7 +556,8 @@ fn create_catalog_text(manager: &CatalogManager, name: &str) -> Result<String> {
             did_you_mean(name, known.iter().map(String::as_str)),
         ));
     };
-    let options = options_text(catalog.options.iter());
+    let options = catalog.options.iter();
+    let options = options_text(options.map(|(key, value)| (key, secrets::shown(key, value))));
     let mut text = format!("CREATE CATALOG {}\n", quoted(name));
     if let Some(comment) = &catalog.comment {
         text.push_str(&format!("COMMENT {}\n", string(comment)));
@@ -565,9 +567,11 @@ fn create_catalog_text(manager: &CatalogManager, name: &str) -> Result<String> {
 }
 
 /// `WITH (…)`, by key.
-pub(super) fn options_text<'a>(options: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+pub(super) fn options_text(
+    options: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+) -> String {
     let mut options: Vec<String> = options
-        .map(|(key, value)| format!("{} = {}", string(key), string(value)))
+        .map(|(key, value)| format!("{} = {}", string(key.as_ref()), string(value.as_ref())))
         .collect();
     options.sort();
     format!("WITH (\n  {}\n)", options.join(",\n  "))
@@ -607,7 +611,8 @@ pub fn describe_catalog(
     if extended {
         for (key, value) in &catalog.options {
             if key != "type" {
-                rows.push((format!("option:{key}"), Some(value.clone())));
+                let value = secrets::shown(key, value).into_owned();
+                rows.push((format!("option:{key}"), Some(value)));
             }
         }
     }

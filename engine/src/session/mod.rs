@@ -299,6 +299,18 @@ impl Session {
         Ok(self.query(&format!("SELECT * FROM {names}"))?.schema())
     }
 
+    /// The options of a table by its whole path, secrets included; none of a view.
+    ///
+    /// # Errors
+    /// If there is no such table or view.
+    pub fn table_options(&self, path: &[&str]) -> Result<BTreeMap<String, String>> {
+        self.shared.tables.read(|catalog| {
+            let resolved = catalog.get(&catalog.qualify(path))?;
+            let table = resolved.object.as_table();
+            Ok(table.map(|table| table.options_map()).unwrap_or_default())
+        })
+    }
+
     /// Tables and views of the current database, temporary ones included, sorted.
     #[must_use]
     pub fn list_tables(&self) -> Vec<String> {

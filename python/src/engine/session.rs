@@ -278,6 +278,15 @@ impl PySession {
         Ok(fields(&self.run(py, |session| session.table_schema(name))?))
     }
 
+    fn table_options(
+        &self,
+        py: Python<'_>,
+        path: Vec<String>,
+    ) -> PyResult<BTreeMap<String, String>> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.run(py, |session| session.table_options(&path))
+    }
+
     // ---- options and jobs ----
 
     fn config(&self, key: &str) -> Option<String> {

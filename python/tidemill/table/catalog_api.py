@@ -180,7 +180,12 @@ class Catalog(PartitionOperations):
             return CatalogBaseTable(self._schema(path), {}, (), _comment(text), query)
         keys = re.search(r"^PARTITIONED BY \((.*)\)$", text, re.MULTILINE)
         names = [name.strip("`") for name in keys[1].split(", ")] if keys else []
-        return CatalogBaseTable(self._schema(path), _options_of(text), names, _comment(text))
+        options = _options_of(text)
+        if self._session:
+            # SHOW CREATE hides secrets, and this description may be created again.
+            database, name = table_path.get_database_name(), table_path.get_object_name()
+            options = self._session.table_options([self._name, database, name])
+        return CatalogBaseTable(self._schema(path), options, names, _comment(text))
 
     def table_exists(self, table_path: ObjectPath) -> bool:
         """Tell whether there is a table or view of the name."""
