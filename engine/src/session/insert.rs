@@ -59,11 +59,6 @@ pub(super) fn run(session: &Session, inserts: &[PlannedInsert], sql: &str) -> Re
     };
     let job = runtime::start(&graph, session.job_options(&name)?)?;
     session.remember(&job);
-    if session.configuration().is_true("table.dml-sync")
-        && let runtime::JobStatus::Failed(error) = job.wait(None)
-    {
-        return Err(error);
-    }
     let sinks = sink_names(inserts, &tables);
     TableResult::inserted(&sinks, Some(job))
 }

@@ -74,7 +74,7 @@ use crate::functions::UserFunction;
 use crate::plan::context::config_options;
 use crate::plan::errors::with_source;
 use crate::plan::explain::Details;
-use crate::runtime::{CheckpointOptions, JobHandle, JobOptions, prometheus};
+use crate::runtime::{CheckpointOptions, JobHandle, JobOptions, JobStatus, prometheus};
 use crate::sql::script;
 use crate::sql::statement::{CreateFunction, Statement};
 use tables::Tables;
@@ -150,6 +150,32 @@ impl Session {
     /// # Errors
     /// As [`Self::execute`].
     pub fn execute_statement(&self, statement: &ScriptStatement) -> Result<TableResult> {
+        let result = self.start_statement(statement)?;
+        if let Some(job) = self.awaited(&result)
+            && let JobStatus::Failed(error) = job.wait(None)
+        {
+            return Err(error);
+        }
+        Ok(result)
+    }
+
+    /// The job at whose end a statement has been carried out: that of an INSERT, if `table.dml-sync`
+    /// says so.
+    #[must_use]
+    pub fn awaited<'a>(&self, result: &'a TableResult) -> Option<&'a JobHandle> {
+        let writes = !matches!(result.content, ResultContent::Changes(_));
+        let job = result.job.as_ref().filter(|_| writes)?;
+        self.configuration()
+            .is_true("table.dml-sync")
+            .then_some(job)
+    }
+
+    /// Runs one statement of a script and waits for no job: whoever can be interrupted waits for
+    /// that of [`Self::awaited`] itself.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub fn start_statement(&self, statement: &ScriptStatement) -> Result<TableResult> {
         statements::execute(self, statement).map_err(|error| with_source(error, &statement.script))
     }
 

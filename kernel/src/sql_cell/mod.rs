@@ -137,11 +137,12 @@ impl<'a> CellContext<'a> {
             let query = session.query_statement(statement)?;
             return self.show_query(&query);
         }
-        let result = session.execute_statement(statement)?;
+        let result = session.start_statement(statement)?;
+        let awaited = session.awaited(&result).is_some();
         if let Some(job) = result.job {
             let subject = self.options.name.clone();
             let subject = subject.unwrap_or_else(|| confirmation::insert_subject(&statement.text));
-            return self.show_insert(job, &statement.text, subject);
+            return self.show_insert(job, &statement.text, subject, awaited);
         }
         let bundle = match result.kind {
             ResultKind::Success => {

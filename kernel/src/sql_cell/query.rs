@@ -83,9 +83,10 @@ impl CellContext<'_> {
         job: JobHandle,
         statement: &str,
         subject: String,
+        awaited: bool,
     ) -> Result<(), CellError> {
-        let settled = self.settings.is_settled(&self.parent);
-        let bounded = job.is_bounded();
+        let settled = awaited || self.settings.is_settled(&self.parent);
+        let bounded = awaited || job.is_bounded();
         let source = JobSource { job, view: None };
         let mut frames = self.frame_options(Order::AsTheyCame, statement, settled);
         frames.subject = Some(subject.clone());

@@ -22,6 +22,24 @@ impl PyJob {
     }
 }
 
+/// Waits until a job has ended. An interrupt of the user stops it.
+///
+/// # Errors
+/// The job's own, or the interrupt.
+pub(super) fn wait_or_stop(py: Python<'_>, job: &JobHandle) -> PyResult<()> {
+    loop {
+        match py.detach(|| job.wait(Some(POLL))) {
+            JobStatus::Running => {}
+            JobStatus::Failed(error) => return Err(errors::of_job(&error, Some(job.name()))),
+            JobStatus::Finished | JobStatus::Stopped => return Ok(()),
+        }
+        if let Err(interrupt) = py.check_signals() {
+            py.detach(|| job.stop());
+            return Err(interrupt);
+        }
+    }
+}
+
 #[pymethods]
 impl PyJob {
     #[getter]

@@ -15,13 +15,14 @@ use tidemill_engine::data::Delta;
 use tidemill_engine::data::map_keys;
 use tidemill_engine::data::types::FlinkType;
 use tidemill_engine::session::{ResultContent, ResultKind, Session, TableResult};
+use tidemill_engine::sql::script;
 use tidemill_engine::{EngineError, Result};
 
 use super::builders::ColumnBuilder;
 use super::errors;
 use super::functions::{Definition, PythonResolver};
 use super::iterable::IterableSource;
-use super::job::PyJob;
+use super::job::{PyJob, wait_or_stop};
 use super::python_values::Rounding;
 use super::query::PyQuery;
 use super::result::{PyTableResult, Shape, fields};
@@ -70,7 +71,12 @@ impl PySession {
     // ---- statements ----
 
     fn execute(&self, py: Python<'_>, sql: &str) -> PyResult<PyTableResult> {
-        let result = self.run(py, |session| session.execute(sql))?;
+        let result = self.run(py, |session| {
+            session.start_statement(&script::parse_statement(sql)?)
+        })?;
+        if let Some(job) = self.session.awaited(&result) {
+            wait_or_stop(py, job)?;
+        }
         let shape = shape_of(sql, &result);
         Ok(PyTableResult::new(result, self.time_zone(), shape))
     }
