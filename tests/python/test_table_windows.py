@@ -70,3 +70,25 @@ def test_windows_of_rows_have_no_times(numbered: Table) -> None:
     mixed = Slide.over(row_interval(2)).every(lit(2).seconds).on(col("pt")).alias("w")
     with pytest.raises(ValidationException, match="same type of size and slide"):
         sums(numbered, mixed)
+
+
+def test_sums_of_floats_have_their_precision_after_every_addition(tmp_path: Path) -> None:
+    # Flink's own example of sliding windows, with its answers.
+    env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    env.get_config().set("parallelism.default", "1")
+    prices = ((30.2, 4), (53.1, 2), (3.1, 3), (16.1, 7))
+    text = "".join(f"{price},1970-01-01 00:00:0{second}\n" for price, second in prices)
+    (tmp_path / "prices.csv").write_text(text)
+    env.execute_sql(
+        "CREATE TABLE prices (price FLOAT, ts TIMESTAMP(3), "
+        "WATERMARK FOR ts AS ts - INTERVAL '3' SECOND) WITH "
+        f"('connector' = 'filesystem', 'format' = 'csv', 'path' = '{tmp_path}')"
+    )
+    window = Slide.over(lit(5).seconds).every(lit(2).seconds).on(col("ts")).alias("w")
+    sums = env.from_path("prices").window(window).group_by(col("w")).select(col("price").sum)
+    with sums.execute().collect() as rows:
+        assert [row[0] for row in rows] == [53.1, 86.399994, 86.399994, 46.300003, 16.1]
+    floats = ", ".join(f"(CAST({price} AS FLOAT))" for price in (53.1, 3.1, 30.2))
+    query = f"SELECT SUM(price), AVG(price) FROM (VALUES {floats}) AS t(price)"
+    with env.execute_sql(query).collect() as rows:
+        assert tuple(list(rows)[-1]) == (86.399994, 28.8)

@@ -140,6 +140,19 @@ struct Floats {
     result: DataType,
 }
 
+impl Floats {
+    /// A sum of FLOATs has their precision after every addition, as Flink's has; the sum behind a
+    /// mean is a DOUBLE.
+    #[inline]
+    fn rounded(&self, sum: f64) -> f64 {
+        if self.result == DataType::Float32 && self.reading != Reading::Mean {
+            f64::from(sum as f32)
+        } else {
+            sum
+        }
+    }
+}
+
 impl Fold for Floats {
     type State = Total<f64>;
     type Column = ScalarBuffer<f64>;
@@ -163,9 +176,9 @@ impl Fold for Floats {
         state.sum = if state.n_values == 0 {
             0.0
         } else if sign > 0 {
-            state.sum + value
+            self.rounded(state.sum + value)
         } else {
-            state.sum - value
+            self.rounded(state.sum - value)
         };
         0
     }
@@ -204,7 +217,7 @@ impl Fold for Floats {
         state.sum = if state.n_values == 0 {
             0.0
         } else {
-            state.sum + sums.value(row_idx)
+            self.rounded(state.sum + sums.value(row_idx))
         };
         0
     }
