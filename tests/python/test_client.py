@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tidemill.client.sql_client import SqlClient
-from tidemill.client.statements import is_complete, split_statements
+from tidemill.client.statements import is_complete, split_statements, statements_with_lines
 from tidemill.table import EnvironmentSettings, TableEnvironment
 
 PROGRAM = """\
@@ -164,6 +164,7 @@ def test_sql_from_files_and_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "bad.sql").write_text("SHOW TABLES;\nSELECT nope FROM v;\nSHOW VIEWS;")
     failed = run(["sql", "-i", "init.sql", "-f", "bad.sql"], tmp_path)
     assert "[ERROR] ValidationException: column 'nope' not found" in failed.stdout
+    assert "[ERROR] that was the statement in line 2 of 'bad.sql'" in failed.stdout
     assert "view name" not in failed.stdout
     assert failed.returncode == 1
 
@@ -228,3 +229,35 @@ def test_statements_end_with_semicolons() -> None:
     assert is_complete("SELECT 1;")
     assert not is_complete("SELECT 1; SELECT")
     assert not is_complete("SELECT 'a;")
+
+
+def test_batch_mode_shows_rows_as_wide_as_they_are(client: SqlClient) -> None:
+    output(client, "SET 'execution.runtime-mode' = 'batch'")
+    query = "SELECT * FROM (VALUES (1, 'a'), (2, '日本'), (1, 'a')) t(i, s)"
+    assert output(client, query).splitlines()[:7] == [
+        "+---+------+",
+        "| i |    s |",
+        "+---+------+",
+        "| 1 |    a |",
+        "| 2 | 日本 |",
+        "| 1 |    a |",
+        "+---+------+",
+    ]
+
+
+def test_statements_have_lines() -> None:
+    text = "\n-- first\nSELECT 1;\n\nSELECT\n2; SELECT 3;\nSELECT 4"
+    assert statements_with_lines(text) == [
+        (2, "-- first\nSELECT 1"),
+        (5, "SELECT\n2"),
+        (6, "SELECT 3"),
+        (7, "SELECT 4"),
+    ]
+
+
+def test_what_the_client_does_not_take(tmp_path: Path) -> None:
+    jar = run(["sql", "-j", "a.jar", "-e", "SELECT 1"], tmp_path)
+    assert (jar.returncode, jar.stdout) == (2, "")
+    assert "'a.jar' cannot be loaded: there is no JVM" in jar.stderr
+    mode = run(["sql", "gateway"], tmp_path)
+    assert (mode.returncode, "the mode 'gateway' is not supported" in mode.stderr) == (2, True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tidemill.client.run import add_options, apply_options
-from tidemill.client.statements import split_statements
+from tidemill.client.statements import statements_with_lines
 from tidemill.compat import pyflink_alias
 
 if TYPE_CHECKING:
@@ -60,14 +60,19 @@ def add_parser(parser: argparse.ArgumentParser) -> None:
         "-d", "--defaults", metavar="YAML", help="as --environment, which comes after it"
     )
     parser.add_argument(
-        "mode", nargs="?", default="embedded", choices=["embedded"], help="in this process"
+        *("-j", "--jar", "-l", "--library"), dest="jars", metavar="JAR", help="refused: no JVM"
     )
+    parser.add_argument("mode", nargs="?", default="embedded", help="embedded: in this process")
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the client; the return value is the exit status."""
     from tidemill.table.environment import streaming_environment  # noqa: PLC0415 (a short start)
 
+    refusal = _refusal(given)
+    if refusal is not None:
+        print(f"tidemill sql: {refusal}", file=sys.stderr)  # noqa: T201 (a command line)
+        return 2
     apply_options(given)
     pyflink_alias.install()
     client = SqlClient(streaming_environment())
@@ -89,6 +94,18 @@ def run(given: argparse.Namespace) -> int:
     else:
         done = client.run_text(sys.stdin.read())
     return 0 if done and client.await_jobs() else 1
+
+
+def _refusal(given: argparse.Namespace) -> str | None:
+    """Tell what of the command line does not run here, and what to do instead."""
+    if given.jars is not None:
+        return (
+            f"'{given.jars}' cannot be loaded: there is no JVM. Connectors and formats are built "
+            "in; functions are written in Python (-pyfs) or SQL"
+        )
+    if given.mode != "embedded":
+        return f"the mode '{given.mode}' is not supported: queries run in this process (embedded)"
+    return None
 
 
 class SqlClient:
@@ -117,7 +134,7 @@ class SqlClient:
         except OSError as error:
             self._write(f"[ERROR] cannot read '{path}': {error.strerror}")
             return False
-        return self.run_text(text)
+        return self.run_text(text, path)
 
     def run_yaml(self, path: Path) -> bool:
         """Make what a file of the older client describes; tell whether all went well."""
@@ -133,12 +150,14 @@ class SqlClient:
             self.t_env.get_config().set(key, value)
         return all(self.run_statement(statement) for statement in statements)
 
-    def run_text(self, text: str) -> bool:
-        """Run statements until one fails; tell whether all went well."""
-        for statement in split_statements(text):
+    def run_text(self, text: str, file: Path | None = None) -> bool:
+        """Run statements until one fails; tell whether all went well. `file` has the text."""
+        for line, statement in statements_with_lines(text):
             if self.is_script:
                 self._write(f"Tidemill SQL> {statement};")
             if not self.run_statement(statement):
+                if file is not None:
+                    self._write(f"[ERROR] that was the statement in line {line} of '{file}'")
                 return False
             if self.has_ended:
                 break

@@ -4,7 +4,11 @@
 | --- | --- |
 | ``table`` | the resulting table; on a terminal it is drawn again while it changes |
 | ``changelog`` | each change with its kind |
-| ``tableau`` | as ``TableResult.print`` |
+| ``tableau`` | the changes as a table; in batch mode the rows |
+
+In batch mode there are no changes: a table as wide as its content, in every mode.
+
+Source: ``CliTableauResultView``, Flink 2.3.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from tidemill.table.print_table import print_result, print_rows
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidemill._native.engine import Result
     from tidemill.client.sql_client import SqlClient
     from tidemill.common.job_client import JobClient
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+_RUNTIME = "execution.runtime-mode"
 _MODE = "sql-client.execution.result-mode"
 _MAX_ROWS = "sql-client.execution.max-table-result.rows"
 _WIDTH = "sql-client.display.max-column-width"
@@ -70,11 +77,30 @@ def _show_query(client: SqlClient, result: Result, mode: str) -> None:
     width = int(
         config.get(_WIDTH, None) or config.get("table.display.max-column-width", "30") or 30
     )
-    if mode == "table":
+    if (config.get(_RUNTIME, None) or "").lower() == "batch":
+        _show_rows(client.out, result, width)
+    elif mode == "table":
         limit = int(config.get(_MAX_ROWS, None) or 1_000_000)
         _Live(client.out, result, width, limit).run()
     else:
-        _print(client.out, result, width)
+        _print(client.out, result, width, _received)
+
+
+def _show_rows(out: TextIO, result: Result, width: int) -> None:
+    """Write the rows of a query in batch mode, in their order."""
+    rows: list[list[str]] = []
+    try:
+        while (batch := result.next_cells()) is not None:
+            rows.extend(cells for _, cells in batch)
+    except KeyboardInterrupt:
+        result.close()
+        raise
+    out.write(print_rows(result.schema(), rows, width, n_rows=len(rows)))
+    out.flush()
+
+
+def _received(n_rows: int) -> str:
+    return f"Received a total of {n_rows} {'rows' if n_rows > 1 else 'row'}"
 
 
 def _show_raw(client: SqlClient, result: Result) -> None:
@@ -153,11 +179,13 @@ class _Live:
         self._n_lines = 0 if final else text.count("\n")
 
 
-def _print(out: TextIO, result: Result, width: int) -> None:
+def _print(
+    out: TextIO, result: Result, width: int, footer: Callable[[int], str] | None = None
+) -> None:
     before = sys.stdout
     sys.stdout = out
     try:
-        print_result(result, width)
+        print_result(result, width, footer=footer)
     finally:
         sys.stdout = before
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from tidemill._native.engine import Result
 
+    Footer = Callable[[int], str]
+
 __all__ = ["print_result", "print_rows"]
 
 _KINDS = ("+I", "-U", "+U", "-D")
@@ -56,7 +58,9 @@ _FIXED_WIDTHS: dict[type[DataType], int] = {
 }
 
 
-def print_result(result: Result, max_column_width: int) -> None:
+def print_result(
+    result: Result, max_column_width: int, *, with_kind: bool = True, footer: Footer | None = None
+) -> None:
     """Print a result to ``sys.stdout`` until it ends.
 
     Parameters
@@ -65,9 +69,13 @@ def print_result(result: Result, max_column_width: int) -> None:
         The engine's result; its rows are consumed.
     max_column_width
         Longer texts of query results are cut to this many columns.
+    with_kind
+        Whether the kinds of the changes are shown: not of what batch mode gives.
+    footer
+        Makes the last line of the number of rows that a query gave; Flink's own if not given.
     """
     try:
-        _print(result, max_column_width)
+        _print(result, max_column_width, with_kind=with_kind, footer=footer)
     except BaseException:
         # Whoever interrupts the printing has seen enough: the query stops.
         result.close()
@@ -99,26 +107,30 @@ def print_rows(
     return "\n".join(lines) + "\n"
 
 
-def _print(result: Result, max_column_width: int) -> None:
+def _print(
+    result: Result, max_column_width: int, *, with_kind: bool, footer: Footer | None
+) -> None:
     if result.is_raw:
         while (rows := result.next_cells()) is not None:
             for _, cells in rows:
                 _write(", ".join(cells))
         return
     if result.is_query:
-        _print_stream(result, max_column_width)
+        shows_kind = with_kind and result.is_changelog
+        _print_stream(result, max_column_width, with_kind=shows_kind, footer=footer)
     else:
         _print_sized(result)
 
 
-def _print_stream(result: Result, max_column_width: int) -> None:
+def _print_stream(
+    result: Result, max_column_width: int, *, with_kind: bool, footer: Footer | None
+) -> None:
     names = [name for name, _ in result.schema()]
     types = [parse_data_type(text) for _, text in result.schema()]
     widths = [
         max(_width_of_type(data_type, max_column_width), _text_width(name))
         for name, data_type in zip(names, types, strict=True)
     ]
-    with_kind = result.is_changelog
     printer = _Printer(widths, with_kind=with_kind)
     n_rows = 0
     while (rows := result.next_cells()) is not None:
@@ -128,7 +140,12 @@ def _print_stream(result: Result, max_column_width: int) -> None:
             printer.row(_KINDS[kind], cells)
         n_rows += len(rows)
         sys.stdout.flush()
-    printer.footer(n_rows)
+    if footer is None:
+        printer.footer(n_rows)
+    else:
+        if n_rows:
+            printer.end()
+        _write(footer(n_rows))
 
 
 def _print_sized(result: Result) -> None:
@@ -174,11 +191,14 @@ class _Printer:
         padded = (_pad(text, width) for text, width in zip(texts, self._widths, strict=True))
         self._write("| " + " | ".join(padded) + " |")
 
+    def end(self) -> None:
+        self._write(self._border)
+
     def footer(self, n_rows: int) -> None:
         if n_rows == 0:
             self._write("Empty set")
             return
-        self._write(self._border)
+        self.end()
         self._write(f"{n_rows} {'row' if n_rows == 1 else 'rows'} in set")
 
 

@@ -100,11 +100,16 @@ class TableResult:
         The engine's result.
     max_column_width
         Width that `print` cuts text to.
+    is_batch
+        Whether only final rows count, which `print` shows without kinds of changes.
     """
 
-    def __init__(self, result: Result, max_column_width: int = 30) -> None:
+    def __init__(
+        self, result: Result, max_column_width: int = 30, *, is_batch: bool = False
+    ) -> None:
         """Keep the result."""
         self._result = result
+        self._is_batch = is_batch
         self._max_column_width = max_column_width
 
     @property
@@ -167,4 +172,4 @@ class TableResult:
 
     def print(self) -> None:
         """Print the rows as Flink does, as they come, until the result ends or Ctrl-C."""
-        print_result(self._result, self._max_column_width)
+        print_result(self._result, self._max_column_width, with_kind=not self._is_batch)
