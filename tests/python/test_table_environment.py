@@ -65,8 +65,6 @@ def test_a_stream_environment_gives_its_parallelism() -> None:
     stream_env = StreamExecutionEnvironment.get_execution_environment().set_parallelism(1)
     env = StreamTableEnvironment.create(stream_env)
     assert env.get_config().get("parallelism.default", None) == "1"
-    with pytest.raises(TableException, match="streaming mode"):
-        StreamTableEnvironment.create(stream_env, EnvironmentSettings.in_batch_mode())
 
 
 def test_catalog_and_database(env: TableEnvironment) -> None:
@@ -203,3 +201,11 @@ def test_a_compiled_plan_explains_what_runs(env: TableEnvironment) -> None:
     env.execute_sql("CREATE TABLE sink (n INT) WITH ('connector' = 'blackhole')")
     plan = env.compile_plan_sql("INSERT INTO sink SELECT 1")
     assert plan.explain().startswith("== Optimized Execution Plan ==")
+
+
+def test_an_environment_of_streams_may_run_in_batch_mode() -> None:
+    streams = StreamExecutionEnvironment.get_execution_environment()
+    env = StreamTableEnvironment.create(streams, EnvironmentSettings.in_batch_mode())
+    counted = env.sql_query("SELECT COUNT(*) FROM (VALUES (1), (2)) t(a)")
+    with counted.execute().collect() as rows:
+        assert [tuple(row) for row in rows] == [(2,)]

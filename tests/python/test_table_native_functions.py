@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 from tidemill.table import EnvironmentSettings, TableEnvironment, native_functions
-from tidemill.util.exceptions import UnsupportedOperationException, ValidationException
+from tidemill.util.exceptions import (
+    UnsupportedOperationException,
+    UserDefinedFunctionException,
+    ValidationException,
+)
 
 
 def environment() -> TableEnvironment:
@@ -77,3 +81,27 @@ def test_types_of_arguments_are_needed() -> None:
     functions = native()
     with pytest.raises(ValidationException, match="needs input_types"):
         environment().register_native_function("f", functions.MakePoint())
+
+
+def test_an_object_that_cannot_be_pickled_is_made_anew_in_a_worker() -> None:
+    functions = native()
+    env = environment()
+    env.get_config().set("python.execution-mode", "process")
+    types = ["DOUBLE", "DOUBLE"]
+    env.register_native_function("made", make_point, input_types=types)
+    row = values(env, "SELECT made(x, y) FROM t WHERE x = 3")[0]
+    assert list(row) == [3.0, 5.0]
+    env.register_native_function("held", functions.MakePoint(), input_types=types)
+    with pytest.raises(UserDefinedFunctionException, match="or a function that makes it"):
+        values(env, "SELECT held(x, y) FROM t")
+    # Its name is not where it is.
+    env.register_native_function("named", functions.MakePoint, input_types=types)
+    with pytest.raises(UserDefinedFunctionException, match="is not found by its name"):
+        values(env, "SELECT named(x, y) FROM t")
+
+
+def make_point() -> Any:
+    """Make the function anew."""
+    import geodatafusion.native
+
+    return geodatafusion.native.MakePoint()

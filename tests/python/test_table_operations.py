@@ -10,7 +10,8 @@ from tidemill.table import DataTypes, EnvironmentSettings, TableEnvironment
 from tidemill.table.expressions import call, call_sql, col, concat, lit
 from tidemill.table.table_output import SnapshotWarning
 from tidemill.table.udf import udf
-from tidemill.util.exceptions import ValidationException
+from tidemill.table.window import Tumble
+from tidemill.util.exceptions import UserDefinedFunctionException, ValidationException
 
 if TYPE_CHECKING:
     from tidemill.table import Table
@@ -241,3 +242,26 @@ def test_what_is_no_number_of_rows_and_no_table_is_refused(env: TableEnvironment
         table.drop_columns(col("i"))
     with pytest.raises(ValidationException, match="must be a condition, but 'i' is not BOOLEAN"):
         table.where(col("i"))
+
+
+def test_slips_are_told_with_what_to_write(env: TableEnvironment) -> None:
+    table = env.from_elements([(1,)], ["i"])
+    with pytest.raises(AttributeError, match=r"table\.execute\(\)\.print\(\)"):
+        table.print()
+    with pytest.raises(TypeError, match="TumbleWithSizeOnTime is no whole window"):
+        table.window(Tumble.over(lit(1).minutes).on(col("i")))  # type: ignore[arg-type] - the mistake
+
+
+def test_a_missing_await_is_told(env: TableEnvironment) -> None:
+    async def answer() -> int:
+        return 1
+
+    @udf(result_type="INT")
+    async def forgetful(number: int) -> Any:
+        del number
+        return answer()
+
+    table = env.from_elements([(1,)], ["i"])
+    env.get_config().set("table.exec.async-scalar.retry-strategy", "NO_RETRY")
+    with pytest.raises(UserDefinedFunctionException, match="is an 'await' missing"):
+        list(table.select(forgetful(col("i"))).execute().collect())

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tidemill.common import Row, RowKind
 from tidemill.table import EnvironmentSettings, TableEnvironment
+from tidemill.table.udf import udf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,3 +189,40 @@ def test_ctrl_c_stops_the_query_that_is_collected(env: TableEnvironment) -> None
     while not client.get_job_status().result().is_terminal_state():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_batch_mode_prints_rows_without_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    env = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
+    env.execute_sql("SELECT 1 AS a").print()
+    assert capsys.readouterr().out.splitlines() == [
+        "+-------------+",
+        "|           a |",
+        "+-------------+",
+        "|           1 |",
+        "+-------------+",
+        "1 row in set",
+    ]
+
+
+def test_an_awaited_insert_can_be_interrupted(env: TableEnvironment) -> None:
+    env.execute_sql(UNBOUNDED)
+    env.execute_sql("CREATE TABLE nowhere (n BIGINT) WITH ('connector' = 'blackhole')")
+    env.get_config().set("table.dml-sync", "true")
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(1, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        env.execute_sql("INSERT INTO nowhere SELECT n FROM ticks")
+    # The job is gone, too.
+    assert [job.name for job in env.session.jobs() if job.state == "running"] == []
+
+
+def test_a_float_is_the_number_that_one_reads(env: TableEnvironment) -> None:
+    query = "SELECT CAST(1.1 AS FLOAT), ARRAY[CAST(0.1 AS FLOAT)], ROW(CAST(16777217 AS FLOAT))"
+    with env.execute_sql(query).collect() as rows:
+        assert [tuple(row) for row in rows] == [(1.1, [0.1], Row(16777216.0))]
+    # A function gets the number itself.
+    env.create_temporary_function("shown", udf(repr, ["FLOAT"], "STRING"))
+    with env.execute_sql("SELECT shown(CAST(1.1 AS FLOAT))").collect() as rows:
+        assert [tuple(row) for row in rows] == [("1.100000023841858",)]

@@ -10,11 +10,22 @@ from tidemill.table import (
     TableDescriptor,
     TableEnvironment,
 )
-from tidemill.table.catalog import CatalogDatabase
+from tidemill.table.catalog import (
+    CatalogBaseTable,
+    CatalogDatabase,
+    CatalogPartition,
+    CatalogPartitionSpec,
+    ObjectPath,
+)
 from tidemill.table.model_descriptor import ModelDescriptor
 from tidemill.util.exceptions import (
     DatabaseAlreadyExistException,
     DatabaseNotExistException,
+    FunctionNotExistException,
+    PartitionAlreadyExistsException,
+    PartitionNotExistException,
+    TableNotExistException,
+    TableNotPartitionedException,
     ValidationException,
 )
 
@@ -118,3 +129,58 @@ def test_temporary_models_have_a_list_of_their_own(env: TableEnvironment) -> Non
     assert (env.list_models(), env.list_temporary_models()) == (["m2"], ["m1"])
     assert env.drop_temporary_model("m1")
     assert not env.drop_temporary_model("m1")
+
+
+def test_a_table_of_a_catalog_can_be_made_again_of_its_description(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE CATALOG c WITH ('type' = 'generic_in_memory')")
+    catalog = env.get_catalog("c")
+    assert catalog is not None
+    assert catalog.get_default_database() == "default"
+    described = CatalogBaseTable.create_table(
+        Schema.new_builder().column("a", "STRING").column_by_expression("b", "UPPER(a)").build(),
+        ["a"],
+        {"connector": "datagen"},
+    )
+    first, second = ObjectPath("default", "t1"), ObjectPath("default", "t2")
+    catalog.create_table(first, described, False)  # noqa: FBT003 - PyFlink's signature
+    catalog.create_table(second, catalog.get_table(first), False)  # noqa: FBT003 - PyFlink's signature
+    assert str(catalog.get_table(second).get_unresolved_schema()) == (
+        "(\n  `a` STRING,\n  `b` AS [UPPER(`a`)]\n)"
+    )
+    nothing = ObjectPath("default", "nothing")
+    with pytest.raises(TableNotExistException):
+        catalog.drop_table(nothing, False)  # noqa: FBT003 - PyFlink's signature
+    with pytest.raises(TableNotExistException):
+        catalog.rename_table(nothing, "t3", False)  # noqa: FBT003 - PyFlink's signature
+    with pytest.raises(FunctionNotExistException):
+        catalog.drop_function(nothing, False)  # noqa: FBT003 - PyFlink's signature
+
+
+def test_the_partitions_of_a_table(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE CATALOG c WITH ('type' = 'generic_in_memory')")
+    env.use_catalog("c")
+    env.execute_sql(
+        "CREATE TABLE t (a INT, b STRING, c STRING) PARTITIONED BY (b, c) "
+        "WITH ('connector' = 'filesystem', 'path' = '/nowhere', 'format' = 'csv')"
+    )
+    env.execute_sql("CREATE TABLE plain (a INT) WITH ('connector' = 'datagen')")
+    catalog = env.get_catalog("c")
+    assert catalog is not None
+    path = ObjectPath("default", "t")
+    one = CatalogPartitionSpec({"b": "1", "c": "x"})
+    two = CatalogPartitionSpec({"b": "2", "c": "x"})
+    partition = CatalogPartition.create_instance({"k": "v"})
+    for spec in (one, two):
+        catalog.create_partition(path, spec, partition, False)  # noqa: FBT003 - PyFlink's signature
+    assert catalog.list_partitions(path) == [one, two]
+    assert catalog.list_partitions(path, CatalogPartitionSpec({"b": "2"})) == [two]
+    assert str(one) == "CatalogPartitionSpec{{b=1, c=x}}"
+    with pytest.raises(PartitionAlreadyExistsException):
+        catalog.create_partition(path, one, partition, False)  # noqa: FBT003 - PyFlink's signature
+    catalog.drop_partition(path, one, False)  # noqa: FBT003 - PyFlink's signature
+    assert not catalog.partition_exists(path, one)
+    with pytest.raises(PartitionNotExistException):
+        catalog.drop_partition(path, one, False)  # noqa: FBT003 - PyFlink's signature
+    with pytest.raises(TableNotPartitionedException):
+        catalog.list_partitions(ObjectPath("default", "plain"))
+    assert catalog.get_table_statistics(path).get_row_count() == -1

@@ -90,7 +90,7 @@ def test_types_of_values() -> None:
     )
     assert row_type.as_summary_string() == (
         "ROW<`i` BIGINT, `s` STRING, `d` DECIMAL(38, 18), `l` ARRAY<BIGINT>, "
-        "`m` MAP<STRING, DOUBLE>, `r` ROW<`a` BOOLEAN>>"
+        "`m` MAP<STRING NOT NULL, DOUBLE>, `r` ROW<`a` BOOLEAN>>"
     )
 
 

@@ -154,6 +154,11 @@ fn reworded(message: &str) -> String {
     if message.starts_with("aggregate functions are not allowed in the WHERE clause") {
         return AGGREGATE_IN_WHERE.to_owned();
     }
+    if message.starts_with("inconsistent data type across values list")
+        || message.starts_with("inconsistent metadata across values list")
+    {
+        return "values passed to VALUES operator must have compatible types".to_owned();
+    }
     if let Some((_, rest)) = message.split_once("annot create filter with non-boolean predicate '")
     {
         let predicate = rest.split_once("' returning ").map_or(rest, |(it, _)| it);

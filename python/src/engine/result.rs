@@ -138,7 +138,7 @@ impl PyTableResult {
             .batch()
             .columns()
             .iter()
-            .map(|column| ColumnReader::try_new(py, column, &self.time_zone))
+            .map(|column| ColumnReader::of_result(py, column, &self.time_zone))
             .collect::<PyResult<Vec<_>>>()?;
         let kinds = (0..delta.num_rows()).map(|row_idx| delta.kind(row_idx) as u8);
         rows(py, &readers, kinds).map(Some)

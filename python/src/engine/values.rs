@@ -44,7 +44,7 @@ pub(super) enum ColumnReader {
     Int16(PrimitiveArray<Int16Type>),
     Int32(PrimitiveArray<Int32Type>),
     Int64(PrimitiveArray<Int64Type>),
-    Float32(PrimitiveArray<Float32Type>),
+    Float32(PrimitiveArray<Float32Type>, Floats),
     Float64(PrimitiveArray<Float64Type>),
     Utf8(StringArray),
     Binary(BinaryArray),
@@ -69,12 +69,43 @@ pub(super) enum ColumnReader {
     },
 }
 
+/// What a FLOAT is in Python, whose numbers have twice its digits.
+#[derive(Clone, Copy)]
+pub(super) enum Floats {
+    /// The same number: `CAST(1.1 AS FLOAT)` is 1.100000023841858.
+    Exact,
+    /// The number of the shortest text that means it: 1.1.
+    AsWritten,
+}
+
+impl Floats {
+    fn to_double(self, value: f32) -> f64 {
+        match self {
+            Self::Exact => f64::from(value),
+            Self::AsWritten => value.to_string().parse().unwrap_or(f64::from(value)),
+        }
+    }
+}
+
 impl ColumnReader {
     /// Reads `array`; times with a zone are shown in `time_zone`, an IANA name.
     ///
     /// # Errors
     /// If the Arrow type is none of those that Flink's types lie in.
     pub(super) fn try_new(py: Python<'_>, array: &ArrayRef, time_zone: &str) -> PyResult<Self> {
+        Self::read(py, array, time_zone, Floats::Exact)
+    }
+
+    /// As [`Self::try_new`], for rows that are collected: a FLOAT is the number that one reads, as in
+    /// PyFlink, where it travels as text.
+    ///
+    /// # Errors
+    /// As [`Self::try_new`].
+    pub(super) fn of_result(py: Python<'_>, array: &ArrayRef, time_zone: &str) -> PyResult<Self> {
+        Self::read(py, array, time_zone, Floats::AsWritten)
+    }
+
+    fn read(py: Python<'_>, array: &ArrayRef, time_zone: &str, floats: Floats) -> PyResult<Self> {
         Ok(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Boolean(array.as_boolean().clone()),
@@ -82,7 +113,7 @@ impl ColumnReader {
             DataType::Int16 => Self::Int16(array.as_primitive().clone()),
             DataType::Int32 => Self::Int32(array.as_primitive().clone()),
             DataType::Int64 => Self::Int64(array.as_primitive().clone()),
-            DataType::Float32 => Self::Float32(array.as_primitive().clone()),
+            DataType::Float32 => Self::Float32(array.as_primitive().clone(), floats),
             DataType::Float64 => Self::Float64(array.as_primitive().clone()),
             DataType::Utf8 => Self::Utf8(array.as_string().clone()),
             DataType::Binary => Self::Binary(array.as_binary().clone()),
@@ -110,25 +141,25 @@ impl ColumnReader {
             }
             DataType::List(_) => {
                 let list = array.as_list::<i32>().clone();
-                let items = Self::try_new(py, list.values(), time_zone)?;
+                let items = Self::read(py, list.values(), time_zone, floats)?;
                 Self::List(list, Box::new(items))
             }
             DataType::Map(_, _) => {
                 let map = array.as_map().clone();
-                let keys = Self::try_new(py, map_keys::keys(&map), time_zone)?;
-                let values = Self::try_new(py, map.values(), time_zone)?;
+                let keys = Self::read(py, map_keys::keys(&map), time_zone, floats)?;
+                let values = Self::read(py, map.values(), time_zone, floats)?;
                 Self::Map(map, Box::new(keys), Box::new(values))
             }
-            DataType::Struct(_) => Self::row(py, array.as_struct().clone(), time_zone)?,
+            DataType::Struct(_) => Self::row(py, array.as_struct().clone(), time_zone, floats)?,
             other => return Err(unsupported(&format!("the Arrow type {other} in Python"))),
         })
     }
 
-    fn row(py: Python<'_>, array: StructArray, time_zone: &str) -> PyResult<Self> {
+    fn row(py: Python<'_>, array: StructArray, time_zone: &str, floats: Floats) -> PyResult<Self> {
         let columns = array
             .columns()
             .iter()
-            .map(|column| Self::try_new(py, column, time_zone))
+            .map(|column| Self::read(py, column, time_zone, floats))
             .collect::<PyResult<_>>()?;
         let names = PyList::new(py, array.fields().iter().map(|field| field.name()))?;
         Ok(Self::Row {
@@ -157,8 +188,8 @@ impl ColumnReader {
             Self::Int16(array) => array.value(row_idx).into_bound_py_any(py),
             Self::Int32(array) => array.value(row_idx).into_bound_py_any(py),
             Self::Int64(array) => array.value(row_idx).into_bound_py_any(py),
-            Self::Float32(array) => {
-                Ok(PyFloat::new(py, f64::from(array.value(row_idx))).into_any())
+            Self::Float32(array, floats) => {
+                Ok(PyFloat::new(py, floats.to_double(array.value(row_idx))).into_any())
             }
             Self::Float64(array) => Ok(PyFloat::new(py, array.value(row_idx)).into_any()),
             Self::Utf8(array) => Ok(PyString::new(py, array.value(row_idx)).into_any()),
@@ -210,7 +241,7 @@ impl ColumnReader {
             Self::Int16(array) => array.is_null(row_idx),
             Self::Int32(array) => array.is_null(row_idx),
             Self::Int64(array) => array.is_null(row_idx),
-            Self::Float32(array) => array.is_null(row_idx),
+            Self::Float32(array, _) => array.is_null(row_idx),
             Self::Float64(array) => array.is_null(row_idx),
             Self::Utf8(array) => array.is_null(row_idx),
             Self::Binary(array) => array.is_null(row_idx),

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["TableEnvironment"]
 
 _MAX_WIDTH = "table.display.max-column-width"
+_MODE = "execution.runtime-mode"
 
 # Job threads call into the interpreter: they must be gone before it is.
 atexit.register(engine.shutdown)
@@ -245,7 +246,7 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
         fields = [(field.name, field.data_type.as_serializable_string()) for field in row_type]
         names = row_type.field_names()
         scan = self._anonymous("python-input-format")
-        declared = schema.with_physical_columns(row_type)
+        declared = schema.with_physical_columns(row_type).to_sql()
         self._session.execute(
             f"CREATE TEMPORARY TABLE {scan.path} {declared} WITH ('connector' = 'values')"
         )
@@ -413,7 +414,9 @@ class TableEnvironment(CatalogOperations, DependencyOperations, LegacyOperations
     def result_of(self, result: Result) -> TableResult:
         """Wrap a result of the engine."""
         width = self._session.config(_MAX_WIDTH)
-        wrapped = TableResult(result, int(width) if width and width.isdigit() else 30)
+        is_batch = (self._session.config(_MODE) or "").lower() == "batch"
+        columns = int(width) if width and width.isdigit() else 30
+        wrapped = TableResult(result, columns, is_batch=is_batch)
         if not result.is_query and (job := wrapped.get_job_client()) is not None:
             note_job(job)
         return wrapped

@@ -6,6 +6,7 @@ statistics, which the engine keeps nothing about, are `catalog_partitions`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,13 @@ from tidemill.table.catalog_objects import (
 from tidemill.table.catalog_partitions import PartitionOperations
 from tidemill.table.schema import Schema
 from tidemill.table.sql_text import quote_identifier, quote_string
+from tidemill.table.type_parser import parse_data_type
 from tidemill.util.exceptions import (
     CatalogException,
     DatabaseAlreadyExistException,
     DatabaseNotExistException,
     FunctionNotExistException,
+    TableException,
     TableNotExistException,
     refuse,
 )
@@ -78,8 +81,14 @@ class Catalog(PartitionOperations):
 
     def get_default_database(self) -> str:
         """Give the database that is used first."""
+        options: dict[str, str] = {}
+        with contextlib.suppress(TableException):
+            # The catalog that a session begins with has no options to show.
+            name = quote_identifier(self._name)
+            options = _options_of(str(self._run(f"SHOW CREATE CATALOG {name}")[0][0]))
         databases = self.list_databases()
-        return "default" if "default" in databases else databases[0]
+        named = options.get("default-database", "default")
+        return named if named in databases else databases[0]
 
     def list_databases(self) -> list[str]:
         """Give the names of the databases."""
@@ -168,9 +177,7 @@ class Catalog(PartitionOperations):
         TableNotExistException
             If there is no such.
         """
-        if not self.table_exists(table_path):
-            msg = f"Table (or view) {table_path} does not exist in Catalog {self._name}."
-            raise TableNotExistException(msg)
+        self._require_table(table_path)
         path = self._path(table_path)
         is_view = table_path.get_object_name() in self.list_views(table_path.get_database_name())
         kind = "VIEW" if is_view else "TABLE"
@@ -210,12 +217,14 @@ class Catalog(PartitionOperations):
             return
         if keys := table.get_partition_keys():
             text += f" PARTITIONED BY ({', '.join(map(quote_identifier, keys))})"
-        schema = table.get_unresolved_schema()
+        schema = table.get_unresolved_schema().to_sql()
         text += _options(" WITH ", table.get_options())
         self._run(f"CREATE TABLE {exists}{path} {schema}{text}")
 
     def drop_table(self, table_path: ObjectPath, ignore_if_not_exists: bool) -> None:  # noqa: FBT001 - PyFlink's signature
         """Drop a table or a view."""
+        if not ignore_if_not_exists:
+            self._require_table(table_path)
         exists = "IF EXISTS " if ignore_if_not_exists else ""
         views = self.list_views(table_path.get_database_name())
         kind = "VIEW" if table_path.get_object_name() in views else "TABLE"
@@ -230,6 +239,7 @@ class Catalog(PartitionOperations):
         """Rename a table or a view."""
         if ignore_if_not_exists and not self.table_exists(table_path):
             return
+        self._require_table(table_path)
         path = self._path(table_path)
         self._run(f"ALTER TABLE {path} RENAME TO {quote_identifier(new_table_name)}")
 
@@ -298,6 +308,9 @@ class Catalog(PartitionOperations):
 
     def drop_function(self, function_path: ObjectPath, ignore_if_not_exists: bool) -> None:  # noqa: FBT001 - PyFlink's signature
         """Drop a function."""
+        if not ignore_if_not_exists and not self.function_exists(function_path):
+            msg = f"Function {function_path} does not exist in Catalog {self._name}."
+            raise FunctionNotExistException(msg)
         exists = "IF EXISTS " if ignore_if_not_exists else ""
         self._run(f"DROP FUNCTION {exists}{self._path(function_path)}")
 
@@ -325,8 +338,9 @@ class Catalog(PartitionOperations):
     ) -> None:
         """Create a model."""
         exists = "IF NOT EXISTS " if ignore_if_exists else ""
-        text = f"CREATE MODEL {exists}{self._path(model_path)} INPUT {model.input_schema}"
-        self._run(f"{text} OUTPUT {model.output_schema}{_options(' WITH ', model.get_options())}")
+        columns = f"INPUT {model.input_schema.to_sql()} OUTPUT {model.output_schema.to_sql()}"
+        options = _options(" WITH ", model.get_options())
+        self._run(f"CREATE MODEL {exists}{self._path(model_path)} {columns}{options}")
 
     def alter_model(
         self,
@@ -387,23 +401,28 @@ class Catalog(PartitionOperations):
             msg = f"Database {name} does not exist in Catalog {self._name}."
             raise DatabaseNotExistException(msg)
 
+    def _require_table(self, table_path: ObjectPath) -> None:
+        if not self.table_exists(table_path):
+            msg = f"Table (or view) {table_path} does not exist in Catalog {self._name}."
+            raise TableNotExistException(msg)
+
     def _schema(self, path: str) -> Schema:
         """Read back the columns, watermark and key that DESCRIBE shows."""
         builder = Schema.new_builder()
         watermarks: list[tuple[str, str]] = []
         keys: list[str] = []
         for name, data_type, null, key, extras, watermark, *_ in self._run(f"DESCRIBE {path}"):
-            text = str(data_type).split(" *", maxsplit=1)[0]
-            if not null and "NOT NULL" not in text:
-                text += " NOT NULL"
+            declared = parse_data_type(str(data_type).split(" *", maxsplit=1)[0])
+            if not null:
+                declared = declared.not_null()
             if extras and str(extras).startswith("AS "):
                 builder.column_by_expression(name, str(extras).removeprefix("AS "))
             elif extras and str(extras).startswith("METADATA"):
                 found = re.search(r"FROM '([^']*)'", str(extras))
                 is_virtual = str(extras).endswith("VIRTUAL")
-                builder.column_by_metadata(name, text, found[1] if found else None, is_virtual)
+                builder.column_by_metadata(name, declared, found[1] if found else None, is_virtual)
             else:
-                builder.column(name, text)
+                builder.column(name, declared)
             if watermark:
                 watermarks.append((name, str(watermark)))
             if key and str(key).startswith("PRI"):

@@ -428,7 +428,8 @@ class CatalogPartitionSpec:
 
     def __str__(self) -> str:
         """Show the values."""
-        return f"CatalogPartitionSpec{{{self._spec}}}"
+        values = ", ".join(f"{key}={value}" for key, value in self._spec.items())
+        return f"CatalogPartitionSpec{{{{{values}}}}}"
 
 
 class CatalogTableStatistics:

@@ -21,6 +21,7 @@ import importlib
 import mmap
 import pickle
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,11 @@ def _kind_of(function: Any) -> str:
     return next((it for it in (_SCALAR, _AGGREGATE, _TABLE) if hasattr(function, f"__{it}__")), "")
 
 
+def _is_found_by_name(kind: type) -> bool:
+    """Tell whether another process finds a class where it says that it is."""
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
+
+
 class _Native:
     """A function of the package ``datafusion``, over columns."""
 
@@ -135,6 +141,13 @@ class _Native:
         """Give what goes to a worker process: what makes the function, in its place."""
         state = dict(self.__dict__)
         if self.make is not None:
+            if isinstance(self.make, type) and not _is_found_by_name(self.make):
+                name = f"{self.make.__module__}.{self.make.__qualname__}"
+                msg = (
+                    f"the class behind '{self.name}' is not found by its name {name}; register a "
+                    "function that makes the object, such as lambda: package.Class()"
+                )
+                raise pickle.PicklingError(msg)
             del state["function"]
             return state
         try:

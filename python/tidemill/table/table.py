@@ -47,6 +47,7 @@ from tidemill.table.table_pipeline import TablePipeline
 from tidemill.table.table_schema import TableSchema
 from tidemill.table.type_parser import parse_data_type
 from tidemill.table.udf_wrappers import UserDefinedFunctionWrapper
+from tidemill.table.window import GroupWindow
 from tidemill.util.exceptions import ValidationException
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from tidemill.table.table_descriptor import TableDescriptor
     from tidemill.table.table_environment import TableEnvironment
     from tidemill.table.table_result import TableResult
-    from tidemill.table.window import GroupWindow, OverWindow
+    from tidemill.table.window import OverWindow
 
 __all__ = [
     "AggregatedTable",
@@ -71,6 +72,8 @@ __all__ = [
 ]
 
 
+# What results have and tables have not.
+_OF_RESULTS = ("collect", "get_job_client", "print", "wait")
 # What the engine says of a connector that cannot be read.
 _SINK_ONLY = "can only be used as a sink"
 
@@ -177,6 +180,8 @@ class Table(TableOutput):
         if name not in names:
             known = ", ".join(names)
             msg = f"The current table has no column named '{name}', available columns: [{known}]"
+            if name in _OF_RESULTS:
+                msg += f"; a query is run before that: table.execute().{name}()"
             raise AttributeError(msg)
         return Expression(Column(name))
 
@@ -268,6 +273,12 @@ class Table(TableOutput):
 
     def window(self, window: GroupWindow) -> GroupWindowedTable:
         """Group by a window of time; the alias of the window must be among the keys."""
+        if not isinstance(window, GroupWindow):
+            msg = (
+                f"{type(window).__name__} is no whole window: it is built by "
+                "Tumble.over(lit(10).minutes).on(col('ts')).alias('w') and its like"
+            )
+            raise TypeError(msg)
         return GroupWindowedTable(Grouping(self, window=window.spec), self._t_env)
 
     def over_window(self, *over_windows: OverWindow) -> OverWindowedTable:

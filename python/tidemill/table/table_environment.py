@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tidemill.common.configuration import Configuration
 from tidemill.table.base_environment import TableEnvironment
 from tidemill.table.stream_tables import StreamTables
-from tidemill.util.exceptions import TableException
 
 if TYPE_CHECKING:
     from tidemill.datastream import StreamExecutionEnvironment
@@ -33,8 +32,6 @@ class StreamTableEnvironment(StreamTables):
 
         Raises
         ------
-        TableException
-            If the settings ask for batch mode.
         ValueError
             If both a config and settings are given.
         """
@@ -43,11 +40,6 @@ class StreamTableEnvironment(StreamTables):
         if stream_execution_environment is not None:
             configuration.add_all(stream_execution_environment.get_configuration())
         if settings is not None:
-            if not settings.is_streaming_mode():
-                msg = (
-                    "StreamTableEnvironment runs in streaming mode: use TableEnvironment for batch"
-                )
-                raise TableException(msg)
             configuration.add_all(settings.get_configuration())
         if config is not None:
             configuration.add_all(config.get_configuration())

@@ -104,7 +104,8 @@ def infer_type(value: Any) -> DataType:
     if simple is not None:
         return simple
     if isinstance(value, dict):
-        return MapType(_common(value.keys()), _common(value.values()))
+        # As PyFlink has it: NULL is no key.
+        return MapType(_common(value.keys()).not_null(), _common(value.values()))
     if isinstance(value, list):
         return ArrayType(_common(value))
     if isinstance(value, array.array) and value.typecode in _ARRAY_ELEMENTS:

@@ -14,6 +14,7 @@ arguments made it, whatever the order in which calls end.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,12 @@ class ConcurrentCalls:
                     task.cancel()
                     msg = f"no answer within {self._timeout_s:g} s ({_PREFIX}timeout)"
                     raise TimeoutError(msg)
-                return task.result()
+                result = task.result()
+                if inspect.isawaitable(result):
+                    kind = type(result).__name__
+                    msg = f"it gave a {kind} in place of a value: is an 'await' missing?"
+                    raise TypeError(msg)
+                return result
 
         return await asyncio.gather(*map(call, rows), return_exceptions=True)
 
