@@ -8,6 +8,8 @@ pub mod changes;
 
 pub mod cpu_time;
 
+pub mod events;
+
 pub mod jobs;
 
 pub mod joins;

@@ -6,22 +6,15 @@
 //! knows nothing of batches.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
 use tidemill_engine::connectors::collect::ChangeEvent;
-use tidemill_engine::session::{ResultContent, Session};
-use tidemill_tests::jobs::{
-    collected, collected_onto, folder_in_memory, interrupted, resumed, viewed,
-};
+use tidemill_engine::session::ResultContent;
+use tidemill_tests::events::{Emission, Event, Queries, REFERENCE, Setting, events, write};
 use tidemill_tests::oracle::Bag;
-
-/// A row: its key, its second, and a number; rows come mostly in order.
-type Event = (u8, i64, i64);
 
 const QUERIES: [&str; 24] = [
     "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s, MAX(v) AS hi \
@@ -86,118 +79,32 @@ const QUERIES: [&str; 24] = [
      C AS C.k = A.k OR C.v > MAX(B.v))",
 ];
 
-/// Whether the operators tell every change or the net of a step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Emission {
-    RowByRow,
-    Net,
-}
+const ALL: Queries<'_> = Queries {
+    sql: &QUERIES,
+    options: &[],
+};
 
-fn session(
-    events: &[Event],
-    n_workers: usize,
-    step_rows: usize,
-    emission: Emission,
-) -> (Session, TempDir) {
-    let folder = TempDir::new().unwrap();
-    write(events, folder.path());
-    let session = session_over(folder.path(), n_workers, step_rows, emission, false);
-    (session, folder)
-}
-
-fn write(events: &[Event], folder: &Path) {
-    let mut text = String::new();
-    for (k, second, v) in events {
-        let (minute, second) = (second / 60, second % 60);
-        let _ = writeln!(text, "{k},{v},2024-01-01 00:{minute:02}:{second:02}");
-    }
-    std::fs::write(folder.join("t.csv"), text).unwrap();
-}
-
-/// The table does not end if it is to be watched.
-fn session_over(
-    folder: &Path,
-    n_workers: usize,
-    step_rows: usize,
-    emission: Emission,
-    is_watched: bool,
-) -> Session {
-    let session = Session::new(BTreeMap::from([
-        ("parallelism.default".to_owned(), n_workers.to_string()),
-        ("table.local-time-zone".to_owned(), "UTC".to_owned()),
-        (
-            "table.exec.mini-batch.size".to_owned(),
-            step_rows.to_string(),
-        ),
-        (
-            "table.exec.mini-batch.enabled".to_owned(),
-            (emission == Emission::Net).to_string(),
-        ),
-        (
-            "table.exec.mini-batch.allow-latency".to_owned(),
-            "1 s".to_owned(),
-        ),
-        ("tidemill.worker.min-rows".to_owned(), "1".to_owned()),
-    ]));
-    let path = folder.display();
-    let watch = if is_watched {
-        ", 'source.monitor-interval' = '5 ms'"
-    } else {
-        ""
-    };
-    for sql in [
-        &format!(
-            "CREATE TABLE t (k INT, v BIGINT, ts TIMESTAMP(3), \
-             WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) \
-             WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv'{watch})"
-        ),
-        "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE v >= 0",
-        "CREATE VIEW r AS SELECT k, v, ts FROM t WHERE v <= 5",
-        "CREATE VIEW newest AS SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (\
-         PARTITION BY k ORDER BY ts DESC) AS rn FROM r) WHERE rn = 1",
-        "CREATE VIEW oldest AS SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (\
-         PARTITION BY k, v ORDER BY ts) AS rn FROM r) WHERE rn = 1",
-    ] {
-        session.execute(sql).unwrap();
-    }
-    session
-}
-
-/// The folded changelog of each query, in order.
-fn all_collected(session: &Session) -> Vec<Bag> {
-    let queries = QUERIES.iter().map(|sql| session.query(sql).unwrap());
-    queries.map(|query| collected(&query).unwrap()).collect()
-}
-
-/// Jobs that are stopped when so many rows are there, and go on with the others on another number
-/// of workers.
+/// Queries that are stopped when so many rows are there, and go on with the others.
 fn check_restart(
     events: &[Event],
     n_before: usize,
-    (before, after): (usize, usize),
-    emission: Emission,
+    settings: [Setting; 2],
     expected: &[Bag],
 ) -> Result<(), TestCaseError> {
-    let folder = folder_in_memory().unwrap();
-    let (rows, savepoints) = (folder.path().join("rows"), folder.path().join("savepoints"));
-    std::fs::create_dir(&rows).unwrap();
-    write(events.get(..n_before).unwrap_or(events), &rows);
-    let first = session_over(&rows, before, 3, emission, true);
-    let stopped: Vec<_> = QUERIES
-        .iter()
-        .map(|sql| interrupted(&first.query(sql).unwrap(), 1, &savepoints).unwrap())
-        .collect();
-    write(events, &rows);
-    let second = session_over(&rows, after, 5, emission, false);
-    for ((sql, stopped), expected) in QUERIES.iter().zip(stopped).zip(expected) {
-        let setting = (sql, n_before, before, after, emission);
-        let log = resumed(&second, sql, &stopped.of_log).unwrap();
-        let collected = collected_onto(stopped.bag, &log).unwrap();
-        prop_assert_eq!(&collected, expected, "log: {:?}", setting);
-        let view = resumed(&second, sql, &stopped.of_view).unwrap();
-        prop_assert_eq!(&viewed(&view).unwrap(), expected, "view: {:?}", setting);
+    let found = ALL.interrupted(events, n_before, settings).unwrap();
+    for ((sql, [log, view]), expected) in QUERIES.iter().zip(&found).zip(expected) {
+        prop_assert_eq!(log, expected, "log: {} {} {:?}", sql, n_before, settings);
+        prop_assert_eq!(view, expected, "view: {} {} {:?}", sql, n_before, settings);
     }
     Ok(())
+}
+
+const fn setting(n_workers: usize, step_rows: usize, emission: Emission) -> Setting {
+    Setting {
+        n_workers,
+        step_rows,
+        emission,
+    }
 }
 
 /// Rows of tumbling windows of five seconds, by end, key and what comes of them; a row counts if
@@ -214,22 +121,6 @@ fn tumbled(events: &[Event]) -> usize {
     windows.len()
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
-    let event = (0_u8..4, 0_i64..3, -4_i64..9, -6_i64..10);
-    prop::collection::vec(event, 1..60).prop_map(|drawn| {
-        let mut now = 10;
-        drawn
-            .into_iter()
-            .map(|(k, step, shift, v)| {
-                now += step;
-                // One in three comes out of order, some of them too late.
-                let second = if shift < 0 { now + shift } else { now };
-                (k, second, v)
-            })
-            .collect()
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 10,
@@ -240,22 +131,19 @@ proptest! {
 
     #[test]
     fn any_steps_any_workers(events in events()) {
-        let (reference, _folder) = session(&events, 1, 1, Emission::RowByRow);
-        let expected = all_collected(&reference);
+        let expected = ALL.collected(&events, REFERENCE).unwrap();
         let n_windows = expected.first().map_or(0, |bag| bag.values().count());
         prop_assert_eq!(n_windows, tumbled(&events));
-        for (n_workers, step_rows, emission) in [
-            (1, 4, Emission::RowByRow),
-            (1, 1024, Emission::Net),
-            (2, 1, Emission::Net),
-            (2, 1024, Emission::RowByRow),
-            (3, 5, Emission::Net),
+        for setting in [
+            setting(1, 4, Emission::RowByRow),
+            setting(1, 1024, Emission::Net),
+            setting(2, 1, Emission::Net),
+            setting(2, 1024, Emission::RowByRow),
+            setting(3, 5, Emission::Net),
         ] {
-            let (session, _folder) = session(&events, n_workers, step_rows, emission);
-            let found = all_collected(&session);
+            let found = ALL.collected(&events, setting).unwrap();
             for ((sql, found), expected) in QUERIES.iter().zip(&found).zip(&expected) {
-                let setting = (sql, n_workers, step_rows, emission);
-                prop_assert_eq!(found, expected, "{:?}", setting);
+                prop_assert_eq!(found, expected, "{} {:?}", sql, setting);
             }
         }
     }
@@ -271,10 +159,11 @@ proptest! {
 
     #[test]
     fn any_restart(events in events(), n_before in 1_usize..60) {
-        let (reference, _folder) = session(&events, 1, 1, Emission::RowByRow);
-        let expected = all_collected(&reference);
-        check_restart(&events, n_before, (1, 3), Emission::RowByRow, &expected)?;
-        check_restart(&events, n_before, (3, 2), Emission::Net, &expected)?;
+        let expected = ALL.collected(&events, REFERENCE).unwrap();
+        let row_by_row = [1, 3].map(|workers| setting(workers, 2 + workers, Emission::RowByRow));
+        check_restart(&events, n_before, row_by_row, &expected)?;
+        let net = [3, 2].map(|workers| setting(workers, 6 - workers, Emission::Net));
+        check_restart(&events, n_before, net, &expected)?;
     }
 }
 
@@ -282,8 +171,9 @@ proptest! {
 #[test]
 fn a_file_that_is_watched_by_many() {
     let folder = TempDir::new().unwrap();
-    write(&[(1, 1, 5), (1, 3, 6), (1, 20, 7)], folder.path());
-    let session = session_over(folder.path(), 3, 10, Emission::Net, true);
+    write(&[(1, 1, 5), (1, 3, 6), (1, 20, 7)], folder.path()).unwrap();
+    let watched = setting(3, 10, Emission::Net);
+    let session = ALL.session(folder.path(), watched, true).unwrap();
     let sql = "SELECT window_start, SUM(v) AS s \
                FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND) \
                GROUP BY window_start, window_end";

@@ -97,7 +97,9 @@ impl FiringAggregate {
             .collect();
         let key_columns = spec.key_columns();
         let values = spec.schema.fields().iter().skip(spec.group_columns.len());
-        let values: SchemaRef = Arc::new(Schema::new(values.cloned().collect::<Vec<_>>()));
+        // Nothing is saved of windows that have not told yet.
+        let values = values.map(|field| field.as_ref().clone().with_nullable(true));
+        let values: SchemaRef = Arc::new(Schema::new(values.collect::<Vec<_>>()));
         Ok(Self {
             index: KeyIndex::of_columns(&spec.input_schema, &key_columns)?,
             key_columns,
