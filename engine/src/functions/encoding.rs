@@ -16,6 +16,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::data::types::{MAX_LENGTH, TypeRoot};
 use crate::error::{EngineError, Result};
+use crate::functions::charsets;
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::string::{text, texts};
 
@@ -122,9 +123,15 @@ pub static FUNCTIONS: &[Definition] = &[
         2..=2,
         &[Kind::Text],
         ResultType::Strict(BYTES),
-        encode,
+        charsets::encode,
     ),
-    text("decode", 2..=2, DECODE, ResultType::Strict(STRING), decode),
+    text(
+        "decode",
+        2..=2,
+        DECODE,
+        ResultType::Strict(STRING),
+        charsets::decode,
+    ),
     text(
         "inet_aton",
         1..=1,
@@ -224,14 +231,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn unknown_charset(name: &str) -> EngineError {
-    EngineError::Data {
-        message: format!(
-            "'{name}' is no character set; use UTF-8, UTF-16, UTF-16BE, UTF-16LE, ISO-8859-1 or US-ASCII"
-        ),
-    }
-}
-
 /// With or without the padding at the end, as Java's decoder.
 fn from_base64(call: &Call) -> Result<ArrayRef> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -250,103 +249,6 @@ fn from_base64(call: &Call) -> Result<ArrayRef> {
             message: format!("'{}' is no base64", String::from_utf8_lossy(&encoded)),
         })?;
         values.push(Some(String::from_utf8_lossy(&decoded).into_owned()));
-    }
-    Ok(Arc::new(arrow::array::StringArray::from(values)))
-}
-
-/// Java's name of a character set by one of its aliases.
-fn canonical_charset(name: &str) -> String {
-    let name = name.to_uppercase();
-    match name.as_str() {
-        "UTF8" | "UNICODE-1-1-UTF-8" => "UTF-8".to_owned(),
-        "UTF16" | "UTF_16" | "UNICODE" | "UNICODEBIG" => "UTF-16".to_owned(),
-        "UTF_16BE" | "ISO-10646-UCS-2" | "X-UTF-16BE" | "UNICODEBIGUNMARKED" => {
-            "UTF-16BE".to_owned()
-        }
-        "UTF_16LE" | "X-UTF-16LE" | "UNICODELITTLEUNMARKED" => "UTF-16LE".to_owned(),
-        "LATIN1" | "L1" | "ISO8859_1" | "ISO8859-1" | "ISO_8859-1" | "ISO_8859_1" | "8859_1"
-        | "CP819" | "IBM819" | "IBM-819" | "819" | "CSISOLATIN1" | "ISO-IR-100" => {
-            "ISO-8859-1".to_owned()
-        }
-        "ASCII" | "ASCII7" | "ISO646-US" | "646" | "ISO_646.IRV:1991" | "ANSI_X3.4-1968" | "US"
-        | "IBM367" | "CP367" | "DEFAULT" | "CSASCII" | "ISO-IR-6" => "US-ASCII".to_owned(),
-        _ => name,
-    }
-}
-
-fn encode(call: &Call) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        let (Some(value), Some(charset)) = (call.text(0, row), call.text(1, row)) else {
-            values.push(None);
-            continue;
-        };
-        let narrow = |limit: u32| {
-            value
-                .chars()
-                .map(|letter| {
-                    u8::try_from(u32::from(letter))
-                        .ok()
-                        .filter(|byte| u32::from(*byte) <= limit)
-                        .unwrap_or(b'?')
-                })
-                .collect::<Vec<u8>>()
-        };
-        values.push(Some(match canonical_charset(charset).as_str() {
-            "UTF-8" => value.as_bytes().to_vec(),
-            "UTF-16BE" => value.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-            "UTF-16LE" => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            // Java writes the mark in front of the first letter only.
-            "UTF-16" if value.is_empty() => Vec::new(),
-            "UTF-16" => [0xfe, 0xff]
-                .into_iter()
-                .chain(value.encode_utf16().flat_map(u16::to_be_bytes))
-                .collect(),
-            "ISO-8859-1" => narrow(0xff),
-            "US-ASCII" => narrow(0x7f),
-            _ => return Err(unknown_charset(charset)),
-        }));
-    }
-    Ok(Arc::new(values.into_iter().collect::<BinaryArray>()))
-}
-
-fn decode(call: &Call) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        let (Some(value), Some(charset)) = (bytes(call, 0, row), call.text(1, row)) else {
-            values.push(None);
-            continue;
-        };
-        let wide = |combine: fn([u8; 2]) -> u16, value: &[u8]| {
-            let units: Vec<u16> = value
-                .chunks_exact(2)
-                .filter_map(|pair| pair.try_into().ok())
-                .map(combine)
-                .collect();
-            String::from_utf16_lossy(&units)
-        };
-        values.push(Some(match canonical_charset(charset).as_str() {
-            "UTF-8" => String::from_utf8_lossy(&value).into_owned(),
-            "UTF-16BE" => wide(u16::from_be_bytes, &value),
-            "UTF-16LE" => wide(u16::from_le_bytes, &value),
-            "UTF-16" => match value.as_slice() {
-                [0xff, 0xfe, rest @ ..] => wide(u16::from_le_bytes, rest),
-                [0xfe, 0xff, rest @ ..] => wide(u16::from_be_bytes, rest),
-                all => wide(u16::from_be_bytes, all),
-            },
-            "ISO-8859-1" => value.iter().map(|byte| char::from(*byte)).collect(),
-            "US-ASCII" => value
-                .iter()
-                .map(|byte| {
-                    if byte.is_ascii() {
-                        char::from(*byte)
-                    } else {
-                        '\u{fffd}'
-                    }
-                })
-                .collect(),
-            _ => return Err(unknown_charset(charset)),
-        }));
     }
     Ok(Arc::new(arrow::array::StringArray::from(values)))
 }

@@ -18,6 +18,8 @@ pub mod random;
 
 pub mod cast;
 
+mod charsets;
+
 pub mod checks;
 
 pub mod enforce;
