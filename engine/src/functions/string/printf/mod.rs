@@ -10,10 +10,12 @@
 //!
 //! Source: `java.util.Formatter`, Java 17; `PrintfFunction` of Flink 2.3.
 
+mod special;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType,
 };
 use chrono::{NaiveDateTime, Timelike};
 
@@ -49,9 +51,30 @@ enum Value {
         value: i64,
         bits: u32,
     },
-    Float(f64, String),
+    Float {
+        /// As digits show it: a FLOAT is what its text says.
+        value: f64,
+        text: String,
+        exact: f64,
+        is_single: bool,
+    },
     /// Anything else that has a text only.
-    Text(String),
+    Text(String, Code),
+}
+
+/// What the hash code of a value with a text is made of.
+#[derive(Debug, Clone, PartialEq)]
+enum Code {
+    Text,
+    Decimal {
+        unscaled: i128,
+        scale: u8,
+    },
+    /// Milliseconds since the epoch, and nanoseconds behind them.
+    Moment {
+        millis: i64,
+        nanos: u32,
+    },
 }
 
 impl Value {
@@ -81,18 +104,41 @@ impl Value {
                 let value = array.as_primitive::<Float32Type>().value(row);
                 let text = shown::value(array, row, flink_type, zone)?.unwrap_or_default();
                 // Java widens a float through its text.
-                Self::Float(value.to_string().parse().unwrap_or(f64::from(value)), text)
+                Self::Float {
+                    value: value.to_string().parse().unwrap_or(f64::from(value)),
+                    text,
+                    exact: f64::from(value),
+                    is_single: true,
+                }
             }
             T::Double => {
                 let value = array.as_primitive::<Float64Type>().value(row);
                 let text = shown::value(array, row, flink_type, zone)?.unwrap_or_default();
-                Self::Float(value, text)
+                Self::Float {
+                    value,
+                    text,
+                    exact: value,
+                    is_single: false,
+                }
             }
             T::Char(_) | T::Varchar(_) | T::Decimal { .. } => {
-                Self::Text(shown::value(array, row, flink_type, zone)?.unwrap_or_default())
+                let text = shown::value(array, row, flink_type, zone)?.unwrap_or_default();
+                let code = match &flink_type.root {
+                    T::Decimal { scale, .. } => Code::Decimal {
+                        unscaled: array.as_primitive::<Decimal128Type>().value(row),
+                        scale: *scale,
+                    },
+                    _ => Code::Text,
+                };
+                Self::Text(text, code)
             }
             T::Timestamp(_) | T::TimestampLtz(_) => {
-                Self::Text(local_date_time(temporal::datetime(array, row)?))
+                let time = temporal::datetime(array, row)?;
+                let code = Code::Moment {
+                    millis: time.and_utc().timestamp_millis(),
+                    nanos: time.nanosecond() % 1_000_000,
+                };
+                Self::Text(local_date_time(time), code)
             }
             T::IntervalDayTime { .. } | T::IntervalYearMonth { .. }
                 if matches!(array.data_type(), DataType::Duration(_)) =>
@@ -114,7 +160,7 @@ impl Value {
             Self::Null => "null".to_owned(),
             Self::Flag(flag) => flag.to_string(),
             Self::Whole { value, .. } => value.to_string(),
-            Self::Float(_, text) | Self::Text(text) => text.clone(),
+            Self::Float { text, .. } | Self::Text(text, _) => text.clone(),
         }
     }
 }
@@ -205,7 +251,15 @@ fn formatted(format: &str, arguments: &[Value]) -> Result<Option<String>> {
             return Ok(None);
         };
         previous = index;
-        match one(&spec, conversion, value)? {
+        let text = match conversion {
+            't' | 'T' => match letters.next() {
+                Some(letter) => special::moment(&spec, letter, value)?,
+                None => None,
+            },
+            conversion => one(&spec, conversion, value),
+        };
+        match text {
+            Some(text) if conversion == 'T' => out.push_str(&text.to_uppercase()),
             Some(text) => out.push_str(&text),
             None => return Ok(None),
         }
@@ -258,7 +312,7 @@ fn parse_spec(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<
     (!clash && (!pads || spec.width.is_some())).then_some((spec, conversion))
 }
 
-fn one(spec: &Spec, conversion: char, value: &Value) -> Result<Option<String>> {
+fn one(spec: &Spec, conversion: char, value: &Value) -> Option<String> {
     let is_upper = conversion.is_ascii_uppercase();
     let text = match conversion.to_ascii_lowercase() {
         's' => general(spec, value.text()),
@@ -270,20 +324,13 @@ fn one(spec: &Spec, conversion: char, value: &Value) -> Result<Option<String>> {
                 _ => "true".to_owned(),
             },
         ),
-        'h' => match value {
-            Value::Null => general(spec, "null".to_owned()),
-            Value::Whole { value, bits } if *bits < 64 => {
-                let code = u32::try_from(value & 0xffff_ffff).unwrap_or_default();
-                general(spec, format!("{code:x}"))
-            }
-            Value::Flag(flag) => general(spec, format!("{:x}", if *flag { 1231 } else { 1237 })),
-            _ => return Err(EngineError::unsupported("the conversion %h of PRINTF")),
-        },
+        'h' => general(spec, special::hash_code(value)),
         'c' => character(spec, value),
         'd' if !is_upper => decimal(spec, value),
         'o' if !is_upper => radix(spec, value, 8),
         'x' => radix(spec, value, 16),
         'f' if !is_upper => floating(spec, value, fixed),
+        'e' if spec.has(',') => None,
         'e' => floating(spec, value, scientific),
         'g' => {
             if spec.has('#') {
@@ -292,11 +339,10 @@ fn one(spec: &Spec, conversion: char, value: &Value) -> Result<Option<String>> {
                 floating(spec, value, either)
             }
         }
-        'a' => return Err(EngineError::unsupported("the conversion %a of PRINTF")),
-        't' => return Err(EngineError::unsupported("the conversion %t of PRINTF")),
+        'a' => special::hexadecimal(spec, value),
         _ => None,
     };
-    Ok(text.map(|text| if is_upper { text.to_uppercase() } else { text }))
+    text.map(|text| if is_upper { text.to_uppercase() } else { text })
 }
 
 fn general(spec: &Spec, text: String) -> Option<String> {
@@ -407,15 +453,20 @@ fn grouped(digits: &str) -> String {
 }
 
 fn floating(spec: &Spec, value: &Value, digits: fn(f64, usize) -> String) -> Option<String> {
-    let Value::Float(value, _) = value else {
+    let Value::Float { value, .. } = value else {
         // Java cuts the word as it cuts a text.
         let shown: String = "null".chars().take(spec.precision.unwrap_or(4)).collect();
         return (*value == Value::Null).then(|| spec.padded(&shown));
     };
     if !value.is_finite() {
         let text = if value.is_nan() { "NaN" } else { "Infinity" };
+        let unsigned: &[char] = if value.is_nan() {
+            &['0', ',', '+', ' ']
+        } else {
+            &['0', ',']
+        };
         let plain = Spec {
-            flags: spec.flags.replace(['0', ','], ""),
+            flags: spec.flags.replace(unsigned, ""),
             width: spec.width,
             ..Spec::default()
         };
@@ -423,7 +474,12 @@ fn floating(spec: &Spec, value: &Value, digits: fn(f64, usize) -> String) -> Opt
     }
     let precision = spec.precision.unwrap_or(6);
     let is_negative = value.is_sign_negative();
-    Some(signed(spec, is_negative, &digits(value.abs(), precision)))
+    let mut digits = digits(value.abs(), precision);
+    if precision == 0 && spec.has('#') {
+        let end = digits.find('e').unwrap_or(digits.len());
+        digits.insert(end, '.');
+    }
+    Some(signed(spec, is_negative, &digits))
 }
 
 /// The shortest digits of a number and the place of its point: 0.d₁d₂… · 10^place.
@@ -533,8 +589,14 @@ mod tests {
     #[test]
     fn formats_of_java() {
         let whole = |value| Value::Whole { value, bits: 32 };
-        let float = |value: f64| Value::Float(value, format!("{value:?}"));
-        let text = |text: &str| Value::Text(text.to_owned());
+        let float = |value: f64| Value::Float {
+            value,
+            text: format!("{value:?}"),
+            exact: value,
+            is_single: false,
+        };
+        let text = |text: &str| Value::Text(text.to_owned(), Code::Text);
+        let long = |value| Value::Whole { value, bits: 64 };
         let cases: Vec<(&str, Vec<Value>, Option<&str>)> = vec![
             (
                 "%5d|%-5d|%05d",
@@ -572,6 +634,37 @@ mod tests {
             ("100%%", vec![], Some("100%")),
             ("%.3d", vec![whole(5)], None),
             ("%-d", vec![whole(5)], None),
+            ("%012a", vec![float(1.5)], Some("0x000001.8p0")),
+            (
+                "%+A|%a",
+                vec![float(1.0), float(-0.1)],
+                Some("+0X1.0P0|-0x1.999999999999ap-4"),
+            ),
+            ("%(a", vec![float(1.0)], None),
+            ("%,e", vec![float(1.0)], None),
+            ("%#.0e", vec![float(12345.678)], Some("1.e+04")),
+            ("%(e", vec![float(-0.00001234)], Some("(1.234000e-05)")),
+            ("%+e", vec![float(f64::NAN)], Some("NaN")),
+            ("%+e", vec![float(f64::INFINITY)], Some("+Infinity")),
+            (
+                "%H %.3h",
+                vec![text("abc"), text("abc")],
+                Some("4ED2CBB4 4ed"),
+            ),
+            (
+                "%1$tF %1$tT",
+                vec![long(1_704_164_645_678)],
+                Some("2024-01-02 03:04:05"),
+            ),
+            (
+                "%-10TB|",
+                vec![long(1_704_164_645_678)],
+                Some("JANUARY   |"),
+            ),
+            ("%tY", vec![Value::Null], Some("null")),
+            ("%tY", vec![whole(5)], None),
+            ("%tX", vec![long(5)], None),
+            ("%.3tY", vec![long(5)], None),
         ];
         for (format, arguments, expected) in cases {
             assert_eq!(
