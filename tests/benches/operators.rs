@@ -93,6 +93,22 @@ const QUESTIONS: &[Question] = &[
         modes: NET,
     },
     Question {
+        name: "sessions of 1k keys",
+        sql: "SELECT window_start, few, COUNT(*), SUM(v) FROM TABLE(SESSION(TABLE t PARTITION BY \
+              few, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, few",
+        operator: "WindowAggregate",
+        n_keys: 1_000,
+        modes: NET,
+    },
+    Question {
+        name: "updates joined by their key",
+        sql: "SELECT a.k, a.n, d.city FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) a \
+              JOIN d ON a.k = d.k",
+        operator: "Join",
+        n_keys: 100_000,
+        modes: BOTH,
+    },
+    Question {
         name: "top 10 of 1k keys",
         sql: "SELECT few, v, k FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY few ORDER BY v \
               DESC) AS place FROM t) WHERE place <= 10",
