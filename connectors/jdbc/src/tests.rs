@@ -2,17 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray as _;
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use tempfile::TempDir;
 use tidemill_engine::connectors::collect::ChangeEvent;
 use tidemill_engine::connectors::{
     ConnectorFactory as _, ConnectorTable, SourcePoll, SourceReader,
 };
 use tidemill_engine::data::Delta;
-use tidemill_engine::data::text::{print_deltas, schema};
+use tidemill_engine::data::text::{parse_delta, print_deltas, schema};
 use tidemill_engine::session::{ResultContent, Session, TableResult};
 
 /// A session and a database that both the session and the test open.
@@ -52,6 +53,24 @@ impl Scene {
              'table-name' = '{relation}'{options})"
         );
         self.session.execute(&sql).unwrap();
+    }
+
+    /// The database's table `t` as the catalog gives it to the connector.
+    fn connector_table(&self, schema: SchemaRef, options: &[(&str, &str)]) -> ConnectorTable {
+        let url = self.url();
+        let common = [("connector", "jdbc"), ("url", &url), ("table-name", "t")];
+        let options = common.iter().chain(options);
+        ConnectorTable {
+            name: "t".to_owned(),
+            schema,
+            metadata: Vec::new(),
+            primary_key: Vec::new(),
+            partition_keys: Vec::new(),
+            options: options
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            time_zone: "UTC".to_owned(),
+        }
     }
 
     /// The rows of a query, or its error.
@@ -372,25 +391,15 @@ fn a_scan_goes_on_from_a_position() {
         "CREATE TABLE t (id INT); INSERT INTO t WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL \
          SELECT id + 1 FROM n WHERE id < 99) SELECT id FROM n",
     );
-    let table = ConnectorTable {
-        name: "t".to_owned(),
-        schema: schema(&[("id", DataType::Int32)]),
-        metadata: Vec::new(),
-        primary_key: Vec::new(),
-        partition_keys: Vec::new(),
-        options: [
-            ("connector", "jdbc"),
-            ("url", &scene.url()),
-            ("table-name", "t"),
+    let table = scene.connector_table(
+        schema(&[("id", DataType::Int32)]),
+        &[
             ("scan.partition.column", "id"),
             ("scan.partition.num", "3"),
             ("scan.partition.lower-bound", "0"),
             ("scan.partition.upper-bound", "99"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into(),
-        time_zone: "UTC".to_owned(),
-    };
+        ],
+    );
     let source = crate::JdbcFactory.source(&table).unwrap();
     let mut before = source.open(&[0], 2).unwrap();
     let mut ids = Vec::new();
@@ -475,4 +484,35 @@ fn changes_are_written_when_they_are_old_enough() {
         std::thread::sleep(Duration::from_millis(20));
     }
     job.job.unwrap().stop();
+}
+
+#[test]
+fn what_waits_is_written_with_a_checkpoint_and_when_it_is_much() {
+    let scene = Scene::new("CREATE TABLE t (id INT, n INT)");
+    let columns = schema(&[("id", DataType::Int32), ("n", DataType::Int32)]);
+    let table = scene.connector_table(
+        Arc::clone(&columns),
+        &[
+            ("sink.buffer-flush.max-rows", "3"),
+            ("sink.buffer-flush.interval", "0"),
+        ],
+    );
+    let mut sink = crate::JdbcFactory.sink(&table).unwrap().create().unwrap();
+    let rows = parse_delta(&columns, "+I | 1 | 10\n+I | 2 | 20").unwrap();
+    let stored = || scene.stored("SELECT COUNT(*) FROM t");
+    sink.write(&rows).unwrap();
+    sink.on_step_end().unwrap();
+    assert_eq!(stored(), ["0"]);
+    assert_eq!(sink.next_timer_ms(), None);
+    assert!(sink.state_bytes() > 0);
+    sink.prepare(1).unwrap();
+    assert_eq!(stored(), ["2"]);
+    sink.write(&rows).unwrap();
+    assert_eq!(stored(), ["2"]);
+    sink.write(&rows).unwrap();
+    assert_eq!(stored(), ["6"]);
+    sink.write(&rows.slice(0, 1)).unwrap();
+    sink.finish().unwrap();
+    assert_eq!(stored(), ["7"]);
+    assert_eq!(sink.state_bytes(), 0);
 }
