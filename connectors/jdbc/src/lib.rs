@@ -10,7 +10,7 @@
 //!                            driver/  Connection: MySQL · PostgreSQL · SQLite
 //! ```
 //!
-//! A URL tells the dialect, which writes the statements; a driver runs them with [`values::Value`]s
+//! A URL tells the dialect, which writes the statements; a driver runs them with values
 //! and knows which failures a new connection may mend. What is written arrives at least once; with
 //! a PRIMARY KEY writing it again changes nothing, so that it counts once.
 //!
