@@ -32,7 +32,7 @@ pub(super) fn resolve<T: VisitMut>(tree: &mut T, tables: &dyn TableResolver) -> 
 /// Gives every call of a database's function its whole path.
 ///
 /// # Errors
-/// As [`resolve`].
+/// As `resolve`.
 pub fn qualify<T: VisitMut>(tree: &mut T, tables: &dyn TableResolver) -> Result<()> {
     run(tree, tables, false)
 }
