@@ -87,6 +87,12 @@ def test_a_table_of_a_catalog_has_all_of_its_schema(env: TableEnvironment) -> No
     key = resolved.get_primary_key()
     assert key is not None
     assert key.get_columns() == ["a"]
+    assert str(env.from_path("t").get_schema()) == (
+        "root\n |-- a: INT NOT NULL\n |-- c: INT NOT NULL AS `a` + 1\n"
+        " |-- ts: TIMESTAMP(3) *ROWTIME*\n"
+        " |-- WATERMARK FOR ts: TIMESTAMP(3) AS `ts` - INTERVAL '5' SECOND\n"
+        " |-- CONSTRAINT PK_a PRIMARY KEY (a)\n"
+    )
     # A query has columns alone; time attributes stay what they are.
     assert str(env.sql_query("SELECT a, ts FROM t").get_resolved_schema()) == (
         "(\n  `a` INT NOT NULL,\n  `ts` TIMESTAMP(3) *ROWTIME*\n)"

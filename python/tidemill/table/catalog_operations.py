@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill.table.catalog_api import Catalog, CatalogDescriptor
 from tidemill.table.module import Module, ModuleEntry
 from tidemill.table.sql_text import quote_identifier, quote_path, quote_string
-from tidemill.util.exceptions import refuse
+from tidemill.util.exceptions import ValidationException, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,7 +218,16 @@ class CatalogOperations:
         self._session.execute(f"UNLOAD MODULE {quote_identifier(module_name)}")
 
     def use_modules(self, *module_names: str) -> None:
-        """Use these modules, in this order of lookup."""
+        """Use these modules, in this order of lookup.
+
+        Raises
+        ------
+        ValidationException
+            If there is none: without modules there are no functions.
+        """
+        if not module_names:
+            msg = "use_modules needs at least one module, such as 'core'"
+            raise ValidationException(msg)
         self._session.execute(f"USE MODULES {', '.join(map(quote_identifier, module_names))}")
 
     # ---- models ----

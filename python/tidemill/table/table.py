@@ -488,7 +488,7 @@ class Table(TableOutput):
 
     def get_schema(self) -> TableSchema:
         """Give names and types of the columns."""
-        return TableSchema(self.column_names(), [parse_data_type(text) for _, text in self._fields])
+        return TableSchema.of_resolved(self.get_resolved_schema())
 
     def get_resolved_schema(self) -> ResolvedSchema:
         """Give names and types of the columns; of a table of a catalog also what makes it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidemill.table.composite_types import RowField, RowType
+from tidemill.table.sql_text import quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidemill.table.catalog_schema import ResolvedSchema
     from tidemill.table.logical_types import DataType
 
 __all__ = ["TableSchema"]
@@ -53,6 +55,31 @@ class TableSchema:
         del j_table_schema
         self._names = list(field_names or ())
         self._types = list(data_types or ())
+        self._lines = [
+            f"{name}: {data_type.as_summary_string()}"
+            for name, data_type in zip(self._names, self._types, strict=True)
+        ]
+
+    @staticmethod
+    def of_resolved(schema: ResolvedSchema) -> TableSchema:
+        """Take names and types of a resolved schema, and show what else it has."""
+        made = TableSchema(schema.get_column_names(), schema.get_column_data_types())
+        lines = [
+            column.as_summary_string().removeprefix(quote_identifier(column.get_name()))
+            for column in schema.get_columns()
+        ]
+        made._lines = [
+            f"{name}:{line}" for name, line in zip(schema.get_column_names(), lines, strict=True)
+        ]
+        for spec in schema.get_watermark_specs():
+            name = spec.get_rowtime_attribute()
+            text = spec.as_summary_string().replace(quote_identifier(name), name, 1)
+            made._lines.append(text)
+        key = schema.get_primary_key()
+        if key is not None:
+            columns = ", ".join(key.get_columns())
+            made._lines.append(f"CONSTRAINT {key.get_name()} PRIMARY KEY ({columns})")
+        return made
 
     @staticmethod
     def builder() -> TableSchema.Builder:
@@ -99,7 +126,10 @@ class TableSchema:
 
     def __eq__(self, other: object) -> bool:
         """Compare names and types."""
-        return isinstance(other, TableSchema) and self.__dict__ == other.__dict__
+        return isinstance(other, TableSchema) and (self._names, self._types) == (
+            other._names,
+            other._types,
+        )
 
     def __hash__(self) -> int:
         """Hash names and types."""
@@ -107,8 +137,4 @@ class TableSchema:
 
     def __repr__(self) -> str:
         """Show one line a field, as Flink does."""
-        lines = (
-            f" |-- {name}: {data_type.as_summary_string()}\n"
-            for name, data_type in zip(self._names, self._types, strict=True)
-        )
-        return "root\n" + "".join(lines)
+        return "root\n" + "".join(f" |-- {line}\n" for line in self._lines)
