@@ -7,7 +7,11 @@ use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Union, lit};
+use datafusion::logical_expr::expr::InSubquery;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Union, lit,
+};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Query, Statement, TableFactor, Visit, Visitor,
@@ -71,7 +75,7 @@ fn bind_unplaced(
     normalize_query(&mut query)?;
     let context = BindContext::new(tables, functions, config).with_state_ttl(marks);
     let options = ParserOptions::from(&config.sql_parser);
-    unify_columns(&mut query, &context, options);
+    unify_columns(&mut query, &context, options)?;
     expand_row_stars(&mut query, &context, options);
     spell_out(&mut query, &context, options);
     check_group_by(&query, &context, options)?;
@@ -81,6 +85,7 @@ fn bind_unplaced(
     let plan = subquery::unnested(subquery::checked(correlated(plan)?)?)?;
     let plan = expand_plan(plan)?;
     check_set_operations(&plan)?;
+    check_memberships(&plan)?;
     let plan = plan_temporal_joins(plan)?;
     let plan = plan_group_windows(same_unions(named_values(plan)?)?, config)?;
     keep_nullability(analyze(rewrite_aggregates(plan)?, config)?)
@@ -189,6 +194,44 @@ pub fn mismatch(left: &DFSchema, right: &DFSchema, operation: &str) -> Option<St
     })
 }
 
+/// Refuses IN of a subquery whose values cannot be equal to the one that is looked for.
+fn check_memberships(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        let inputs = node.inputs();
+        let schema = merge_schema(&inputs);
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| match expr {
+                Expr::InSubquery(membership) => check_membership(membership, &schema),
+                _ => Ok(TreeNodeRecursion::Continue),
+            })
+        })
+    })
+    .map_err(from_planner)?;
+    Ok(())
+}
+
+fn check_membership(membership: &InSubquery, schema: &DFSchema) -> DfResult<TreeNodeRecursion> {
+    let Ok((_, value)) = membership.expr.to_field(schema) else {
+        return Ok(TreeNodeRecursion::Continue);
+    };
+    let of_subquery = membership.subquery.subquery.schema();
+    let Some(other) = of_subquery.fields().first() else {
+        return Ok(TreeNodeRecursion::Continue);
+    };
+    let [value, other] = [&value, other].map(|field| FlinkType::from_field(field));
+    if are_of_one_family(&value.root, &other.root) {
+        return Ok(TreeNodeRecursion::Continue);
+    }
+    let names = [rules::calcite_name(&value), rules::calcite_name(&other)];
+    Err(
+        EngineError::from(Arc::new(SqlDiagnostic::validation(format!(
+            "values passed to IN operator must have compatible types: {}",
+            names.join(" and ")
+        ))))
+        .into(),
+    )
+}
+
 /// Whether some type may hold both types; what is inside of nested types is not looked at.
 fn are_of_one_family(left: &TypeRoot, right: &TypeRoot) -> bool {
     use TypeRoot as T;
@@ -203,7 +246,7 @@ fn are_of_one_family(left: &TypeRoot, right: &TypeRoot) -> bool {
             | T::Float
             | T::Double
             | T::Decimal { .. } => 3,
-            T::Date | T::Timestamp(_) | T::TimestampLtz(_) => 4,
+            T::Timestamp(_) | T::TimestampLtz(_) => 4,
             _ => 0,
         }
     }

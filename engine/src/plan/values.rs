@@ -1,15 +1,15 @@
-//! Columns of VALUES whose cells are of one kind but not of one type: texts and bytes of different
+//! Columns of VALUES whose cells are not of one type: numbers of different kinds, texts of different
 //! lengths, times of different precisions.
 //!
-//! The binder finds a common type of numbers by itself, and refuses what Flink's types alone tell
-//! apart. The cells are bound once more by themselves to know their types:
+//! The binder has rules of its own for them, and refuses what Flink's types alone tell apart. The
+//! cells are bound once more by themselves to know their types:
 //!
 //! ```text
 //!   VALUES (TIMESTAMP '… 03:04:05'), (TIMESTAMP '… 03:04:05.123')     TIMESTAMP(0), TIMESTAMP(3)
 //!   VALUES (__cast(…, 'TIMESTAMP(3)')), (__cast(…, 'TIMESTAMP(3)'))
 //! ```
 
-use std::mem::{discriminant, replace};
+use std::mem::replace;
 use std::ops::ControlFlow;
 
 use datafusion::common::DFSchema;
@@ -18,16 +18,28 @@ use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{Expr, Query, SetExpr, Value, Values, VisitMut, VisitorMut};
 
 use crate::data::types::{FlinkType, TypeRoot};
+use crate::error::{EngineError, Result};
 use crate::functions::rules::least_restrictive;
 use crate::plan::context::BindContext;
 use crate::plan::typing::expand_expr;
+use crate::sql::diagnostics::validation;
 use crate::sql::syntax::call;
 
 /// Gives the columns of every VALUES in `query` one type each. What cannot be bound stays as it is,
 /// for the binder to tell.
-pub fn unify_columns(query: &mut Query, context: &BindContext<'_>, options: ParserOptions) {
+///
+/// # Errors
+/// A validation error for cells that no type holds.
+pub fn unify_columns(
+    query: &mut Query,
+    context: &BindContext<'_>,
+    options: ParserOptions,
+) -> Result<()> {
     let mut columns = Columns { context, options };
-    let _: ControlFlow<()> = VisitMut::visit(query, &mut columns);
+    match VisitMut::visit(query, &mut columns) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
 }
 
 struct Columns<'a, 'b> {
@@ -36,20 +48,23 @@ struct Columns<'a, 'b> {
 }
 
 impl VisitorMut for Columns<'_, '_> {
-    type Break = ();
+    type Break = EngineError;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
         if let SetExpr::Values(values) = query.body.as_mut()
             && values.rows.len() > 1
         {
-            self.unify(values);
+            return match self.unify(values) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            };
         }
         ControlFlow::Continue(())
     }
 }
 
 impl Columns<'_, '_> {
-    fn unify(&self, values: &mut Values) {
+    fn unify(&self, values: &mut Values) -> Result<()> {
         let n_columns = values.rows.first().map_or(0, |row| row.content.len());
         for column_idx in 0..n_columns {
             let cells: Option<Vec<&mut Expr>> = values
@@ -58,9 +73,9 @@ impl Columns<'_, '_> {
                 .map(|row| row.content.get_mut(column_idx))
                 .collect();
             let Some(cells) = cells else {
-                return;
+                return Ok(());
             };
-            if let Some(common) = self.common_type(&cells) {
+            if let Some(common) = self.common_type(&cells)? {
                 for cell in cells {
                     let given = replace(cell, Expr::value(Value::Null));
                     let target = Expr::value(Value::SingleQuotedString(common.clone()));
@@ -68,22 +83,28 @@ impl Columns<'_, '_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// The type to which all cells must be cast; none if they need no cast, or have no such type.
-    fn common_type(&self, cells: &[&mut Expr]) -> Option<String> {
-        let types: Vec<FlinkType> = cells
-            .iter()
-            .map(|cell| self.type_of(cell))
-            .collect::<Option<_>>()?;
+    fn common_type(&self, cells: &[&mut Expr]) -> Result<Option<String>> {
+        let types: Option<Vec<FlinkType>> = cells.iter().map(|cell| self.type_of(cell)).collect();
+        let Some(types) = types else {
+            return Ok(None);
+        };
         let mut typed = types.iter().filter(|it| it.root != TypeRoot::Null);
-        let first = &typed.next()?.root;
-        let others: Vec<&TypeRoot> = typed.map(|it| &it.root).collect();
-        let is_of_one_kind = others.iter().all(|other| is_of_kind(first, other));
-        if !is_of_one_kind || others.iter().all(|other| *other == first) {
-            return None;
+        let Some(first) = typed.next() else {
+            return Ok(None);
+        };
+        if typed.all(|other| other.root == first.root) {
+            return Ok(None);
         }
-        least_restrictive(&types).map(|common| common.root_text())
+        match least_restrictive(&types) {
+            Some(common) => Ok(Some(common.root_text())),
+            None => Err(validation(
+                "values passed to VALUES operator must have compatible types".to_owned(),
+            )),
+        }
     }
 
     fn type_of(&self, cell: &Expr) -> Option<FlinkType> {
@@ -94,15 +115,5 @@ impl Columns<'_, '_> {
             .ok()?;
         let (_, field) = expr.to_field(&nothing).ok()?;
         Some(FlinkType::from_field(&field))
-    }
-}
-
-/// Whether only length, precision or parts tell the types apart.
-fn is_of_kind(one: &TypeRoot, other: &TypeRoot) -> bool {
-    use TypeRoot::{Binary, Char, Varbinary, Varchar};
-    match (one, other) {
-        (Char(_) | Varchar(_), Char(_) | Varchar(_))
-        | (Binary(_) | Varbinary(_), Binary(_) | Varbinary(_)) => true,
-        _ => discriminant(one) == discriminant(other),
     }
 }

@@ -179,8 +179,8 @@ fn n_bytes(expr: &Expr) -> Option<usize> {
     }
 }
 
-/// The texts of a column of VALUES have one type: CHAR if all are equally long, else VARCHAR; an
-/// untyped one if something else stands among them.
+/// The texts of a column of VALUES have one type if nothing else stands there: CHAR if all are
+/// equally long, else VARCHAR.
 fn unify_texts(values: &mut Values) {
     let n_columns = values
         .rows
@@ -212,7 +212,10 @@ fn unify_texts(values: &mut Values) {
             .flatten()
             .map(|text| text_length(text))
             .collect();
-        let is_uniform = texts.iter().all(Option::is_some);
+        if !texts.iter().all(Option::is_some) {
+            // Among other things they keep their types, for a common one to be found.
+            continue;
+        }
         let longest = lengths.last().copied().unwrap_or(0);
         for (cell, text) in cells.iter_mut().zip(texts) {
             let Some(text) = text else { continue };
@@ -220,9 +223,7 @@ fn unify_texts(values: &mut Values) {
                 length: longest,
                 unit: None,
             };
-            **cell = if !is_uniform {
-                string(&text)
-            } else if lengths.len() == 1 {
+            **cell = if lengths.len() == 1 {
                 typed(string(&text), DataType::Char(Some(length)))
             } else {
                 typed(string(&text), DataType::Varchar(Some(length)))

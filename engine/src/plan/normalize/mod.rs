@@ -58,6 +58,7 @@ use literals::{
 use predicates::{overlaps, typed_call};
 
 use crate::error::{EngineError, Result};
+use crate::sql::diagnostics::validation;
 use crate::sql::syntax::{call, object_name};
 
 /// Rewrites `query` in place, subqueries included.
@@ -313,6 +314,7 @@ fn rewrite(expr: &mut Expr) -> Result<()> {
         | Expr::IsNotDistinctFrom(..)
         | Expr::Like { .. }
         | Expr::SimilarTo { .. } => typed_call(expr),
+        Expr::ILike { .. } => return Err(validation("no operator named 'ILIKE'".to_owned())),
         Expr::Function(function) => {
             restore_plain_numbers(function);
             if let Some(part) = group_window_part(function) {

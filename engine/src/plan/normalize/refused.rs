@@ -12,7 +12,7 @@ use crate::sql::diagnostics::{SqlDiagnostic, SqlErrorKind};
 /// Refuses a query that Flink's parser does not read; the queries in it are looked at on their own.
 ///
 /// # Errors
-/// For locks, `LIMIT NULL`, SEMI and ANTI joins, WHERE without FROM and names in single quotes.
+/// For locks, `LIMIT NULL`, FETCH without a number, SEMI and ANTI joins, WHERE without FROM and names in single quotes.
 pub(super) fn check(query: &Query) -> Result<()> {
     if !query.locks.is_empty() {
         return Err(unread("incorrect syntax near the keyword 'FOR'"));
@@ -27,6 +27,15 @@ pub(super) fn check(query: &Query) -> Result<()> {
     {
         return Err(unread(
             "incorrect syntax near the keyword 'NULL': LIMIT takes a number of rows",
+        ));
+    }
+    if query
+        .fetch
+        .as_ref()
+        .is_some_and(|fetch| fetch.quantity.is_none())
+    {
+        return Err(unread(
+            "incorrect syntax near FETCH: it takes a number of rows",
         ));
     }
     check_body(&query.body)
