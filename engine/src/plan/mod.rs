@@ -30,6 +30,8 @@ pub mod operands;
 pub mod temporal;
 pub mod typing;
 
+mod empty_input;
+
 pub mod errors;
 
 pub mod locate;

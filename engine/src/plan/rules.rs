@@ -34,7 +34,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext,
 
 use crate::error::{EngineError, Result};
 use crate::plan::errors::from_planner;
-use crate::plan::{peer_frames, subquery};
+use crate::plan::{empty_input, peer_frames, subquery};
 
 /// Inserts the implicit casts and checks that the plan makes sense.
 ///
@@ -99,7 +99,8 @@ pub fn optimize(plan: LogicalPlan, config: &Arc<ConfigOptions>) -> Result<Logica
     let context = OptimizerContext::new_with_config_options(Arc::clone(config))
         // The clock is read while running, never while planning.
         .without_query_execution_start_time();
-    Optimizer::with_rules(rules)
+    let plan = Optimizer::with_rules(rules)
         .optimize(plan, &context, |_, _| {})
-        .map_err(from_planner)
+        .map_err(from_planner)?;
+    empty_input::folded(plan).map_err(from_planner)
 }

@@ -439,3 +439,41 @@ fn grouping_sets_spelled_out() {
         counted("CUBE (region, id)")
     );
 }
+
+/// The columns of VALUES have the types of a UNION; the first of FLOAT and DOUBLE stays.
+#[test]
+fn types_of_values() {
+    for (cells, expected) in [
+        ("(CAST(4 AS BIGINT)), (1.5)", "DECIMAL(20, 1) NOT NULL"),
+        ("(1.5), (CAST(2 AS DOUBLE))", "DOUBLE NOT NULL"),
+        ("(CAST(1 AS FLOAT)), (CAST(2 AS DOUBLE))", "FLOAT NOT NULL"),
+        ("('a'), (CAST('abc' AS VARCHAR(5)))", "VARCHAR(5) NOT NULL"),
+        ("('a'), (CAST(NULL AS STRING))", "STRING"),
+        ("(1), (CAST(NULL AS BIGINT))", "BIGINT"),
+    ] {
+        let shown = run(
+            &session(),
+            &format!("SELECT x FROM (VALUES {cells}) AS t(x)"),
+        );
+        let schema = shown.lines().next();
+        assert_eq!(schema, Some(format!("[x {expected}]").as_str()), "{cells}");
+    }
+}
+
+/// The planner knows that there are no rows, and the values of these aggregates.
+#[test]
+fn aggregates_of_no_rows() {
+    check(
+        "SELECT COUNT(*) AS c, SUM(amount) AS s, MAX(region) AS m FROM orders WHERE 1 = 2",
+        expect![[r#"
+            [c BIGINT NOT NULL, s BIGINT, m STRING]
+            +I 0 | NULL | NULL
+        "#]],
+    );
+    check(
+        "SELECT region, COUNT(*) AS c FROM orders WHERE FALSE GROUP BY region",
+        expect![[r#"
+            [region STRING, c BIGINT NOT NULL]
+        "#]],
+    );
+}
