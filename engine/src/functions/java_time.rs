@@ -46,17 +46,17 @@ impl Pattern {
         let mut letters = text.chars().peekable();
         while let Some(letter) = letters.next() {
             if letter == '\'' {
+                // Two quotes within are one; so are two of them with nothing in between.
                 let mut literal = String::new();
-                if letters.next_if_eq(&'\'').is_some() {
-                    literal.push('\'');
-                } else {
-                    loop {
-                        match letters.next()? {
-                            '\'' if letters.next_if_eq(&'\'').is_some() => literal.push('\''),
-                            '\'' => break,
-                            other => literal.push(other),
-                        }
+                loop {
+                    match letters.next()? {
+                        '\'' if letters.next_if_eq(&'\'').is_some() => literal.push('\''),
+                        '\'' => break,
+                        other => literal.push(other),
                     }
+                }
+                if literal.is_empty() {
+                    literal.push('\'');
                 }
                 parts.push(Part::Literal(literal));
             } else if matches!(letter, '[' | ']') {

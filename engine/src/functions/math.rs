@@ -458,8 +458,12 @@ fn round(call: &Call, half_up: bool) -> Result<ArrayRef> {
             // ROUND(42.987, n) with n = 1 is 0.430.
             let is_constant = call.arguments.len() < 2 || call.is_constant(1);
             let rounded: Decimal128Array = call.strict::<i128, Decimal128Array>(|row| {
-                let kept = i8::try_from(digits(row)?.clamp(-38, 38)).ok()?;
-                let kept = kept.min(*from);
+                let kept = digits(row)?.min(i32::from(*from));
+                if i32::from(*from).saturating_sub(kept) > 38 {
+                    // No value has as many digits as are taken away.
+                    return Some(0);
+                }
+                let kept = i8::try_from(kept).ok()?;
                 let cut = if half_up {
                     rescaled(values.value(row), *from, kept, 38)?
                 } else {

@@ -98,7 +98,7 @@ fn interval_part(unit: &str, months: i64, millis: i64) -> Option<i64> {
         "MILLENNIUM" => months / 12_000,
         "CENTURY" => months / 1_200,
         "YEAR" => months / 12,
-        "QUARTER" => months % 12 / 3 + 1,
+        "QUARTER" => (months % 12 - 1) / 3 + 1,
         "MONTH" => months % 12,
         "DAY" => millis / 86_400_000,
         "HOUR" => millis / 3_600_000 % 24,

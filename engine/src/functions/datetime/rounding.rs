@@ -16,6 +16,7 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
     for row in 0..call.n_rows {
         let rounded = match (local(call, 0, row), call.text(1, row)) {
             (Some(value), Some(unit)) if is_time && !is_part_of_day(unit) => Some(value),
+            (Some(value), Some(unit)) if up && is_of_years(unit) => next_of_years(value, unit),
             (Some(value), Some(unit)) => {
                 let floor = floor(value, unit)
                     .ok_or_else(|| EngineError::unsupported(format!("FLOOR and CEIL TO {unit}")))?;
@@ -35,6 +36,21 @@ pub(super) fn round_to(call: &Call, up: bool) -> Result<ArrayRef> {
         values.push(rounded);
     }
     temporal::from_locals(values, &call.result, call.zone)
+}
+
+fn is_of_years(unit: &str) -> bool {
+    matches!(unit, "MILLENNIUM" | "CENTURY" | "DECADE")
+}
+
+/// Where the unit after that of the day begins, also for its first day; a day that has begun counts
+/// as the next one.
+fn next_of_years(value: NaiveDateTime, unit: &str) -> Option<NaiveDateTime> {
+    let midnight = value.date().and_time(NaiveTime::MIN);
+    let day = match midnight < value {
+        true => midnight + TimeDelta::days(1),
+        false => midnight,
+    };
+    next(floor(day, unit)?, unit)
 }
 
 fn is_part_of_day(unit: &str) -> bool {
