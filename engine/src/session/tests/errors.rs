@@ -556,6 +556,26 @@ fn inserts_into_one_table_are_one_sink() {
 fn syntax_of_others() {
     for (sql, sentence) in [
         (
+            "SELECT id FROM orders WHERE region ILIKE 'n%'",
+            "no operator named 'ILIKE'",
+        ),
+        (
+            "SELECT id FROM orders FETCH NEXT ROW ONLY",
+            "it takes a number of rows",
+        ),
+        (
+            "VALUES (DATE '2024-01-01'), (TIMESTAMP '2024-01-01 00:00:00.123')",
+            "passed to VALUES operator must have compatible types",
+        ),
+        (
+            "SELECT id FROM orders WHERE id IN (SELECT region FROM orders)",
+            "passed to IN operator must have compatible types: INTEGER and VARCHAR(2147483647)",
+        ),
+        (
+            "SELECT DATE '2024-01-01' AS d UNION ALL SELECT TIMESTAMP '2024-01-01 00:00:00'",
+            "type mismatch in column 1 of UNION ALL",
+        ),
+        (
             "SELECT COUNT() FROM orders",
             "invalid number of arguments to function 'COUNT'",
         ),
