@@ -53,6 +53,22 @@ def test_batch_gives_final_rows() -> None:
     assert rows[0].get_row_kind() is RowKind.INSERT
 
 
+def test_batch_prints_no_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    env = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
+    result = env.execute_sql("SELECT COUNT(*) AS c FROM (VALUES (1), (2)) AS t(a)")
+    # Rows wait for their reader: there is nothing else to wait for.
+    result.wait()
+    result.print()
+    assert capsys.readouterr().out.splitlines() == [
+        "+----------------------+",
+        "|                    c |",
+        "+----------------------+",
+        "|                    2 |",
+        "+----------------------+",
+        "1 row in set",
+    ]
+
+
 VALUES = [
     ("TRUE", True),
     ("CAST(1 AS TINYINT)", 1),

@@ -51,6 +51,29 @@ impl<'a> Root<'a> {
     }
 }
 
+/// What is between the name of a table and the hints of its scan.
+const HINTS: &str = " /*+ ";
+
+/// The name of a table whose scan has options of its own.
+#[must_use]
+pub fn with_hints(table: &str, hints: &BTreeMap<String, String>) -> String {
+    let options: Vec<String> = hints
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    format!("{table}{HINTS}{}", options.join(", "))
+}
+
+/// The path of a scan without the options that [`with_hints`] has put there, and these, as Flink
+/// shows them.
+#[must_use]
+pub(super) fn split_hints(path: &str) -> (&str, Option<&str>) {
+    match path.split_once(HINTS) {
+        Some((path, options)) => (path, Some(options)),
+        None => (path, None),
+    }
+}
+
 /// The sections of EXPLAIN for bound queries and what was built of them: once with calls before
 /// their operands, for the physical plan, and once with operators between them.
 #[must_use]

@@ -15,6 +15,8 @@ pub mod normalize;
 
 pub mod function_names;
 
+pub mod determinism;
+
 mod nested;
 
 mod row_star;

@@ -23,7 +23,7 @@ use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Expr, JoinType};
 
 use super::context::PhysicalTable;
-use super::explain::Root;
+use super::explain::{Root, split_hints};
 use super::text;
 
 /// The section of EXPLAIN, with its heading.
@@ -362,7 +362,11 @@ fn limits(limit: &Limit) -> Vec<String> {
 
 fn scanned(scan: &TableScan) -> Tree {
     let path = scan.table_name.to_vec().join(", ");
-    let scanned = Tree::new(format!("LogicalTableScan(table=[[{path}]])"), vec![]);
+    let (path, options) = split_hints(&path);
+    let hints = options.map_or_else(String::new, |options| {
+        format!(", hints=[[[OPTIONS inheritPath:[] options:{{{options}}}]]]")
+    });
+    let scanned = Tree::new(format!("LogicalTableScan(table=[[{path}]]{hints})"), vec![]);
     let table = scan.source.downcast_ref::<PhysicalTable>();
     let Some(watermark) = table.and_then(|table| table.watermark.as_ref()) else {
         return scanned;

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::emit::emit_strategy;
 use super::enforced::Enforced;
-use super::query::{batch_source, bind_constant, bind_query, one_line};
+use super::query::{batch_source, bind_constant, bind_query, is_try_resolve, one_line};
 use super::tables;
 use super::{Session, TableResult};
 use crate::catalog::{CatalogManager, CatalogObject, CatalogTable, ObjectIdentifier};
@@ -21,7 +21,7 @@ use crate::operators::Emission;
 use crate::plan::build::{BuildOptions, GraphBuilder, Materialize, SinkTable};
 use crate::plan::changes::infer::Inferred;
 use crate::plan::errors::from_planner;
-use crate::plan::{aggregate_names, explain, rules, text, used_functions};
+use crate::plan::{aggregate_names, determinism, explain, rules, text, used_functions};
 use crate::runtime::{self, Graph};
 use crate::sql::diagnostics::{SqlDiagnostic, validation};
 use crate::sql::statement::{ConflictStrategy, Insert};
@@ -125,6 +125,16 @@ fn build(session: &Session, inserts: &[PlannedInsert], purpose: For) -> Result<(
         [one] => vec![aggregate_names::apply(one.optimized.clone())?],
         several => several.iter().map(|it| it.optimized.clone()).collect(),
     };
+    if is_try_resolve(session) {
+        for (insert, plan) in inserts.iter().zip(&plans) {
+            // Who keeps rows by a key of its own keeps whole rows.
+            let key: &[usize] = match insert.on_conflict {
+                Some(ConflictStrategy::Deduplicate) | None => &insert.primary_key,
+                Some(_) => &[],
+            };
+            determinism::check(plan, key, &config)?;
+        }
+    }
     let plans = used_functions::for_job(plans)?;
     builder.prepare(&plans)?;
     for (insert, plan) in inserts.iter().zip(&plans) {

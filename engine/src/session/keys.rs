@@ -129,6 +129,10 @@ const TYPED: &[(&str, Type)] = &[
     ("table.optimizer.distinct-agg.split.enabled", Type::Flag),
     ("table.optimizer.join-reorder-enabled", Type::Flag),
     ("table.optimizer.multiple-input-enabled", Type::Flag),
+    (
+        "table.optimizer.non-deterministic-update.strategy",
+        Type::OneOf(&["TRY_RESOLVE", "IGNORE"]),
+    ),
     ("table.optimizer.reuse-sink-enabled", Type::Flag),
     ("table.optimizer.reuse-source-enabled", Type::Flag),
     ("table.optimizer.reuse-sub-plan-enabled", Type::Flag),

@@ -20,7 +20,7 @@ use crate::error::{EngineError, Result};
 #[cfg(test)]
 use crate::plan::build::SinkTable;
 use crate::plan::build::{BuildOptions, Built, EmitStrategy, GraphBuilder};
-use crate::plan::{aggregate_names, bind, explain, rules, text, used_functions};
+use crate::plan::{aggregate_names, bind, determinism, explain, rules, text, used_functions};
 use crate::runtime::restart::RestartStrategy;
 use crate::runtime::{self, JobHandle, JobOptions};
 
@@ -129,6 +129,12 @@ impl Query {
         self.ends
     }
 
+    /// Whether only its final rows count: its rows have no kinds then.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        self.session.configuration().is_batch()
+    }
+
     /// The kinds of changes that it gives.
     #[must_use]
     pub fn changelog_mode(&self) -> ChangelogMode {
@@ -190,6 +196,7 @@ impl Query {
             BuildOptions::CHANGELOG
         };
         let (builder, built) = self.build(options)?;
+        self.check_determinism()?;
         let options = self.job_options()?;
         let (sink, mut stream) = collect::channel(
             Arc::clone(&built.schema),
@@ -213,6 +220,7 @@ impl Query {
     pub fn materialize(&self, options: ViewOptions) -> Result<(JobHandle, Arc<MaterializedView>)> {
         let (builder, built) = self.build(BuildOptions::STATE)?;
         let (sink, view) = view::materialize(Arc::clone(&built.schema), built.mode, options)?;
+        self.check_determinism()?;
         let options = self.job_options()?;
         let job = self.start(builder, &built, sink, "view", options)?;
         Ok((job, view))
@@ -280,6 +288,15 @@ impl Query {
         Ok((builder, built))
     }
 
+    /// Refuses changes that could not be taken back, if the session asks for that.
+    fn check_determinism(&self) -> Result<()> {
+        let config = self.session.planner_config();
+        match is_try_resolve(&self.session) {
+            true => determinism::check(&self.optimized, &[], &config),
+            false => Ok(()),
+        }
+    }
+
     /// The options of a job for which somebody waits: without a strategy of its own it does not
     /// begin again.
     fn job_options(&self) -> Result<JobOptions> {
@@ -305,6 +322,12 @@ impl Query {
         self.session.remember(&job);
         Ok(job)
     }
+}
+
+/// Whether changes that could not be taken back are refused. In batch mode there are no changes.
+pub(super) fn is_try_resolve(session: &Session) -> bool {
+    let strategy = session.config(determinism::STRATEGY).unwrap_or_default();
+    strategy.trim().eq_ignore_ascii_case("TRY_RESOLVE") && !session.configuration().is_batch()
 }
 
 /// The final rows of a query: of DataFusion's plan as a source of the graph, or, where relations of

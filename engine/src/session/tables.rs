@@ -34,7 +34,7 @@ use crate::error::{EngineError, Result};
 use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver, TableWatermark};
 use crate::plan::errors::from_planner;
 use crate::plan::normalize::table_hint;
-use crate::plan::{bind, time};
+use crate::plan::{bind, explain, time};
 use crate::sql::diagnostics::{SqlDiagnostic, did_you_mean};
 use crate::sql::statement::{ExprText, QueryText, Span};
 
@@ -315,7 +315,7 @@ impl<'a> TableView<'a> {
         let mut name = identifier.object.clone();
         if !hints.is_empty() {
             // Another source than the table without hints.
-            name = format!("{name}, hints={hints:?}");
+            name = explain::with_hints(&name, &hints);
         }
         let reference = TableReference::full(
             identifier.catalog.as_str(),

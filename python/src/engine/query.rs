@@ -88,8 +88,8 @@ impl PyQuery {
             .detach(|| answered(|| self.query.collect()))
             .map_err(|error| errors::to_exception(&error))?;
         let shape = match result.content {
-            ResultContent::Changes(_) => Shape::Changelog,
-            ResultContent::Rows(_) => Shape::FinalRows,
+            ResultContent::Changes(_) if !self.query.is_batch() => Shape::Changelog,
+            ResultContent::Changes(_) | ResultContent::Rows(_) => Shape::FinalRows,
         };
         Ok(PyTableResult::new(result, self.time_zone.clone(), shape))
     }

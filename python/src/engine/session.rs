@@ -77,7 +77,7 @@ impl PySession {
         if let Some(job) = self.session.awaited(&result) {
             wait_or_stop(py, job)?;
         }
-        let shape = shape_of(sql, &result);
+        let shape = shape_of(sql, &result, self.session.configuration().is_batch());
         Ok(PyTableResult::new(result, self.time_zone(), shape))
     }
 
@@ -349,10 +349,14 @@ pub(super) fn answered<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// DDL says `OK`, INSERT `-1` and EXPLAIN gives a text: Flink prints these as they are.
-fn shape_of(sql: &str, result: &TableResult) -> Shape {
+fn shape_of(sql: &str, result: &TableResult, is_batch: bool) -> Shape {
     const QUERY_WORDS: [&str; 4] = ["SELECT", "WITH", "VALUES", "("];
     if matches!(result.content, ResultContent::Changes(_)) {
-        return Shape::Changelog;
+        return if is_batch {
+            Shape::FinalRows
+        } else {
+            Shape::Changelog
+        };
     }
     let first_word = sql.split_whitespace().next().unwrap_or_default();
     let first_word = first_word.to_ascii_uppercase();

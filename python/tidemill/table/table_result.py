@@ -138,7 +138,7 @@ class TableResult:
             If the job failed.
         """
         job = self._result.job
-        if job is not None and not self._result.is_changelog and not job.wait(timeout_ms):
+        if job is not None and not self._result.is_query and not job.wait(timeout_ms):
             msg = f"job '{job.name}' still runs after {timeout_ms} ms"
             raise WaitTimeoutException(msg)
 

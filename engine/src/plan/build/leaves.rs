@@ -20,6 +20,7 @@ use crate::operators::changelog_normalize::ChangelogNormalizeSpec;
 use crate::plan::changes::role::{Makes, Role, Wants};
 use crate::plan::context::PhysicalTable;
 use crate::plan::errors::from_planner;
+use crate::plan::explain::split_hints;
 use crate::plan::keys::Keys;
 use crate::plan::text;
 use crate::runtime::{Exchange, NodeKind, WatermarkSpec};
@@ -88,7 +89,12 @@ impl GraphBuilder {
             .iter()
             .map(|field| field.name().as_str())
             .collect();
-        let mut path = scan.table_name.to_vec().join(", ");
+        let path = scan.table_name.to_vec().join(", ");
+        let (path, options) = split_hints(&path);
+        let hints = options.map_or_else(String::new, |options| {
+            format!(", hints=[[[OPTIONS options:{{{options}}}]]]")
+        });
+        let mut path = path.to_owned();
         if read.len() < TableSource::schema(table).fields().len() {
             path = format!("{path}, project=[{}], metadata=[]", fields.join(", "));
         }
@@ -97,7 +103,7 @@ impl GraphBuilder {
             path = format!("{path}, watermark=[{expression}]");
         }
         let name = format!(
-            "TableSourceScan(table=[[{path}]], fields=[{}])",
+            "TableSourceScan(table=[[{path}]], fields=[{}]{hints})",
             fields.join(", ")
         );
         let source = Arc::clone(&table.source);

@@ -206,3 +206,22 @@ fn an_altered_catalog_has_its_default_database() {
         ("SHOW CURRENT DATABASE", "+I default\n"),
     ]);
 }
+
+#[test]
+fn explain_shows_the_options_of_a_scan() {
+    let ddl = "CREATE TABLE g (a INT, b STRING) WITH ('connector' = 'datagen')";
+    let sql = "EXPLAIN SELECT a, b FROM g /*+ OPTIONS('rows-per-second' = '5', 'number-of-rows' = '3') */";
+    check(&[
+        (ddl, "OK"),
+        (
+            sql,
+            "LogicalTableScan(table=[[default_catalog, default_database, g]], hints=[[[OPTIONS \
+             inheritPath:[] options:{number-of-rows=3, rows-per-second=5}]]])",
+        ),
+        (
+            sql,
+            "TableSourceScan(table=[[default_catalog, default_database, g]], fields=[a, b], \
+             hints=[[[OPTIONS options:{number-of-rows=3, rows-per-second=5}]]])",
+        ),
+    ]);
+}

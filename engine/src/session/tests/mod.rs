@@ -35,6 +35,8 @@ mod objects;
 
 mod ddl;
 
+mod determinism;
+
 mod restarts;
 
 mod results;
