@@ -17,6 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     tidemill_jdbc::register();
+    tidemill_kafka::register();
     engine::register(module)?;
     kernel::register(module)?;
     display::register(module)?;

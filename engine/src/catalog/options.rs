@@ -11,6 +11,8 @@ use crate::error::{EngineError, Result};
 /// One option that a connector or format knows.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionSpec {
+    /// What stands before the key: `value.` of `value.json.ignore-parse-errors`.
+    prefix: &'static str,
     /// The key in WITH. `#` stands for any name: `fields.#.kind`.
     pub key: &'static str,
     /// Whether a table without it is refused.
@@ -20,6 +22,7 @@ pub struct OptionSpec {
 /// An option that may be left out.
 pub const fn optional(key: &'static str) -> OptionSpec {
     OptionSpec {
+        prefix: "",
         key,
         required: false,
     }
@@ -28,13 +31,27 @@ pub const fn optional(key: &'static str) -> OptionSpec {
 /// An option that must be given.
 pub const fn required(key: &'static str) -> OptionSpec {
     OptionSpec {
+        prefix: "",
         key,
         required: true,
     }
 }
 
 impl OptionSpec {
+    /// The same option behind `prefix`, for a part of the table.
+    #[must_use]
+    pub const fn behind(self, prefix: &'static str) -> Self {
+        Self { prefix, ..self }
+    }
+
+    fn full_key(&self) -> String {
+        format!("{}{}", self.prefix, self.key)
+    }
+
     fn matches(&self, key: &str) -> bool {
+        let Some(key) = key.strip_prefix(self.prefix) else {
+            return false;
+        };
         match self.key.split_once('#') {
             None => self.key == key,
             Some((before, after)) => {
@@ -51,6 +68,8 @@ impl OptionSpec {
 pub struct TableOptions<'a> {
     table: &'a str,
     options: &'a BTreeMap<String, String>,
+    /// What stands before the keys that are asked for.
+    prefix: &'static str,
 }
 
 impl<'a> TableOptions<'a> {
@@ -69,12 +88,17 @@ impl<'a> TableOptions<'a> {
             .map(String::as_str)
             .filter(|&key| !known(key))
             .collect();
-        let missing: Vec<&str> = specs
+        let missing: Vec<String> = specs
             .iter()
-            .filter(|spec| spec.required && !options.contains_key(spec.key))
-            .map(|spec| spec.key)
+            .filter(|spec| spec.required)
+            .map(OptionSpec::full_key)
+            .filter(|key| !options.contains_key(key))
             .collect();
-        let this = Self { table, options };
+        let this = Self {
+            table,
+            options,
+            prefix: "",
+        };
         let hint = unknown
             .first()
             .and_then(|key| Some((key, nearest(key, specs)?)))
@@ -97,6 +121,16 @@ impl<'a> TableOptions<'a> {
         )))
     }
 
+    /// The options behind `prefix`, asked for without it.
+    #[must_use]
+    pub const fn behind(&self, prefix: &'static str) -> Self {
+        Self {
+            table: self.table,
+            options: self.options,
+            prefix,
+        }
+    }
+
     /// An error that names the table.
     #[must_use]
     pub fn error(&self, message: impl AsRef<str>) -> EngineError {
@@ -108,7 +142,11 @@ impl<'a> TableOptions<'a> {
     /// The text of an option.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&'a str> {
-        self.options.get(key).map(String::as_str)
+        let value = match self.prefix {
+            "" => self.options.get(key),
+            prefix => self.options.get(&format!("{prefix}{key}")),
+        };
+        value.map(String::as_str)
     }
 
     /// The keys that begin with `prefix`.
@@ -202,27 +240,29 @@ impl<'a> TableOptions<'a> {
     #[must_use]
     pub fn invalid(&self, key: &str, value: &str, expected: &str) -> EngineError {
         self.error(format!(
-            "invalid value '{value}' for option '{key}': expected {expected}"
+            "invalid value '{value}' for option '{}{key}': expected {expected}",
+            self.prefix
         ))
     }
 }
 
-fn quoted(keys: &[&str]) -> String {
+fn quoted(keys: &[impl std::fmt::Display]) -> String {
     let keys: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
     keys.join(", ")
 }
 
 fn supported(specs: &[OptionSpec]) -> String {
-    let mut keys: Vec<&str> = specs.iter().map(|spec| spec.key).collect();
-    keys.push("connector");
+    let mut keys: Vec<String> = specs.iter().map(OptionSpec::full_key).collect();
+    keys.push("connector".to_owned());
     keys.sort_unstable();
     format!("\n  supported options:\n    {}", keys.join("\n    "))
 }
 
-fn nearest(key: &str, specs: &[OptionSpec]) -> Option<&'static str> {
+fn nearest(key: &str, specs: &[OptionSpec]) -> Option<String> {
     specs
         .iter()
-        .map(|spec| (strsim::damerau_levenshtein(key, spec.key), spec.key))
+        .map(OptionSpec::full_key)
+        .map(|known| (strsim::damerau_levenshtein(key, &known), known))
         .min()
         .filter(|(distance, known)| *distance * 3 <= known.len())
         .map(|(_, known)| known)

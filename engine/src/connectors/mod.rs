@@ -151,6 +151,12 @@ pub trait SourceReader: Send {
         serde_json::Value::Null
     }
 
+    /// For readers that tell the outside how far they have come, beside the checkpoints: takes the
+    /// positions of which a checkpoint is complete. Asked for once, before the first poll.
+    fn committer(&self) -> Option<CommitPosition> {
+        None
+    }
+
     /// Continues from a position that [`Self::position`] gave. Called before the first poll.
     ///
     /// # Errors
@@ -161,6 +167,10 @@ pub trait SourceReader: Send {
         ))
     }
 }
+
+/// Tells the outside where a reader stood. Called between two steps, so it does not wait; what
+/// cannot be told now is told with the next checkpoint.
+pub type CommitPosition = Box<dyn Fn(&serde_json::Value) + Send>;
 
 /// What a reader has to say.
 #[derive(Debug)]
@@ -321,7 +331,9 @@ pub struct ConnectorTable {
     pub name: String,
     /// Physical columns only, with Flink's types in the fields' metadata (`data::types`).
     pub schema: SchemaRef,
-    /// The metadata that is read: columns behind those of the schema. Keys are the connector's.
+    /// For a source the metadata that is read: columns behind those of the schema. For a sink what
+    /// is written beside the physical columns: columns of these names stand among the rows'. Keys
+    /// are the connector's.
     pub metadata: Vec<MetadataColumn>,
     /// Column names of the primary key; empty without one.
     pub primary_key: Vec<String>,
@@ -342,12 +354,12 @@ pub struct MetadataKey {
     pub data_type: &'static str,
 }
 
-/// A column that a source gives for a metadata key.
+/// A column that a source gives, or a sink takes, for a metadata key.
 #[derive(Debug, Clone)]
 pub struct MetadataColumn {
     /// The key.
     pub key: String,
-    /// Name and type of the column in the source's schema.
+    /// Name and type of the column in the source's schema, or among the rows for the sink.
     pub field: FieldRef,
 }
 
@@ -358,6 +370,12 @@ pub trait ConnectorFactory: Send + Sync + Debug {
 
     /// The metadata that a source of this kind can read, sorted by key.
     fn metadata(&self) -> &'static [MetadataKey] {
+        &[]
+    }
+
+    /// The metadata that a sink of this kind takes, sorted by key. Rows carry it in the types told
+    /// here, nullable.
+    fn writable_metadata(&self) -> &'static [MetadataKey] {
         &[]
     }
 

@@ -14,6 +14,8 @@ pub mod parse;
 
 pub mod write;
 
+pub mod messages;
+
 pub mod row_text;
 
 pub mod csv;
@@ -34,11 +36,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, SchemaRef};
 
+use self::messages::{MessageRows, Messages};
 use crate::data::types::FlinkType;
 use crate::data::{Parts, RowKind};
 use crate::error::Result;
 
-/// A text format, with its options read, for one table's rows.
+/// A format of records, with its options read, for one table's rows.
 pub trait DecodeFormat: Send + Sync + Debug {
     /// A decoder for the columns of `projection` (indices into the table's schema, ascending).
     ///
@@ -76,6 +79,13 @@ pub trait Decoder: Send {
     fn take_kinds(&mut self) -> Option<Vec<RowKind>> {
         None
     }
+
+    /// Decodes messages, each of which is one record whatever its bytes are.
+    ///
+    /// # Errors
+    /// For the first message that is broken, unless the format skips such messages; the offset
+    /// counts in [`Messages::bytes`].
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError>;
 }
 
 /// What [`Decoder::decode`] has read.
@@ -134,6 +144,26 @@ pub trait Encoder: Send {
         self.encode(batch, out)
     }
 
+    /// Appends each row as a message of its own. Formats that write columns have none.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn encode_messages(
+        &mut self,
+        batch: &RecordBatch,
+        kinds: Option<&[RowKind]>,
+        out: &mut Messages,
+    ) -> Result<()> {
+        let mut line = Vec::new();
+        for row_idx in 0..batch.num_rows() {
+            line.clear();
+            let kind = kinds.and_then(|kinds| kinds.get(row_idx..=row_idx));
+            self.encode_changes(&batch.slice(row_idx, 1), kind, &mut line)?;
+            out.push(Some(line.strip_suffix(b"\n").unwrap_or(&line)));
+        }
+        Ok(())
+    }
+
     /// Appends what ends the file. Called once, last.
     ///
     /// # Errors
@@ -168,14 +198,15 @@ pub(crate) fn type_name(field: &Field) -> String {
 }
 
 /// Makes a batch of decoded columns; a NULL in a NOT NULL column takes the row out if broken rows
-/// are skipped, else it is an error at the place that `start` gives for the row.
+/// are skipped, else it is an error at the place that `start` gives for the row. With the batch
+/// comes which rows are in it, if some are not.
 pub(crate) fn drop_forbidden_nulls(
     schema: &SchemaRef,
     arrays: Vec<ArrayRef>,
     n_rows: usize,
     skip: bool,
     start: impl Fn(usize) -> usize,
-) -> Result<RecordBatch, DecodeError> {
+) -> Result<(RecordBatch, Option<BooleanArray>), DecodeError> {
     let of_arrow = |error: arrow::error::ArrowError| DecodeError {
         offset: start(0),
         column: None,
@@ -205,8 +236,9 @@ pub(crate) fn drop_forbidden_nulls(
         }
     }
     let Some(keep) = keep else {
-        return RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
-            .map_err(of_arrow);
+        let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+            .map_err(of_arrow)?;
+        return Ok((batch, None));
     };
     let mask = BooleanArray::from(keep);
     let kept = arrays
@@ -215,5 +247,19 @@ pub(crate) fn drop_forbidden_nulls(
         .collect::<Result<Vec<_>, _>>()
         .map_err(of_arrow)?;
     let options = RecordBatchOptions::new().with_row_count(Some(mask.true_count()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), kept, &options).map_err(of_arrow)
+    let batch =
+        RecordBatch::try_new_with_options(Arc::clone(schema), kept, &options).map_err(of_arrow)?;
+    Ok((batch, Some(mask)))
+}
+
+/// What is left of `items` where `kept` says so; all of them without it.
+pub(crate) fn kept_of<T>(items: Vec<T>, kept: Option<&BooleanArray>) -> Vec<T> {
+    match kept {
+        None => items,
+        Some(kept) => items
+            .into_iter()
+            .zip(kept.values())
+            .filter_map(|(item, is_kept)| is_kept.then_some(item))
+            .collect(),
+    }
 }

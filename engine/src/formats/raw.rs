@@ -13,8 +13,10 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use super::messages::{MessageRows, Messages};
 use super::{DecodeError, DecodeFormat, Decoded, Decoder, Encoder, type_name};
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
+use crate::data::RowKind;
 use crate::error::{EngineError, Result};
 
 /// The `raw` format of one table.
@@ -92,42 +94,58 @@ impl Decoder for RawDecoder {
             lines.push(line.strip_suffix(b"\r").unwrap_or(line));
             at += n_bytes;
         }
+        let lines: Vec<_> = lines.into_iter().map(Some).collect();
+        Ok(Decoded {
+            batch: self.batch(&lines)?,
+            n_bytes: at,
+        })
+    }
+
+    /// A message without a value is NULL.
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+        let values: Vec<_> = (0..messages.len()).map(|at| messages.get(at)).collect();
+        Ok(MessageRows {
+            batch: self.batch(&values)?,
+            kinds: None,
+            messages: (0..messages.len()).collect(),
+        })
+    }
+}
+
+impl RawDecoder {
+    fn batch(&self, values: &[Option<&[u8]>]) -> Result<RecordBatch, DecodeError> {
         let columns = self
             .schema
             .fields()
             .iter()
             .map(|field| match field.data_type() {
-                DataType::Binary => binary(&lines),
-                _ => text(&lines),
+                DataType::Binary => binary(values),
+                _ => text(values),
             });
-        let options = RecordBatchOptions::new().with_row_count(Some(lines.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(values.len()));
         let schema = Arc::clone(&self.schema);
         let batch = RecordBatch::try_new_with_options(schema, columns.collect(), &options);
-        let of_arrow = |error: arrow::error::ArrowError| DecodeError {
+        batch.map_err(|error| DecodeError {
             offset: 0,
             column: None,
             value: String::new(),
             message: error.to_string(),
-        };
-        Ok(Decoded {
-            batch: batch.map_err(of_arrow)?,
-            n_bytes: at,
         })
     }
 }
 
-fn text(lines: &[&[u8]]) -> ArrayRef {
-    let mut builder = StringBuilder::with_capacity(lines.len(), lines.len() * 32);
-    for line in lines {
-        builder.append_value(String::from_utf8_lossy(line));
+fn text(values: &[Option<&[u8]>]) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(values.len(), values.len() * 32);
+    for value in values {
+        builder.append_option(value.map(String::from_utf8_lossy));
     }
     Arc::new(builder.finish())
 }
 
-fn binary(lines: &[&[u8]]) -> ArrayRef {
-    let mut builder = BinaryBuilder::with_capacity(lines.len(), lines.len() * 32);
-    for line in lines {
-        builder.append_value(line);
+fn binary(values: &[Option<&[u8]>]) -> ArrayRef {
+    let mut builder = BinaryBuilder::with_capacity(values.len(), values.len() * 32);
+    for value in values {
+        builder.append_option(*value);
     }
     Arc::new(builder.finish())
 }
@@ -149,6 +167,24 @@ impl Encoder for RawEncoder {
                 _ => out.extend(column.as_string::<i32>().value(row_idx).as_bytes()),
             }
             out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    /// NULL is a message without a value.
+    fn encode_messages(
+        &mut self,
+        batch: &RecordBatch,
+        _kinds: Option<&[RowKind]>,
+        out: &mut Messages,
+    ) -> Result<()> {
+        let column = batch.column(0);
+        for row_idx in 0..batch.num_rows() {
+            out.push(match column.data_type() {
+                _ if column.is_null(row_idx) => None,
+                DataType::Binary => Some(column.as_binary::<i32>().value(row_idx)),
+                _ => Some(column.as_string::<i32>().value(row_idx).as_bytes()),
+            });
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::Encoder;
 use super::cdc::CdcFormat;
 use super::csv::{CsvFormat, CsvOptions};
 use super::json::{JsonFormat, JsonOptions};
 use super::parquet::ParquetFormat;
 use super::raw::RawFormat;
+use super::{DecodeFormat, Encoder};
 use crate::catalog::options::{OptionSpec, TableOptions};
 use crate::data::ChangelogMode;
 use crate::error::Result;
@@ -76,6 +76,18 @@ impl FileFormat {
         match self {
             Self::Cdc(_) => ChangelogMode::ALL,
             _ => ChangelogMode::INSERT_ONLY,
+        }
+    }
+
+    /// The format as one of records that can be read one by one; parquet's cannot.
+    #[must_use]
+    pub fn of_records(&self) -> Option<&dyn DecodeFormat> {
+        match self {
+            Self::Csv(format) => Some(format.as_ref()),
+            Self::Json(format) => Some(format.as_ref()),
+            Self::Cdc(format) => Some(format.as_ref()),
+            Self::Raw(format) => Some(format.as_ref()),
+            Self::Parquet(_) => None,
         }
     }
 

@@ -70,13 +70,15 @@ pub struct PhysicalTable {
 }
 
 impl PhysicalTable {
-    /// The columns by which changes that may come twice are told apart; none if nothing has to be
-    /// done about them.
+    /// The columns by which changes are told apart that may come twice, or come without what was
+    /// there before them; none if nothing has to be done about them.
     #[must_use]
     pub fn normalized_by(&self) -> Option<Vec<usize>> {
         let schema = self.source.schema();
-        let is_changing = !self.source.changelog_mode().is_insert_only();
-        if !self.may_repeat || !is_changing || self.primary_key.is_empty() {
+        let mode = self.source.changelog_mode();
+        let is_upsert = !mode.update_before && !mode.is_insert_only();
+        let may_repeat = self.may_repeat && !mode.is_insert_only();
+        if self.primary_key.is_empty() || !(is_upsert || may_repeat) {
             return None;
         }
         let key = self.primary_key.iter();

@@ -86,7 +86,7 @@ pub(super) fn open(
         .map(|worker_idx| Worker::new(graph, worker_idx, Arc::clone(&walk)))
         .collect::<Result<Vec<_>>>()?;
     let mut sinks = open::sinks(graph)?;
-    let (inbox, readers) = open::sources(graph, options, restored.as_ref())?;
+    let (inbox, readers, positions) = open::sources(graph, options, restored.as_ref())?;
     let mut watermarks = NodeWatermarks::new(graph);
     if let Some(restored) = &restored {
         open::restore(graph, restored, &mut workers, &mut sinks)?;
@@ -127,6 +127,7 @@ pub(super) fn open(
         watermarks,
         counters: Arc::clone(counters),
         sinks,
+        positions,
         checkpoints,
         number: restored.as_ref().map_or(0, Restored::step),
     };

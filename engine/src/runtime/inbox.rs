@@ -113,6 +113,13 @@ impl Inbox {
         state.queues.iter().map(Queue::reader_state).collect()
     }
 
+    /// Where each reader stood behind the last of its batches that was admitted completely.
+    pub(super) fn settled_positions(&self) -> Vec<serde_json::Value> {
+        let state = self.state.lock();
+        let positions = state.queues.iter().map(|queue| queue.position.clone());
+        positions.collect()
+    }
+
     /// What the last step before a checkpoint knew of each source.
     pub(super) fn known(&self) -> Vec<(usize, Progress)> {
         let state = self.state.lock();

@@ -40,6 +40,8 @@ mod queue;
 
 mod inbox;
 
+mod positions;
+
 mod watermark;
 
 mod metrics;

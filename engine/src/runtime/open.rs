@@ -8,6 +8,7 @@ use super::graph::{Graph, NodeKind};
 use super::inbox::Inbox;
 use super::job::JobOptions;
 use super::parts::parts_read;
+use super::positions::Positions;
 use super::reader::ReaderThread;
 use super::step::JobSink;
 use super::watermark::Tracker;
@@ -63,7 +64,7 @@ pub(super) fn sources(
     graph: &Graph,
     options: &JobOptions,
     restored: Option<&Restored>,
-) -> Result<(Arc<Inbox>, Vec<ReaderThread>)> {
+) -> Result<(Arc<Inbox>, Vec<ReaderThread>, Positions)> {
     let mut opened = Vec::new();
     let mut states = Vec::new();
     for (node_idx, node) in graph.nodes.iter().enumerate() {
@@ -103,6 +104,8 @@ pub(super) fn sources(
         .enumerate()
         .filter(|(_, (_, reader, _))| !reader.has_input());
     without_input.for_each(|(reader_idx, _)| inbox.begin_idle(reader_idx));
+    let committers = opened.iter().map(|(_, reader, _)| reader.committer());
+    let positions = Positions::new(committers.collect());
     let readers = opened
         .into_iter()
         .enumerate()
@@ -115,7 +118,7 @@ pub(super) fn sources(
             inbox: Arc::clone(&inbox),
         })
         .collect();
-    Ok((inbox, readers))
+    Ok((inbox, readers, positions))
 }
 
 /// What a reader starts with besides its position: rows that were read and not taken, event time.

@@ -17,6 +17,7 @@ use super::inbox::{Admission, Arrived, Inbox};
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
 use super::pace::{Pace, StepLimits};
+use super::positions::Positions;
 use super::watermark::{NodeWatermark, NodeWatermarks, Progress};
 use super::worker::{Step, Walk, Worker};
 use crate::connectors::Sink;
@@ -48,6 +49,7 @@ pub(super) struct StepLoop {
     pub(super) counters: Arc<Counters>,
     pub(super) crew: Crew,
     pub(super) sinks: Vec<JobSink>,
+    pub(super) positions: Positions,
     pub(super) checkpoints: Checkpoints,
     /// The number of the last step.
     pub(super) number: u64,
@@ -237,6 +239,7 @@ impl StepLoop {
         for JobSink { node_idx, sink } in &mut self.sinks {
             sinks.push((*node_idx, sink.prepare(number)?));
         }
+        self.positions.note(number, &self.inbox);
         let mut readers = self.inbox.reader_states()?;
         for reader in &mut readers {
             let known_ms = self.watermarks.known_ms(reader.node_idx);
@@ -262,6 +265,7 @@ impl StepLoop {
         for job_sink in &mut self.sinks {
             job_sink.sink.commit(checkpoint)?;
         }
+        self.positions.commit(checkpoint);
         Ok(true)
     }
 

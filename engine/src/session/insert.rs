@@ -304,6 +304,7 @@ pub(super) fn into_table(
     let wanted = table.sink_schema();
     let given = Arc::clone(bound.schema().inner());
     let sources = assign(identifier, &wanted, &given, targets)?;
+    let taken = tables::written_metadata(identifier, table)?;
     let mut enforced = Enforced::of(session)?;
     let bound_columns = bound.schema().columns();
     let mut projection = Vec::with_capacity(wanted.fields().len());
@@ -324,7 +325,14 @@ pub(super) fn into_table(
                 FlinkType::nullable(TypeRoot::Null),
             ),
         };
-        let expr = enforced.column(field.name(), expr, &from, &to);
+        let mut expr = enforced.column(field.name(), expr, &from, &to);
+        if let Some(taken) = taken.iter().find(|it| it.field.name() == field.name()) {
+            let taken = FlinkType::from_field(&taken.field);
+            if taken.root != to.root {
+                let target = lit(taken.as_serializable_string());
+                expr = cast::function(OnFailure::Fail).call(vec![expr, target]);
+            }
+        }
         projection.push(expr.alias(field.name().clone()));
     }
     let mut plan = LogicalPlanBuilder::from(bound.clone());

@@ -71,12 +71,17 @@ pub(super) fn requested(
     Ok(requested)
 }
 
-/// Refuses to write into metadata: no connector takes any.
+/// The metadata columns that INSERT fills, as the connector takes them: under their own names, in
+/// the connector's types.
 ///
 /// # Errors
-/// If a metadata column is not virtual.
-pub(super) fn check_sink(identifier: &ObjectIdentifier, table: &CatalogTable) -> Result<()> {
-    let persisted = table.columns.iter().find(|column| {
+/// If the connector does not take what a column that is not virtual stands for.
+pub(super) fn written(
+    identifier: &ObjectIdentifier,
+    table: &CatalogTable,
+    factory: &dyn ConnectorFactory,
+) -> Result<Vec<MetadataColumn>> {
+    let persisted = metadata_columns(table).filter(|(column, _)| {
         matches!(
             column.source,
             ColumnSource::Metadata {
@@ -85,20 +90,47 @@ pub(super) fn check_sink(identifier: &ObjectIdentifier, table: &CatalogTable) ->
             }
         )
     });
-    match persisted {
-        None => Ok(()),
-        Some(column) => Err(EngineError::from(Arc::new(
-            SqlDiagnostic::validation(format!(
+    let known = factory.writable_metadata();
+    let column = |(column, key): (&Column, &str)| {
+        let refused =
+            |cause: String| {
+                EngineError::from(Arc::new(SqlDiagnostic::validation(cause).with_hint(Some(
+                "if the column should not be persisted, declare it with the VIRTUAL keyword"
+                    .to_owned(),
+            ))))
+            };
+        if known.is_empty() {
+            return Err(refused(format!(
                 "table '{identifier}' declares the persistable metadata column '{}', but its \
                  connector writes no metadata",
                 column.name
-            ))
-            .with_hint(Some(
-                "if the column should not be persisted, declare it with the VIRTUAL keyword"
-                    .to_owned(),
-            )),
-        ))),
-    }
+            )));
+        }
+        let Some(found) = known.iter().find(|known| known.key == key) else {
+            let keys: Vec<&str> = known.iter().map(|known| known.key).collect();
+            return Err(refused(format!(
+                "invalid metadata key '{key}' in column '{}' of table '{identifier}'. The \
+                 connector '{}' supports the following metadata keys for writing: {}",
+                column.name,
+                factory.identifier(),
+                keys.join(", ")
+            )));
+        };
+        let taken = FlinkType::parse(found.data_type)?;
+        if !is_supported(&column.flink_type.root, &taken.root) {
+            return Err(validation(format!(
+                "invalid data type for metadata column '{}' of table '{identifier}'. The column \
+                 cannot be declared as '{}' because the type must be castable to metadata type \
+                 '{taken}'",
+                column.name, column.flink_type
+            )));
+        }
+        Ok(MetadataColumn {
+            key: key.to_owned(),
+            field: Arc::new(taken.to_arrow_field(&column.name)),
+        })
+    };
+    persisted.map(column).collect()
 }
 
 /// The table's metadata columns as expressions over the source's.

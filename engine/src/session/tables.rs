@@ -28,7 +28,9 @@ use crate::catalog::{
     Attachment, CatalogManager, CatalogObject, CatalogTable, CatalogView, Column, ColumnSource,
     IfExists, ObjectIdentifier,
 };
-use crate::connectors::{ConnectorFactory, ConnectorTable, SinkFactory, Source, registry};
+use crate::connectors::{
+    ConnectorFactory, ConnectorTable, MetadataColumn, SinkFactory, Source, registry,
+};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::plan::context::{NamedPlan, PhysicalTable, TableResolver, TableWatermark};
@@ -234,7 +236,8 @@ pub(super) fn sink(
     let connector = table
         .connector()
         .ok_or_else(|| without_connector(identifier))?;
-    metadata::check_sink(identifier, table)?;
+    let factory = find_connector(identifier, connector)?;
+    let metadata = metadata::written(identifier, table, factory.as_ref())?;
     if table.distributed.is_some() {
         return Err(EngineError::from(Arc::new(SqlDiagnostic::table(format!(
             "table '{}' is distributed into buckets, but the connector '{connector}' does not \
@@ -242,8 +245,24 @@ pub(super) fn sink(
             identifier.summary()
         )))));
     }
-    let described = connector_table(session, identifier, table, table.sink_schema(), hints);
-    find_connector(identifier, connector)?.sink(&described)
+    let schema = table.physical_schema();
+    let mut described = connector_table(session, identifier, table, schema, hints);
+    described.metadata = metadata;
+    factory.sink(&described)
+}
+
+/// The metadata columns of a table in the types in which its connector takes them.
+pub(super) fn written_metadata(
+    identifier: &ObjectIdentifier,
+    table: &CatalogTable,
+) -> Result<Vec<MetadataColumn>> {
+    match table.connector() {
+        Some(connector) => {
+            let factory = find_connector(identifier, connector)?;
+            metadata::written(identifier, table, factory.as_ref())
+        }
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What the binder sees of a session's tables while one statement is planned.

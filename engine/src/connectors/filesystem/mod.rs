@@ -53,7 +53,6 @@ use super::{
 use crate::catalog::options::{OptionSpec, TableOptions, optional, required};
 use crate::data::{ChangelogMode, Parts};
 use crate::error::{EngineError, Result};
-use crate::formats::DecodeFormat;
 use crate::formats::registry::FileFormat;
 
 /// The connector's name in WITH.
@@ -279,16 +278,12 @@ impl Source for FileSource {
         let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
         for files in self.queues(parallelism)? {
             let layout = layout.clone();
-            let format: &dyn DecodeFormat = match &self.format {
-                FileFormat::Csv(format) => format.as_ref(),
-                FileFormat::Json(format) => format.as_ref(),
-                FileFormat::Cdc(format) => format.as_ref(),
-                FileFormat::Raw(format) => format.as_ref(),
-                FileFormat::Parquet(format) => {
-                    readers.push(Box::new(ParquetReader::new(files, format.clone(), layout)));
-                    continue;
-                }
-            };
+            if let FileFormat::Parquet(format) = &self.format {
+                readers.push(Box::new(ParquetReader::new(files, format.clone(), layout)));
+                continue;
+            }
+            let format = self.format.of_records();
+            let format = format.ok_or_else(|| EngineError::internal("a format of columns"))?;
             let decoder = format.decoder_of(&layout.file_projection, &parts)?;
             readers.push(Box::new(TextReader::new(files, decoder, layout)));
         }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::filter;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use super::{CdcFormat, Dialect, Included};
@@ -12,10 +11,8 @@ use crate::error::Result;
 use crate::formats::json::JsonOptions;
 use crate::formats::json::cells::{check_type, decode_cells};
 use crate::formats::json::scan::{Json, Scanner};
-use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt};
-
-/// A line longer than this is broken.
-const MAX_LINE_BYTES: usize = 16 << 20;
+use crate::formats::messages::{Frame, Frames, MessageRows, Messages, Placed};
+use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of};
 
 #[derive(Debug)]
 pub(super) struct CdcDecoder {
@@ -56,20 +53,18 @@ impl CdcDecoder {
     fn lines<'a>(
         &self,
         bytes: &'a [u8],
-        at_end: bool,
+        frames: Frames<'_>,
         max_rows: usize,
         rows: &mut Rows<'a>,
     ) -> Result<usize, (usize, String)> {
         let mut at = 0;
         while rows.starts.len() < max_rows && at < bytes.len() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let (line, next) = match memchr::memchr(b'\n', rest) {
-                Some(end) => (rest.get(..end).unwrap_or_default(), at + end + 1),
-                None if at_end => (rest, bytes.len()),
-                None if rest.len() > MAX_LINE_BYTES => {
+            let (line, next) = match frames.next(bytes, at) {
+                Frame::Whole { line, next } => (line, next),
+                Frame::Cut => break,
+                Frame::TooLong => {
                     return Err((at, "the line is longer than 16 MiB".to_owned()));
                 }
-                None => break,
             };
             let n_rows = rows.starts.len();
             if let Err(message) = self.line(line, at, rows) {
@@ -221,46 +216,18 @@ impl CdcDecoder {
         rows.starts.push(start);
     }
 
-    fn batch(
-        &mut self,
-        rows: &Rows<'_>,
-        arrays: Vec<ArrayRef>,
-    ) -> Result<RecordBatch, DecodeError> {
+    fn batch(&mut self, rows: Rows<'_>, arrays: Vec<ArrayRef>) -> Result<Kept, DecodeError> {
+        let n_rows = rows.starts.len();
+        let skip = self.options.ignore_parse_errors;
         let start = |row_idx: usize| rows.starts.get(row_idx).copied().unwrap_or_default();
-        self.kinds.clone_from(&rows.kinds);
-        if !self.options.ignore_parse_errors {
-            let n_rows = rows.starts.len();
-            return drop_forbidden_nulls(&self.schema, arrays, n_rows, false, start);
-        }
-        let is_whole = |row_idx: usize| {
-            let mut columns = self.schema.fields().iter().zip(&arrays);
-            columns.all(|(field, array)| field.is_nullable() || array.is_valid(row_idx))
-        };
-        let keep: BooleanArray = (0..rows.starts.len())
-            .map(|row_idx| Some(is_whole(row_idx)))
-            .collect();
-        self.kinds = rows
-            .kinds
-            .iter()
-            .zip(keep.values())
-            .filter_map(|(kind, keep)| keep.then_some(*kind))
-            .collect();
-        let of_arrow = |error: arrow::error::ArrowError| DecodeError {
-            offset: 0,
-            column: None,
-            value: String::new(),
-            message: error.to_string(),
-        };
-        let arrays = arrays
-            .iter()
-            .map(|array| filter(array, &keep))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(of_arrow)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(keep.true_count()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(of_arrow)
+        let (batch, kept) = drop_forbidden_nulls(&self.schema, arrays, n_rows, skip, start)?;
+        self.kinds = kept_of(rows.kinds, kept.as_ref());
+        Ok((batch, kept_of(rows.starts, kept.as_ref())))
     }
 }
+
+/// The rows that are whole, and where the line of each one starts.
+type Kept = (RecordBatch, Vec<usize>);
 
 impl Rows<'_> {
     fn truncate(&mut self, n_rows: usize) {
@@ -272,19 +239,20 @@ impl Rows<'_> {
     }
 }
 
-impl Decoder for CdcDecoder {
-    fn decode(
+impl CdcDecoder {
+    /// Rows, and where the record of each one starts; the kinds are kept.
+    fn read(
         &mut self,
         bytes: &[u8],
-        at_end: bool,
+        frames: Frames<'_>,
         max_rows: usize,
-    ) -> Result<Decoded, DecodeError> {
+    ) -> Result<Placed, DecodeError> {
         let mut rows = Rows {
             columns: self.schema.fields().iter().map(|_| Vec::new()).collect(),
             kinds: Vec::new(),
             starts: Vec::new(),
         };
-        let lines = self.lines(bytes, at_end, max_rows, &mut rows);
+        let lines = self.lines(bytes, frames, max_rows, &mut rows);
         let mut arrays = Vec::with_capacity(rows.columns.len());
         for (field, cells) in self.schema.fields().iter().zip(&rows.columns) {
             let cells: Vec<&Json<'_>> = cells.iter().collect();
@@ -300,18 +268,31 @@ impl Decoder for CdcDecoder {
         let n_bytes = lines.map_err(|(offset, message)| DecodeError {
             offset,
             column: None,
-            value: excerpt(
-                bytes
-                    .get(offset..)
-                    .unwrap_or_default()
-                    .split(|&byte| byte == b'\n')
-                    .next()
-                    .unwrap_or_default(),
-            ),
+            value: excerpt(frames.shown(bytes, offset)),
             message,
         })?;
-        let batch = self.batch(&rows, arrays)?;
-        Ok(Decoded { batch, n_bytes })
+        let (batch, starts) = self.batch(rows, arrays)?;
+        Ok((Decoded { batch, n_bytes }, starts))
+    }
+}
+
+impl Decoder for CdcDecoder {
+    fn decode(
+        &mut self,
+        bytes: &[u8],
+        at_end: bool,
+        max_rows: usize,
+    ) -> Result<Decoded, DecodeError> {
+        let (decoded, _) = self.read(bytes, Frames::Lines { at_end }, max_rows)?;
+        Ok(decoded)
+    }
+
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+        let placed = self.read(messages.bytes(), Frames::Messages(messages), usize::MAX)?;
+        Ok(MessageRows {
+            kinds: self.take_kinds(),
+            ..MessageRows::of_places(placed, messages)
+        })
     }
 
     fn take_kinds(&mut self) -> Option<Vec<RowKind>> {

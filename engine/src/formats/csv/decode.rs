@@ -20,9 +20,12 @@ use super::parse::{
     TimestampFormat, parse_base64, parse_date, parse_decimal, parse_f32, parse_f64, parse_i64,
     parse_time, parse_timestamp, parse_timestamp_utc, trim,
 };
-use super::split::{Tape, split};
+use super::split::{Broken, Tape, split};
 use crate::error::{EngineError, Result};
-use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, type_name};
+use crate::formats::messages::{Frames, MessageRows, Messages, Placed, empty_message};
+use crate::formats::{
+    DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of, type_name,
+};
 
 /// Decodes csv into the projected columns of one table.
 #[derive(Debug)]
@@ -91,32 +94,69 @@ impl Decoder for CsvDecoder {
         max_rows: usize,
     ) -> Result<Decoded, DecodeError> {
         self.tape.clear();
-        let split = split(&self.options, bytes, at_end, max_rows, &mut self.tape);
+        let split = split(&self.options, (bytes, 0), at_end, max_rows, &mut self.tape);
+        let frames = Frames::Lines { at_end };
+        let (decoded, _) = self.finish(bytes, frames, split)?;
+        Ok(decoded)
+    }
+
+    /// Of a message the first record counts, as in Flink; the others are not looked at.
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+        if !self.options.ignore_parse_errors
+            && let Some(error) = empty_message(messages, "the message is empty")
+        {
+            return Err(error);
+        }
+        self.tape.clear();
+        let mut outcome = Ok(messages.n_bytes());
+        for message_idx in 0..messages.len() {
+            let Some((start, end)) = messages.range(message_idx) else {
+                break;
+            };
+            let bytes = messages.bytes().get(..end).unwrap_or_default();
+            let max_rows = self.tape.n_rows() + 1;
+            let at = (bytes, start);
+            if let Err(broken) = split(&self.options, at, true, max_rows, &mut self.tape) {
+                outcome = Err(broken);
+                break;
+            }
+        }
+        let frames = Frames::Messages(messages);
+        let placed = self.finish(messages.bytes(), frames, outcome)?;
+        Ok(MessageRows::of_places(placed, messages))
+    }
+}
+
+impl CsvDecoder {
+    /// What is on the tape as rows.
+    fn finish(
+        &self,
+        bytes: &[u8],
+        frames: Frames<'_>,
+        split: Result<usize, (usize, Broken)>,
+    ) -> Result<Placed, DecodeError> {
         // An error in a row before the broken record is the one to report.
         let arrays = self.arrays(bytes)?;
         let n_bytes = split.map_err(|(offset, broken)| DecodeError {
             offset,
             column: None,
-            value: excerpt(line(bytes, offset)),
+            value: excerpt(frames.shown(bytes, offset)),
             message: broken.message().to_owned(),
         })?;
         let n_rows = self.tape.n_rows();
-        let starts = |row_idx| self.tape.start(row_idx);
-        let batch = drop_forbidden_nulls(
+        let (batch, kept) = drop_forbidden_nulls(
             &self.schema,
             arrays,
             n_rows,
             self.options.ignore_parse_errors,
-            starts,
+            |row_idx| self.tape.start(row_idx),
         )?;
-        Ok(Decoded { batch, n_bytes })
+        let starts = (0..n_rows)
+            .map(|row_idx| self.tape.start(row_idx))
+            .collect();
+        let starts = kept_of(starts, kept.as_ref());
+        Ok((Decoded { batch, n_bytes }, starts))
     }
-}
-
-/// The line that starts at `offset`.
-fn line(bytes: &[u8], offset: usize) -> &[u8] {
-    let rest = bytes.get(offset..).unwrap_or_default();
-    rest.split(|&byte| byte == b'\n').next().unwrap_or_default()
 }
 
 /// Refuses types that Flink's csv does not have.

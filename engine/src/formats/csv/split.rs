@@ -119,21 +119,21 @@ enum Step {
     Incomplete,
 }
 
-/// Splits up to `max_rows` records from the front of `bytes` onto `tape` and gives the offset
+/// Splits records of `bytes` from `at` on onto `tape` until it has `max_rows`, and gives the offset
 /// behind the last one. With `skip_broken`, broken records are left out; otherwise the first one
 /// ends the work with its offset.
 pub(super) fn split(
     options: &CsvOptions,
-    bytes: &[u8],
+    (bytes, mut at): (&[u8], usize),
     at_end: bool,
     max_rows: usize,
     tape: &mut Tape,
 ) -> Result<usize, (usize, Broken)> {
     let always_careful = options.escape.is_some() || options.trim_spaces || options.allow_comments;
     // Up to these offsets the bytes are known to be UTF-8, and to hold no carriage return.
-    let mut utf8_to = valid_to(bytes, 0);
-    let mut line_feeds_to = memchr(b'\r', bytes).unwrap_or(bytes.len());
-    let mut at = 0;
+    let mut utf8_to = valid_to(bytes, at);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let mut line_feeds_to = memchr(b'\r', rest).map_or(bytes.len(), |found| at + found);
     while tape.n_rows() < max_rows && at < bytes.len() {
         if !always_careful {
             let plain = bytes.get(..utf8_to.min(line_feeds_to)).unwrap_or(bytes);

@@ -17,10 +17,8 @@ use super::shred::{Columns, Unread};
 use super::values::{CellError, decode_column};
 use crate::data::Parts;
 use crate::error::Result;
-use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt};
-
-/// A line longer than this is broken.
-const MAX_LINE_BYTES: usize = 16 << 20;
+use crate::formats::messages::{Frame, Frames, MessageRows, Messages, Placed, empty_message};
+use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of};
 
 /// Decodes lines of JSON into the projected columns of one table.
 #[derive(Debug)]
@@ -72,46 +70,37 @@ impl Decoder for JsonDecoder {
         at_end: bool,
         max_rows: usize,
     ) -> Result<Decoded, DecodeError> {
-        if let Some(decoded) = self.shredded(bytes, at_end, max_rows)? {
-            return Ok(decoded);
+        let (decoded, _) = self.read(bytes, Frames::Lines { at_end }, max_rows)?;
+        Ok(decoded)
+    }
+
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+        if !self.options.ignore_parse_errors
+            && let Some(error) = empty_message(messages, "the message is empty")
+        {
+            return Err(error);
         }
-        match self.patiently(bytes, at_end, max_rows) {
-            // The first row that is wrong is the one to report.
-            Err(error) => Err(self.first_error(bytes, at_end).unwrap_or(error)),
-            decoded => decoded,
-        }
+        let placed = self.read(messages.bytes(), Frames::Messages(messages), usize::MAX)?;
+        Ok(MessageRows::of_places(placed, messages))
     }
 }
 
-fn line(bytes: &[u8], offset: usize) -> &[u8] {
-    let rest = bytes.get(offset..).unwrap_or_default();
-    rest.split(|&byte| byte == b'\n').next().unwrap_or_default()
-}
-
-/// Where a line ends and the next one starts, or what there is instead.
-enum Line<'a> {
-    Whole {
-        line: &'a [u8],
-        next: usize,
-    },
-    /// More bytes are needed.
-    Cut,
-    TooLong,
-}
-
-fn next_line(bytes: &[u8], at: usize, at_end: bool) -> Line<'_> {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match memchr::memchr(b'\n', rest) {
-        Some(end) => Line::Whole {
-            line: rest.get(..end).unwrap_or_default(),
-            next: at + end + 1,
-        },
-        None if at_end => Line::Whole {
-            line: rest,
-            next: bytes.len(),
-        },
-        None if rest.len() > MAX_LINE_BYTES => Line::TooLong,
-        None => Line::Cut,
+impl JsonDecoder {
+    /// Rows, and where the record of each one starts.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        frames: Frames<'_>,
+        max_rows: usize,
+    ) -> Result<Placed, DecodeError> {
+        if let Some(placed) = self.shredded(bytes, frames, max_rows)? {
+            return Ok(placed);
+        }
+        match self.patiently(bytes, 0, frames, max_rows) {
+            // The first row that is wrong is the one to report.
+            Err(error) => Err(self.first_error(bytes, frames).unwrap_or(error)),
+            placed => placed,
+        }
     }
 }
 
@@ -122,9 +111,9 @@ impl JsonDecoder {
     pub(super) fn shredded(
         &mut self,
         bytes: &[u8],
-        at_end: bool,
+        frames: Frames<'_>,
         max_rows: usize,
-    ) -> Result<Option<Decoded>, DecodeError> {
+    ) -> Result<Option<Placed>, DecodeError> {
         let options = &self.options;
         let skips = options.ignore_parse_errors;
         let parts = |at: usize| self.parts.get(at).cloned().unwrap_or(Parts::All);
@@ -132,10 +121,10 @@ impl JsonDecoder {
         let mut starts = Vec::with_capacity(self.n_rows);
         let mut at = 0;
         while starts.len() < max_rows && at < bytes.len() {
-            let (line, next) = match next_line(bytes, at, at_end) {
-                Line::Whole { line, next } => (line, next),
-                Line::Cut => break,
-                Line::TooLong => return Ok(None),
+            let (line, next) = match frames.next(bytes, at) {
+                Frame::Whole { line, next } => (line, next),
+                Frame::Cut => break,
+                Frame::TooLong => return Ok(None),
             };
             let n_before = starts.len();
             if !line.is_empty() && shred_line(&mut columns, line, at, &mut starts, options).is_err()
@@ -154,8 +143,9 @@ impl JsonDecoder {
             return Ok(None);
         };
         let start = |row_idx: usize| starts.get(row_idx).copied().unwrap_or_default();
-        let batch = drop_forbidden_nulls(&self.schema, arrays, n_rows, skips, start)?;
-        Ok(Some(Decoded { batch, n_bytes: at }))
+        let (batch, kept) = drop_forbidden_nulls(&self.schema, arrays, n_rows, skips, start)?;
+        let starts = kept_of(starts, kept.as_ref());
+        Ok(Some((Decoded { batch, n_bytes: at }, starts)))
     }
 }
 
@@ -182,44 +172,42 @@ fn shred_line<'a>(
 
 // The long way.
 impl JsonDecoder {
-    /// As [`Decoder::decode`], by a tree for each value.
+    /// As [`Self::read`] of the bytes from `at` on, by a tree for each value.
     pub(super) fn patiently(
         &self,
         bytes: &[u8],
-        at_end: bool,
+        at: usize,
+        frames: Frames<'_>,
         max_rows: usize,
-    ) -> Result<Decoded, DecodeError> {
+    ) -> Result<Placed, DecodeError> {
         let mut rows = Rows {
             columns: self.schema.fields().iter().map(|_| Vec::new()).collect(),
             starts: Vec::new(),
         };
-        let lines = self.lines(bytes, at_end, max_rows, &mut rows);
+        let lines = self.lines((bytes, at), frames, max_rows, &mut rows);
         let arrays = self.arrays(&rows)?;
         let n_bytes = lines.map_err(|(offset, message)| DecodeError {
             offset,
             column: None,
-            value: excerpt(line(bytes, offset)),
+            value: excerpt(frames.shown(bytes, offset)),
             message,
         })?;
         let start = |row_idx: usize| rows.starts.get(row_idx).copied().unwrap_or_default();
         let skip = self.options.ignore_parse_errors;
-        let batch = drop_forbidden_nulls(&self.schema, arrays, rows.starts.len(), skip, start)?;
-        Ok(Decoded { batch, n_bytes })
+        let n_rows = rows.starts.len();
+        let (batch, kept) = drop_forbidden_nulls(&self.schema, arrays, n_rows, skip, start)?;
+        let starts = kept_of(rows.starts, kept.as_ref());
+        Ok((Decoded { batch, n_bytes }, starts))
     }
 
     /// The error of the first row that has one.
-    fn first_error(&self, bytes: &[u8], at_end: bool) -> Option<DecodeError> {
+    fn first_error(&self, bytes: &[u8], frames: Frames<'_>) -> Option<DecodeError> {
         let mut at = 0;
         while at < bytes.len() {
-            match self.patiently(bytes.get(at..)?, at_end, 1) {
-                Ok(decoded) if decoded.n_bytes == 0 => return None,
-                Ok(decoded) => at += decoded.n_bytes,
-                Err(error) => {
-                    return Some(DecodeError {
-                        offset: error.offset + at,
-                        ..error
-                    });
-                }
+            match self.patiently(bytes, at, frames, 1) {
+                Ok((decoded, _)) if decoded.n_bytes == at => return None,
+                Ok((decoded, _)) => at = decoded.n_bytes,
+                Err(error) => return Some(error),
             }
         }
         None
@@ -228,19 +216,18 @@ impl JsonDecoder {
     /// Takes lines until there are `max_rows` rows; gives the offset behind the last one.
     fn lines<'a>(
         &self,
-        bytes: &'a [u8],
-        at_end: bool,
+        (bytes, mut at): (&'a [u8], usize),
+        frames: Frames<'_>,
         max_rows: usize,
         rows: &mut Rows<'a>,
     ) -> Result<usize, Broken> {
-        let mut at = 0;
         while rows.starts.len() < max_rows && at < bytes.len() {
-            let (line, next) = match next_line(bytes, at, at_end) {
-                Line::Whole { line, next } => (line, next),
+            let (line, next) = match frames.next(bytes, at) {
+                Frame::Whole { line, next } => (line, next),
                 // What follows of it will be a broken line too.
-                Line::TooLong if self.options.ignore_parse_errors => return Ok(bytes.len()),
-                Line::TooLong => return Err((at, "the line is longer than 16 MiB".to_owned())),
-                Line::Cut => break,
+                Frame::TooLong if self.options.ignore_parse_errors => return Ok(bytes.len()),
+                Frame::TooLong => return Err((at, "the line is longer than 16 MiB".to_owned())),
+                Frame::Cut => break,
             };
             let n_rows = rows.starts.len();
             if !line.is_empty()

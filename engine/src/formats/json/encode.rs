@@ -12,8 +12,9 @@ use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, TimeUn
 
 use super::scan::Json;
 use super::{JsonOptions, MapNullKey};
-use crate::data::map_keys;
+use crate::data::{RowKind, map_keys};
 use crate::error::{EngineError, Result};
+use crate::formats::messages::Messages;
 use crate::formats::write::{Decimals, ValueText, write_f64};
 use crate::formats::{Encoder, type_name};
 
@@ -177,6 +178,21 @@ impl Encoder for JsonEncoder {
             line.push('\n');
             out.extend_from_slice(line.as_bytes());
             line.clear();
+        }
+        Ok(())
+    }
+
+    fn encode_messages(
+        &mut self,
+        batch: &RecordBatch,
+        _kinds: Option<&[RowKind]>,
+        out: &mut Messages,
+    ) -> Result<()> {
+        let mut text = String::new();
+        for row_idx in 0..batch.num_rows() {
+            text.clear();
+            self.write_row(batch, row_idx, &mut text)?;
+            out.push(Some(text.as_bytes()));
         }
         Ok(())
     }

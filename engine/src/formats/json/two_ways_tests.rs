@@ -11,6 +11,9 @@ use super::*;
 use crate::data::Parts;
 use crate::data::types::FlinkType;
 use crate::formats::Decoder;
+use crate::formats::messages::Frames;
+
+const LINES: Frames<'static> = Frames::Lines { at_end: true };
 
 const COLUMNS: &[(&str, &str)] = &[
     ("s", "STRING"),
@@ -113,7 +116,7 @@ fn good_lines(random: &mut Random, n_lines: usize) -> Vec<String> {
     let mut strict = decoder(JsonOptions::default(), &[]);
     let lines = std::iter::repeat_with(|| line(random));
     lines
-        .filter(|line| matches!(strict.shredded(line.as_bytes(), true, 10), Ok(Some(_))))
+        .filter(|line| matches!(strict.shredded(line.as_bytes(), LINES, 10), Ok(Some(_))))
         .take(n_lines)
         .collect()
 }
@@ -129,9 +132,12 @@ fn lenient_reading_is_the_same_both_ways() {
         let lines: Vec<String> = (0..60).map(|_| line(&mut random)).collect();
         let text = lines.join("\n");
         let mut decoder = decoder(options.clone(), &[]);
-        let short = decoder.shredded(text.as_bytes(), true, usize::MAX).unwrap();
-        let long = decoder.patiently(text.as_bytes(), true, usize::MAX);
-        let (short, long) = (short.unwrap(), long.unwrap());
+        let short = decoder
+            .shredded(text.as_bytes(), LINES, usize::MAX)
+            .unwrap();
+        let long = decoder.patiently(text.as_bytes(), 0, LINES, usize::MAX);
+        let ((short, short_starts), (long, long_starts)) = (short.unwrap(), long.unwrap());
+        assert_eq!(short_starts, long_starts);
         assert_eq!(short.n_bytes, long.n_bytes);
         assert_eq!(short.batch, long.batch, "{text}");
     }
@@ -151,10 +157,12 @@ fn strict_reading_is_the_same_both_ways() {
         let mut decoder = decoder(options, &[]);
         for _ in 0..4_000 {
             let line = line(&mut random);
-            let short = decoder.shredded(line.as_bytes(), true, usize::MAX).unwrap();
-            let long = decoder.patiently(line.as_bytes(), true, usize::MAX);
+            let short = decoder
+                .shredded(line.as_bytes(), LINES, usize::MAX)
+                .unwrap();
+            let long = decoder.patiently(line.as_bytes(), 0, LINES, usize::MAX);
             match (short, long) {
-                (Some(short), Ok(long)) => assert_eq!(short.batch, long.batch, "{line}"),
+                (Some(short), Ok(long)) => assert_eq!(short.0.batch, long.0.batch, "{line}"),
                 // The value that does not fit may be one that a later one replaces.
                 (None, _) => n_refused += 1,
                 (Some(_), Err(error)) => panic!("{line}: {error:?}"),
@@ -164,7 +172,7 @@ fn strict_reading_is_the_same_both_ways() {
     assert!(n_refused > 1_000, "{n_refused}");
     let text = good_lines(&mut random, 200).join("\n");
     let mut decoder = decoder(JsonOptions::default(), &[]);
-    let long = decoder.patiently(text.as_bytes(), true, 150).unwrap();
+    let (long, _) = decoder.patiently(text.as_bytes(), 0, LINES, 150).unwrap();
     let short = decoder.decode(text.as_bytes(), true, 150).unwrap();
     assert_eq!((short.n_bytes, short.batch), (long.n_bytes, long.batch));
 }
