@@ -23,6 +23,7 @@ use arrow::datatypes::{DataType, FieldRef};
 use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use tidemill_engine::connectors::MetadataKey;
+use tidemill_engine::data::map_keys;
 use tidemill_engine::{EngineError, Result};
 
 /// The keys, sorted.
@@ -148,7 +149,8 @@ fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Option<Vec<u8>>)> {
 }
 
 fn header_maps(field: &FieldRef, headers: Vec<Vec<(String, Option<Vec<u8>>)>>) -> Result<ArrayRef> {
-    let DataType::Map(entries, _) = field.data_type() else {
+    let plain = map_keys::plain_type(field.data_type());
+    let DataType::Map(entries, _) = &plain else {
         return Err(EngineError::internal("headers are a map"));
     };
     let DataType::Struct(parts) = entries.data_type() else {
@@ -172,5 +174,6 @@ fn header_maps(field: &FieldRef, headers: Vec<Vec<(String, Option<Vec<u8>>)>>) -
         }
         maps.append(true)?;
     }
-    Ok(Arc::new(maps.finish()))
+    let maps: ArrayRef = Arc::new(maps.finish());
+    map_keys::from_plain(&maps, field.data_type())
 }

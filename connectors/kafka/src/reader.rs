@@ -165,7 +165,7 @@ impl KafkaReader {
                     }
                     // What the end of bounded reading was is behind us, whatever its offset.
                     Err(KafkaError::PartitionEOF(_)) => split.ended = split.stop.is_some(),
-                    Err(error) => check(&self.client, &split.partition, &error)?,
+                    Err(error) => check(&self.client, Some(&split.partition), &error)?,
                 }
             }
         }
@@ -175,7 +175,7 @@ impl KafkaReader {
 }
 
 /// Whether an error is the end: what librdkafka tries again by itself is none.
-fn check(client: &Client, partition: &Partition, error: &KafkaError) -> Result<()> {
+fn check(client: &Client, partition: Option<&Partition>, error: &KafkaError) -> Result<()> {
     let is_passing = match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::AllBrokersDown
@@ -198,8 +198,11 @@ fn check(client: &Client, partition: &Partition, error: &KafkaError) -> Result<(
     if is_passing {
         return Ok(());
     }
-    let Partition { topic, number } = partition;
-    Err(client.error(&format!("topic '{topic}', partition {number}"), error))
+    let what = match partition {
+        Some(Partition { topic, number }) => format!("topic '{topic}', partition {number}"),
+        None => "brokers".to_owned(),
+    };
+    Err(client.error(&what, error))
 }
 
 impl SourceReader for KafkaReader {
@@ -212,11 +215,7 @@ impl SourceReader for KafkaReader {
         self.discover()?;
         // Errors that are of no partition, and the answers to commits.
         if let Some(Err(error)) = self.client.consumer.poll(Duration::ZERO) {
-            let nowhere = Partition {
-                topic: String::new(),
-                number: -1,
-            };
-            check(&self.client, &nowhere, &error)?;
+            check(&self.client, None, &error)?;
         }
         self.fetch(max_rows)?;
         if self.rows.len() > 0 {

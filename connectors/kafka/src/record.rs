@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 use tidemill_engine::connectors::{MetadataColumn, MetadataKey};
-use tidemill_engine::data::{Delta, RowKind};
+use tidemill_engine::data::{Delta, RowKind, map_keys};
 use tidemill_engine::formats::Encoder;
 use tidemill_engine::formats::messages::Messages;
 use tidemill_engine::{EngineError, Result};
@@ -260,16 +260,19 @@ impl Extra {
 /// The entries of a map of headers; none for NULL. Entries without a name are left out, as in Flink.
 pub(crate) fn headers_at(headers: &ArrayRef, row_idx: usize) -> RecordHeaders {
     let maps = headers.as_map();
-    if maps.is_null(row_idx) {
-        return Vec::new();
-    }
-    let entries = maps.value(row_idx);
-    let (names, values) = (entries.column(0), entries.column(1));
+    let (names, values) = (map_keys::keys(maps), maps.values());
     let (Some(names), Some(values)) = (names.as_string_opt::<i32>(), values.as_binary_opt::<i32>())
     else {
         return Vec::new();
     };
-    (0..entries.len())
+    let offset = |at: usize| {
+        let offset = maps.value_offsets().get(at).copied();
+        usize::try_from(offset.unwrap_or_default()).unwrap_or_default()
+    };
+    if maps.is_null(row_idx) {
+        return Vec::new();
+    }
+    (offset(row_idx)..offset(row_idx + 1))
         .filter(|&at| names.is_valid(at))
         .map(|at| {
             let value = values.is_valid(at).then(|| values.value(at).to_vec());

@@ -19,8 +19,8 @@ use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use tidemill_engine::data::{Delta, RowKind};
-use tidemill_engine::formats::messages::{MessageRows, Messages};
-use tidemill_engine::formats::{DecodeError, Decoder};
+use tidemill_engine::formats::Decoder;
+use tidemill_engine::formats::messages::{BrokenMessage, MessageRows, Messages};
 use tidemill_engine::{EngineError, Result};
 
 use crate::client::Partition;
@@ -177,15 +177,12 @@ impl RowMaker {
 
     fn decode<'a>(&mut self, partition: impl Fn(usize) -> Option<&'a Partition>) -> Result<Delta> {
         let places = &self.places;
-        let broken = |half: &str, messages: &Messages, error: &DecodeError| {
-            let (split_idx, offset) = places
-                .get(messages.index_at(error.offset))
-                .copied()
-                .unwrap_or_default();
+        let broken = |half: &str, broken: &BrokenMessage| {
+            let (split_idx, offset) = places.get(broken.message_idx).copied().unwrap_or_default();
             let (topic, number) =
                 partition(split_idx).map_or(("", 0), |place| (place.topic.as_str(), place.number));
             EngineError::Data {
-                message: error.at(&format!(
+                message: broken.error.at(&format!(
                     "{half} of topic '{topic}', partition {number}, offset {offset}"
                 )),
             }
@@ -194,14 +191,14 @@ impl RowMaker {
             Some(decoder) => Some(
                 decoder
                     .decode_messages(&self.keys)
-                    .map_err(|error| broken("key", &self.keys, &error))?,
+                    .map_err(|error| broken("key", &error))?,
             ),
             None => None,
         };
         let values = self
             .value
             .decode_messages(&self.values)
-            .map_err(|error| broken("value", &self.values, &error))?;
+            .map_err(|error| broken("value", &error))?;
         if keys.is_none() {
             return self.of_values(values);
         }

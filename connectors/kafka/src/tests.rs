@@ -47,6 +47,10 @@ impl Setup {
                 "execution.checkpointing.dir".to_owned(),
                 self.saved.path().display().to_string(),
             ),
+            (
+                "execution.checkpointing.savepoint-dir".to_owned(),
+                self.saved.path().display().to_string(),
+            ),
         ]))
     }
 
@@ -180,7 +184,7 @@ fn rows_go_round() {
     setup.table(&session, "t", "id INT, name STRING", JSON);
     finish(&insert(
         &session,
-        "INSERT INTO t VALUES (1, 'a'), (2, 'b\nc'), (3, NULL)",
+        "INSERT INTO t VALUES (1, 'a'), (2, 'b\nc'), (3, CAST(NULL AS STRING))",
     ));
     assert_eq!(
         setup.received("t", 3),
@@ -279,7 +283,7 @@ fn keys_have_a_format_and_names_of_their_own() {
         options,
     );
     finish(&insert(&session, "INSERT INTO t VALUES (1, 'a', 'x', 10)"));
-    assert_eq!(setup.received("t", 1), [r#"0:{"id":1,"x":"x"}=a|10"#]);
+    assert_eq!(setup.received("t", 1), [r#"0:{"id":1,"x":"x"}="a"|10"#]);
     // A message without a key has no row; one with several keys has as many.
     setup.send(
         "t",
@@ -517,12 +521,12 @@ fn a_job_goes_on_where_it_was_and_tells_its_group() {
     let session = setup.session();
     let options = format!("{JSON}, 'properties.group.id' = 'readers'");
     setup.table(&session, "t", "id INT", &options);
-    setup.table(&session, "out", "id INT", &JSON.replace("'t'", "'out'"));
+    setup.table(&session, "results", "id INT", &JSON.replace("'t'", "'out'"));
     for partition in 0..3 {
         let text = format!("{{\"id\":{partition}}}");
         setup.send("t", partition, &[(None, Some(&text))]);
     }
-    let job = insert(&session, "INSERT INTO out SELECT id FROM t");
+    let job = insert(&session, "INSERT INTO results SELECT id FROM t");
     assert_eq!(setup.received("out", 3).len(), 3);
     let folder = saved(&job);
     setup.send("t", 1, &[(None, Some("{\"id\":7}"))]);
@@ -530,7 +534,7 @@ fn a_job_goes_on_where_it_was_and_tells_its_group() {
         .set_config("execution.state-recovery.path", &folder)
         .unwrap();
     session.set_config("parallelism.default", "2").unwrap();
-    let job = insert(&session, "INSERT INTO out SELECT id FROM t");
+    let job = insert(&session, "INSERT INTO results SELECT id FROM t");
     assert_eq!(setup.received("out", 4)[3..], [r#"0:-={"id":7}"#]);
     job.stop();
     // The group has been told of what the savepoint had.
@@ -548,12 +552,12 @@ fn records_come_with_their_checkpoint() {
     let exactly =
         "'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = 'x'";
     let options = format!("{}, {exactly}", JSON.replace("'t'", "'out'"));
-    setup.table(&session, "out", "id INT", &options);
+    setup.table(&session, "results", "id INT", &options);
     session
         .set_config("execution.checkpointing.interval", "1 h")
         .unwrap();
     setup.send("t", 0, &[(None, Some("{\"id\":1}"))]);
-    let job = insert(&session, "INSERT INTO out SELECT id FROM t");
+    let job = insert(&session, "INSERT INTO results SELECT id FROM t");
     wait_until("a row", || job.metrics().records_in > 0);
     assert_eq!(setup.received("out", 0), [""; 0]);
     job.checkpoint().unwrap().wait(LONG).unwrap();
@@ -565,7 +569,7 @@ fn records_come_with_their_checkpoint() {
     session
         .set_config("execution.state-recovery.path", &folder)
         .unwrap();
-    let job = insert(&session, "INSERT INTO out SELECT id FROM t");
+    let job = insert(&session, "INSERT INTO results SELECT id FROM t");
     setup.send("t", 0, &[(None, Some("{\"id\":3}"))]);
     wait_until("a row", || job.metrics().records_in > 0);
     job.stop();

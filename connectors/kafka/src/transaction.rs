@@ -75,7 +75,15 @@ impl Transactions {
         cancelled: &Cancelled,
         prefix: &str,
     ) -> Result<Self> {
-        let own = BTreeMap::from([("transactional.id", format!("{prefix}-0"))]);
+        // What is not delivered by then cannot be part of its transaction any more.
+        let timeout = settings.properties.get("transaction.timeout.ms");
+        let own = BTreeMap::from([
+            ("transactional.id", format!("{prefix}-0")),
+            (
+                "message.timeout.ms",
+                timeout.map_or("60000", String::as_str).to_owned(),
+            ),
+        ]);
         let producer = Producer::connect(settings, partitioner, cancelled, &own)?;
         let group = format!("{prefix}-checkpoints");
         let mut config = client_config(settings)?;

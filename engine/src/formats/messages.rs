@@ -57,9 +57,8 @@ impl Messages {
         self.bytes.len()
     }
 
-    /// All messages without borders: offsets of [`DecodeError`] count in them.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    /// All messages without borders.
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -79,10 +78,17 @@ impl Messages {
         &self.missing
     }
 
-    /// The message in which an offset lies; of a message without bytes, the next one that has some.
-    #[must_use]
-    pub fn index_at(&self, offset: usize) -> usize {
+    /// The message in which an offset lies; one without bytes has none.
+    fn index_at(&self, offset: usize) -> usize {
         self.ends.partition_point(|&end| end <= offset)
+    }
+
+    /// The error with the message that it is about.
+    pub(super) fn broken(&self, error: DecodeError) -> BrokenMessage {
+        BrokenMessage {
+            message_idx: self.index_at(error.offset),
+            error,
+        }
     }
 
     /// Where a message begins and ends.
@@ -100,6 +106,15 @@ impl Messages {
         let end = self.ends.get(self.index_at(offset)).copied();
         end.unwrap_or(self.bytes.len())
     }
+}
+
+/// A message that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenMessage {
+    /// Which one.
+    pub message_idx: usize,
+    /// What is wrong with it.
+    pub error: DecodeError,
 }
 
 /// The rows of some messages.
@@ -199,14 +214,148 @@ impl Frames<'_> {
 }
 
 /// The error for a message that has no bytes where a record is due; none if all have some.
-pub(super) fn empty_message(messages: &Messages, message: &str) -> Option<DecodeError> {
+pub(super) fn empty_message(messages: &Messages) -> Option<BrokenMessage> {
     let is_empty = |&message_idx: &usize| messages.get(message_idx).is_some_and(<[u8]>::is_empty);
     let message_idx = (0..messages.len()).find(is_empty)?;
-    let (offset, _) = messages.range(message_idx)?;
-    Some(DecodeError {
-        offset,
-        column: None,
-        value: String::new(),
-        message: message.to_owned(),
+    Some(BrokenMessage {
+        message_idx,
+        error: DecodeError {
+            offset: messages.range(message_idx)?.0,
+            column: None,
+            value: String::new(),
+            message: "the message is empty".to_owned(),
+        },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeMap;
+
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::catalog::options::TableOptions;
+    use crate::data::{Delta, text};
+    use crate::formats::registry::FileFormat;
+
+    fn messages(texts: &[Option<&str>]) -> Messages {
+        let mut messages = Messages::default();
+        for text in texts {
+            messages.push(text.map(str::as_bytes));
+        }
+        messages
+    }
+
+    fn format(
+        identifier: &str,
+        options: &[(&str, &str)],
+        columns: &[(&str, DataType)],
+    ) -> FileFormat {
+        let options: BTreeMap<String, String> = options
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let options = TableOptions::check("t", &options, FileFormat::specs(identifier)).unwrap();
+        FileFormat::find(identifier, &options, &text::schema(columns)).unwrap()
+    }
+
+    /// The rows of messages, each behind the number of its message; or the error with its message.
+    fn read(format: &FileFormat, texts: &[Option<&str>]) -> String {
+        let messages = messages(texts);
+        let mut decoder = format.of_records().unwrap().decoder(&[0]).unwrap();
+        let rows = match decoder.decode_messages(&messages) {
+            Ok(rows) => rows,
+            Err(broken) => return broken.error.at(&format!("message {}", broken.message_idx)),
+        };
+        let kinds = rows.kinds.clone();
+        let delta = match kinds {
+            Some(kinds) => Delta::try_new(rows.batch, kinds).unwrap(),
+            None => Delta::insert_only(rows.batch),
+        };
+        let printed = text::print_deltas(&[delta]).unwrap();
+        let lines = printed.lines().map(str::trim).zip(&rows.messages);
+        let lines: Vec<String> = lines
+            .map(|(row, message)| format!("{message}: {row}"))
+            .collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_line_feed_ends_no_message() {
+        let json = format("json", &[], &[("n", DataType::Int32)]);
+        let texts = [
+            Some("{\n\"n\":1}\n"),
+            None,
+            Some("[{\"n\":2},{\"n\":3}]"),
+            Some("{}"),
+        ];
+        assert_eq!(
+            read(&json, &texts),
+            "0: +I | 1\n2: +I | 2\n2: +I | 3\n3: +I | NULL"
+        );
+        let csv = format("csv", &[], &[("a", DataType::Int32)]);
+        assert_eq!(
+            read(&csv, &[Some("1\n2"), None, Some("3")]),
+            "0: +I | 1\n2: +I | 3"
+        );
+        let raw = format("raw", &[], &[("a", DataType::Utf8)]);
+        let texts = [Some("x"), None, Some("")];
+        assert_eq!(read(&raw, &texts), "0: +I | x\n1: +I | NULL\n2: +I |");
+    }
+
+    #[test]
+    fn broken_messages_are_counted_or_left_out() {
+        let strict = format("json", &[], &[("n", DataType::Int32)]);
+        let texts = [Some("{\"n\":1}"), Some("{\"n\":"), Some("{\"n\":\"x\"}")];
+        let message = read(&strict, &texts);
+        assert!(message.starts_with("message 1: "), "{message}");
+        assert!(
+            read(&strict, &[Some("{}"), Some("")]).starts_with("message 1: the message is empty")
+        );
+        let lenient = [("json.ignore-parse-errors", "true")];
+        let lenient = format("json", &lenient, &[("n", DataType::Int32)]);
+        assert_eq!(read(&lenient, &texts), "0: +I | 1\n2: +I | NULL");
+        let csv = format("csv", &[], &[("a", DataType::Int32)]);
+        let message = read(&csv, &[Some("1"), Some("x")]);
+        assert!(message.starts_with("message 1, column 'a'"), "{message}");
+    }
+
+    #[test]
+    fn changes_know_their_messages() {
+        let cdc = format("debezium-json", &[], &[("n", DataType::Int32)]);
+        let texts = [
+            Some(r#"{"before":null,"after":{"n":1},"op":"c"}"#),
+            Some(""),
+            Some("{\"before\":{\"n\":1},\n\"after\":{\"n\":2},\"op\":\"u\"}"),
+        ];
+        assert_eq!(read(&cdc, &texts), "0: +I | 1\n2: -U | 1\n2: +U | 2");
+    }
+
+    #[test]
+    fn rows_are_messages_without_line_ends() {
+        let schema = text::schema(&[("a", DataType::Utf8)]);
+        let rows = text::parse_delta(&schema, "+I | x\n+I | NULL").unwrap();
+        for (identifier, expected) in [
+            ("json", [Some("{\"a\":\"x\"}"), Some("{\"a\":null}")]),
+            ("csv", [Some("x"), Some("")]),
+            ("raw", [Some("x"), None]),
+        ] {
+            let mut written = Messages::default();
+            let mut encoder = format(identifier, &[], &[("a", DataType::Utf8)])
+                .encoder()
+                .unwrap();
+            encoder
+                .encode_messages(rows.batch(), None, &mut written)
+                .unwrap();
+            let texts: Vec<_> = (0..written.len()).map(|at| written.get(at)).collect();
+            assert_eq!(
+                texts,
+                expected.map(|text| text.map(str::as_bytes)),
+                "{identifier}"
+            );
+        }
+    }
 }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, SchemaRef};
 
-use self::messages::{MessageRows, Messages};
+use self::messages::{BrokenMessage, MessageRows, Messages};
 use crate::data::types::FlinkType;
 use crate::data::{Parts, RowKind};
 use crate::error::Result;
@@ -83,9 +83,8 @@ pub trait Decoder: Send {
     /// Decodes messages, each of which is one record whatever its bytes are.
     ///
     /// # Errors
-    /// For the first message that is broken, unless the format skips such messages; the offset
-    /// counts in [`Messages::bytes`].
-    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError>;
+    /// For the first message that is broken, unless the format skips such messages.
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, BrokenMessage>;
 }
 
 /// What [`Decoder::decode`] has read.

@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use super::messages::{MessageRows, Messages};
+use super::messages::{BrokenMessage, MessageRows, Messages};
 use super::{DecodeError, DecodeFormat, Decoded, Decoder, Encoder, type_name};
 use crate::catalog::options::{OptionSpec, TableOptions, optional};
 use crate::data::RowKind;
@@ -102,10 +102,12 @@ impl Decoder for RawDecoder {
     }
 
     /// A message without a value is NULL.
-    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, BrokenMessage> {
         let values: Vec<_> = (0..messages.len()).map(|at| messages.get(at)).collect();
         Ok(MessageRows {
-            batch: self.batch(&values)?,
+            batch: self
+                .batch(&values)
+                .map_err(|error| messages.broken(error))?,
             kinds: None,
             messages: (0..messages.len()).collect(),
         })

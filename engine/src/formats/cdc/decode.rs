@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::formats::json::JsonOptions;
 use crate::formats::json::cells::{check_type, decode_cells};
 use crate::formats::json::scan::{Json, Scanner};
-use crate::formats::messages::{Frame, Frames, MessageRows, Messages, Placed};
+use crate::formats::messages::{BrokenMessage, Frame, Frames, MessageRows, Messages, Placed};
 use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of};
 
 #[derive(Debug)]
@@ -287,8 +287,10 @@ impl Decoder for CdcDecoder {
         Ok(decoded)
     }
 
-    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
-        let placed = self.read(messages.bytes(), Frames::Messages(messages), usize::MAX)?;
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, BrokenMessage> {
+        let frames = Frames::Messages(messages);
+        let placed = self.read(messages.bytes(), frames, usize::MAX);
+        let placed = placed.map_err(|error| messages.broken(error))?;
         Ok(MessageRows {
             kinds: self.take_kinds(),
             ..MessageRows::of_places(placed, messages)

@@ -22,7 +22,9 @@ use super::parse::{
 };
 use super::split::{Broken, Tape, split};
 use crate::error::{EngineError, Result};
-use crate::formats::messages::{Frames, MessageRows, Messages, Placed, empty_message};
+use crate::formats::messages::{
+    BrokenMessage, Frames, MessageRows, Messages, Placed, empty_message,
+};
 use crate::formats::{
     DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of, type_name,
 };
@@ -101,9 +103,9 @@ impl Decoder for CsvDecoder {
     }
 
     /// Of a message the first record counts, as in Flink; the others are not looked at.
-    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, BrokenMessage> {
         if !self.options.ignore_parse_errors
-            && let Some(error) = empty_message(messages, "the message is empty")
+            && let Some(error) = empty_message(messages)
         {
             return Err(error);
         }
@@ -122,7 +124,8 @@ impl Decoder for CsvDecoder {
             }
         }
         let frames = Frames::Messages(messages);
-        let placed = self.finish(messages.bytes(), frames, outcome)?;
+        let placed = self.finish(messages.bytes(), frames, outcome);
+        let placed = placed.map_err(|error| messages.broken(error))?;
         Ok(MessageRows::of_places(placed, messages))
     }
 }

@@ -17,7 +17,9 @@ use super::shred::{Columns, Unread};
 use super::values::{CellError, decode_column};
 use crate::data::Parts;
 use crate::error::Result;
-use crate::formats::messages::{Frame, Frames, MessageRows, Messages, Placed, empty_message};
+use crate::formats::messages::{
+    BrokenMessage, Frame, Frames, MessageRows, Messages, Placed, empty_message,
+};
 use crate::formats::{DecodeError, Decoded, Decoder, drop_forbidden_nulls, excerpt, kept_of};
 
 /// Decodes lines of JSON into the projected columns of one table.
@@ -74,13 +76,15 @@ impl Decoder for JsonDecoder {
         Ok(decoded)
     }
 
-    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, DecodeError> {
+    fn decode_messages(&mut self, messages: &Messages) -> Result<MessageRows, BrokenMessage> {
         if !self.options.ignore_parse_errors
-            && let Some(error) = empty_message(messages, "the message is empty")
+            && let Some(error) = empty_message(messages)
         {
             return Err(error);
         }
-        let placed = self.read(messages.bytes(), Frames::Messages(messages), usize::MAX)?;
+        let frames = Frames::Messages(messages);
+        let placed = self.read(messages.bytes(), frames, usize::MAX);
+        let placed = placed.map_err(|error| messages.broken(error))?;
         Ok(MessageRows::of_places(placed, messages))
     }
 }
