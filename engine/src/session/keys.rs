@@ -77,6 +77,18 @@ const TYPED: &[(&str, Type)] = &[
     ("table.dynamic-table-options.enabled", Type::Flag),
     ("table.exec.async-lookup.buffer-capacity", Type::Count(1)),
     ("table.exec.async-lookup.timeout", Type::Duration),
+    ("table.exec.async-scalar.buffer-capacity", Type::Count(1)),
+    ("table.exec.async-scalar.max-attempts", Type::Count(1)),
+    (
+        "table.exec.async-scalar.max-concurrent-operations",
+        Type::Count(1),
+    ),
+    ("table.exec.async-scalar.retry-delay", Type::Duration),
+    (
+        "table.exec.async-scalar.retry-strategy",
+        Type::OneOf(&["NO_RETRY", "FIXED_DELAY"]),
+    ),
+    ("table.exec.async-scalar.timeout", Type::Duration),
     (
         "table.exec.deduplicate.insert-update-after-sensitive-enabled",
         Type::Flag,
@@ -100,6 +112,10 @@ const TYPED: &[(&str, Type)] = &[
     (
         "table.exec.sink.keyed-shuffle",
         Type::OneOf(&["NONE", "AUTO", "FORCE"]),
+    ),
+    (
+        "table.exec.sink.nested-constraint-enforcer",
+        Type::OneOf(&["IGNORE", "ROWS", "ROWS_AND_COLLECTIONS"]),
     ),
     (
         "table.exec.sink.not-null-enforcer",
@@ -207,12 +223,6 @@ const OTHERS: &[&str] = &[
     "table.exec.async-ml-predict.max-concurrent-operations",
     "table.exec.async-ml-predict.output-mode",
     "table.exec.async-ml-predict.timeout",
-    "table.exec.async-scalar.buffer-capacity",
-    "table.exec.async-scalar.max-attempts",
-    "table.exec.async-scalar.max-concurrent-operations",
-    "table.exec.async-scalar.retry-delay",
-    "table.exec.async-scalar.retry-strategy",
-    "table.exec.async-scalar.timeout",
     "table.exec.async-state.enabled",
     "table.exec.async-table.max-concurrent-operations",
     "table.exec.async-table.max-retries",
@@ -236,7 +246,6 @@ const OTHERS: &[&str] = &[
     "table.exec.resource.hash-join.memory",
     "table.exec.resource.sort.memory",
     "table.exec.simplify-operator-name-enabled",
-    "table.exec.sink.nested-constraint-enforcer",
     "table.exec.sink.require-on-conflict",
     "table.exec.sink.rowtime-inserter",
     "table.exec.sink.upsert-materialize-strategy.adaptive.threshold.high",
@@ -260,7 +269,6 @@ const OTHERS: &[&str] = &[
     "table.optimizer.incremental-agg-enabled",
     "table.optimizer.join.broadcast-threshold",
     "table.optimizer.multi-join.enabled",
-    "table.optimizer.non-deterministic-update.strategy",
     "table.optimizer.ptf.max-tables",
     "table.optimizer.reuse-optimize-block-with-digest-enabled",
     "table.optimizer.runtime-filter.enabled",
