@@ -148,6 +148,17 @@ pub(super) fn translated(options: Vec<(String, String)>) -> Vec<(String, String)
     if today.iter().any(caches) {
         today.push(("lookup.cache".to_owned(), "PARTIAL".to_owned()));
     }
+    let value_of = |wanted: &str| today.iter().find(|(key, _)| key == wanted);
+    if kind == "kafka"
+        && value_of("scan.startup.mode").is_none_or(|(_, mode)| mode == "group-offsets")
+        && value_of("properties.auto.offset.reset").is_none()
+    {
+        // A group that had read nothing began with what came next; today that has to be said.
+        today.push((
+            "properties.auto.offset.reset".to_owned(),
+            "latest".to_owned(),
+        ));
+    }
     if kind == "jdbc" {
         // Rows were known by the key of the query that wrote them; tables had none.
         today.push(("sink.primary-key".to_owned(), "query".to_owned()));
@@ -300,10 +311,31 @@ mod tests {
              connector.specific-offsets.0.partition = 0
              connector.specific-offsets.0.offset = 42
              connector.specific-offsets.1.partition = 1
-             connector.specific-offsets.1.offset = 7",
+             connector.specific-offsets.1.offset = 7
+             connector.startup-mode = specific-offsets",
             "connector = kafka
+             scan.startup.mode = specific-offsets
              properties.group.id = g
              scan.startup.specific-offsets = partition:0,offset:42;partition:1,offset:7",
+        );
+    }
+
+    #[test]
+    fn a_group_that_has_read_nothing_begins_with_what_comes() {
+        check(
+            "connector.type = kafka
+             connector.topic = t",
+            "connector = kafka
+             topic = t
+             properties.auto.offset.reset = latest",
+        );
+        check(
+            "connector.type = kafka
+             connector.startup-mode = group-offsets
+             connector.properties.auto.offset.reset = earliest",
+            "connector = kafka
+             scan.startup.mode = group-offsets
+             properties.auto.offset.reset = earliest",
         );
     }
 
