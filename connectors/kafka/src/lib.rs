@@ -8,6 +8,8 @@
 //! The engine knows nothing of this crate: [`register`] makes its tables known to all sessions of
 //! the process. The client is librdkafka, in C, with OpenSSL and zlib, all built from source.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod client;
 mod metadata;
 mod offsets;

@@ -108,6 +108,7 @@ impl Connection for MySql {
                 let row = row.map_err(failure)?;
                 let columns = row.columns();
                 values.clear();
+                // The row's own `unwrap` gives its values; it would miss only those taken before.
                 for (given, column) in row.unwrap().into_iter().zip(columns.iter()) {
                     values.push(match value(given, column) {
                         Value::Foreign(ZERO_DATE) if zero_date_is_null => Value::Null,
