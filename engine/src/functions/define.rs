@@ -120,6 +120,7 @@ impl Call {
 
     /// The text in a row of an argument; `None` for NULL or a missing argument.
     #[must_use]
+    #[inline]
     pub fn text(&self, index: usize, row_idx: usize) -> Option<&str> {
         let array = self.arguments.get(index)?.as_string_opt::<i32>()?;
         (!array.is_null(row_idx)).then(|| array.value(row_idx))
@@ -127,6 +128,7 @@ impl Call {
 
     /// The whole number in a row of an argument.
     #[must_use]
+    #[inline]
     pub fn integer(&self, index: usize, row_idx: usize) -> Option<i64> {
         let array = self.arguments.get(index)?.as_primitive_opt::<Int64Type>()?;
         (!array.is_null(row_idx)).then(|| array.value(row_idx))
@@ -153,9 +155,10 @@ impl Call {
         &self,
         mut compute: impl FnMut(usize) -> Option<T>,
     ) -> A {
+        let may_lack = self.arguments.iter().any(|array| array.null_count() > 0);
         (0..self.n_rows)
             .map(|row_idx| {
-                if self.has_null(row_idx) {
+                if may_lack && self.has_null(row_idx) {
                     None
                 } else {
                     compute(row_idx)

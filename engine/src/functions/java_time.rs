@@ -95,6 +95,26 @@ impl Pattern {
         Some(pattern)
     }
 
+    /// The milliseconds of the smallest unit that the pattern shows, a day at most: all times of one
+    /// such unit have the same text. `None` if fractions of a second are shown.
+    #[must_use]
+    pub fn finest_ms(&self) -> Option<i64> {
+        let mut finest = 86_400_000;
+        for part in &self.parts {
+            let Part::Field(letter, _) = part else {
+                continue;
+            };
+            finest = finest.min(match letter {
+                'S' | 'n' | 'A' | 'N' => return None,
+                's' => 1_000,
+                'm' => 60_000,
+                'H' | 'h' | 'k' | 'K' | 'a' => 3_600_000,
+                _ => finest,
+            });
+        }
+        Some(finest)
+    }
+
     /// The text of a wall clock; `None` for fields that it does not have.
     #[must_use]
     pub fn format(&self, value: NaiveDateTime) -> Option<String> {
@@ -137,9 +157,15 @@ fn nanos_of_day(value: NaiveDateTime) -> i64 {
 }
 
 fn field(out: &mut String, letter: char, count: usize, value: NaiveDateTime) -> Option<()> {
-    let mut number = |number: i64| {
-        // Writing into a String does not fail.
-        let _ = write!(out, "{number:0count$}");
+    let mut number = |number: i64| match u8::try_from(number) {
+        Ok(number @ 0..100) if count == 2 => {
+            out.push(char::from(b'0' + number / 10));
+            out.push(char::from(b'0' + number % 10));
+        }
+        _ => {
+            // Writing into a String does not fail.
+            let _ = write!(out, "{number:0count$}");
+        }
     };
     match letter {
         'y' | 'u' if count == 2 => number(i64::from(value.year().rem_euclid(100))),

@@ -34,6 +34,8 @@ pub mod string;
 
 pub mod math;
 
+mod recent;
+
 pub mod java_time;
 
 mod java_strict;

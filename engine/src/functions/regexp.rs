@@ -10,6 +10,7 @@ use crate::data::types::{FlinkType, MAX_LENGTH, TypeRoot};
 use crate::error::Result;
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::java_regex::JavaRegex;
+use crate::functions::recent::Recent;
 use crate::functions::string::{text, texts};
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
@@ -32,7 +33,7 @@ pub static FUNCTIONS: &[Definition] = &[
         &[Kind::Text],
         ResultType::Strict(STRING),
         |call| {
-            let mut patterns = Patterns::default();
+            let mut patterns = Patterns::new();
             texts(call, |row| {
                 let pattern = patterns.get(call.text(1, row)?)?;
                 // The replacement is taken literally.
@@ -46,13 +47,13 @@ pub static FUNCTIONS: &[Definition] = &[
         EXTRACT,
         ResultType::Nullable(STRING),
         |call| {
-            let mut patterns = Patterns::default();
+            let mut patterns = Patterns::new();
             texts(call, |row| {
                 let captures = patterns
                     .get(call.text(1, row)?)?
                     .captures(call.text(0, row)?)?;
                 let group = group(call, row, 0)?;
-                captures.get(group).map(|found| found.as_str().to_owned())
+                captures.get(group).map(|found| found.as_str())
             })
         },
     ),
@@ -62,11 +63,11 @@ pub static FUNCTIONS: &[Definition] = &[
         &[Kind::Text],
         ResultType::Nullable(STRING),
         |call| {
-            let mut patterns = Patterns::default();
+            let mut patterns = Patterns::new();
             texts(call, |row| {
                 let pattern = patterns.get(call.text(1, row)?)?;
                 let found = pattern.matches(call.text(0, row)?).next()?;
-                Some(found.as_str().to_owned())
+                Some(found.as_str())
             })
         },
     ),
@@ -106,21 +107,17 @@ pub static FUNCTIONS: &[Definition] = &[
     ),
 ];
 
-/// The last pattern, compiled: it is the same in nearly every row.
-#[derive(Default)]
-struct Patterns {
-    last: Option<(String, Option<JavaRegex>)>,
-}
+/// The last pattern, compiled.
+struct Patterns(Recent<Option<JavaRegex>>);
 
 impl Patterns {
+    const fn new() -> Self {
+        Self(Recent::new(JavaRegex::parse))
+    }
+
     /// The compiled pattern; `None` for a bad one.
     fn get(&mut self, pattern: &str) -> Option<&JavaRegex> {
-        if self.last.as_ref().is_none_or(|(last, _)| last != pattern) {
-            self.last = Some((pattern.to_owned(), JavaRegex::parse(pattern)));
-        }
-        self.last
-            .as_ref()
-            .and_then(|(_, compiled)| compiled.as_ref())
+        self.0.get(pattern).as_ref()
     }
 }
 
@@ -133,14 +130,14 @@ fn group(call: &Call, row: usize, default: usize) -> Option<usize> {
 }
 
 fn integers(call: &Call, compute: impl Fn(&JavaRegex, &str) -> Option<i32>) -> Result<ArrayRef> {
-    let mut patterns = Patterns::default();
+    let mut patterns = Patterns::new();
     Ok(Arc::new(call.strict::<i32, Int32Array>(|row| {
         compute(patterns.get(call.text(1, row)?)?, call.text(0, row)?)
     })))
 }
 
 fn regexp(call: &Call) -> Result<ArrayRef> {
-    let mut patterns = Patterns::default();
+    let mut patterns = Patterns::new();
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         let (Some(value), Some(pattern)) = (call.text(0, row), call.text(1, row)) else {
@@ -167,7 +164,7 @@ fn texts_type(
 }
 
 fn extract_all(call: &Call) -> Result<ArrayRef> {
-    let mut patterns = Patterns::default();
+    let mut patterns = Patterns::new();
     let item = Arc::new(Field::new("item", DataType::Utf8, true));
     let mut out = ListBuilder::new(StringBuilder::new()).with_field(item);
     for row in 0..call.n_rows {

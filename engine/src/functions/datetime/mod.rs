@@ -16,6 +16,8 @@ mod rounding;
 
 mod reading;
 
+mod writing;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,10 +42,9 @@ use crate::sql::diagnostics::validation;
 use difference::{difference_type, months_between, timestamp_diff};
 use fields::{extract, part_type};
 use periods::{elapsed_millis, elapsed_months, overlaps};
-use reading::{
-    date_format, from_unixtime, ltz_type, read, to_date, to_timestamp_ltz, unix_timestamp,
-};
+use reading::{ltz_type, to_date, to_timestamp, to_timestamp_ltz, unix_timestamp};
 use rounding::round_to;
+use writing::{date_format, from_unixtime};
 
 const STRING: TypeRoot = TypeRoot::Varchar(MAX_LENGTH);
 const DEFAULT_PATTERN: &str = "yyyy-MM-dd HH:mm:ss";
@@ -190,10 +191,7 @@ pub static FUNCTIONS: &[Definition] = &[
         1..=2,
         &[Kind::Text],
         ResultType::Nullable(TypeRoot::Timestamp(3)),
-        |call| {
-            let values = (0..call.n_rows).map(|row| read(call, row)).collect();
-            temporal::from_locals(values, &call.result, call.zone)
-        },
+        to_timestamp,
     ),
     text(
         "to_timestamp_ltz",

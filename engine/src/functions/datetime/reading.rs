@@ -1,92 +1,36 @@
-//! Times to texts and texts to times, by Java's patterns.
+//! Texts to times, by Java's patterns.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 use datafusion::common::ScalarValue;
 
-use super::{DEFAULT_PATTERN, local};
+use super::DEFAULT_PATTERN;
+use super::writing::no_pattern_of_date;
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::Call;
 use crate::functions::java_strict;
 use crate::functions::java_time::{Part, Pattern};
+use crate::functions::recent::Recent;
 use crate::functions::rules::is_number;
 use crate::sql::diagnostics::validation;
 
-pub(super) fn date_format(call: &Call) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
-    for row in 0..call.n_rows {
-        let value = if is_text {
-            if let Some(pattern) = call.text(1, row) {
-                simple_pattern(pattern)?;
-            }
-            // A text is a timestamp to the second; what follows is not looked at.
-            call.text(0, row)
-                .and_then(|text| Pattern::parse(DEFAULT_PATTERN)?.read(text))
-                .map(|(local, _)| local)
-        } else {
-            local(call, 0, row)
-        };
-        let (Some(value), Some(pattern)) = (value, call.text(1, row)) else {
-            values.push(None);
-            continue;
-        };
-        let parsed = if is_text {
-            Pattern::parse_simple(pattern)
-        } else {
-            Pattern::parse(pattern)
-        };
-        let shown = parsed.and_then(|pattern| pattern.format(value));
-        values.push(Some(shown.ok_or_else(|| EngineError::Data {
-            message: format!("'{pattern}' is no pattern for a timestamp"),
-        })?));
-    }
-    Ok(Arc::new(StringArray::from(values)))
-}
-
-/// A pattern of `SimpleDateFormat`.
-fn simple_pattern(text: &str) -> Result<Pattern> {
-    Pattern::parse_simple(text).ok_or_else(|| EngineError::Data {
-        message: format!("'{text}' is no pattern for a date"),
-    })
-}
-
-/// Seconds since 1970 as a text in the session's zone.
-pub(super) fn from_unixtime(call: &Call) -> Result<ArrayRef> {
-    let mut values = Vec::with_capacity(call.n_rows);
-    for row in 0..call.n_rows {
-        let pattern = if call.arguments.len() > 1 {
-            call.text(1, row)
-        } else {
-            Some(DEFAULT_PATTERN)
-        };
-        let Some(pattern) = pattern else {
-            values.push(None);
-            continue;
-        };
-        let pattern = simple_pattern(pattern)?;
-        let instant = call
-            .integer(0, row)
-            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
-        values.push(instant.and_then(|instant| {
-            pattern.format(temporal::to_local(instant.naive_utc(), call.zone))
-        }));
-    }
-    Ok(Arc::new(StringArray::from(values)))
-}
-
-/// The wall clock of a text by the pattern in the second argument.
-pub(super) fn read(call: &Call, row: usize) -> Option<NaiveDateTime> {
-    let value = call.text(0, row)?;
-    if call.arguments.len() == 1 {
-        return lenient_timestamp(value);
-    }
-    by_pattern(value, &Pattern::parse(call.text(1, row)?)?)
+/// The wall clock of a text, by the pattern in the second argument if there is one.
+pub(super) fn to_timestamp(call: &Call) -> Result<ArrayRef> {
+    let mut patterns = Recent::new(Pattern::parse);
+    let mut read = |row| {
+        let value = call.text(0, row)?;
+        if call.arguments.len() == 1 {
+            return lenient_timestamp(value);
+        }
+        by_pattern(value, patterns.get(call.text(1, row)?).as_ref()?)
+    };
+    let values = (0..call.n_rows).map(&mut read).collect();
+    temporal::from_locals(values, &call.result, call.zone)
 }
 
 /// By the pattern, or as `java.sql.Timestamp` has it whatever the pattern is.
@@ -105,6 +49,7 @@ pub(super) fn lenient_timestamp(text: &str) -> Option<NaiveDateTime> {
 }
 
 pub(super) fn to_date(call: &Call) -> Result<ArrayRef> {
+    let mut patterns = Recent::new(Pattern::parse);
     let mut days = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         let Some(text) = call.text(0, row) else {
@@ -114,9 +59,8 @@ pub(super) fn to_date(call: &Call) -> Result<ArrayRef> {
         let date = if call.arguments.len() == 1 {
             parse::date(text)
         } else if let Some(written) = call.text(1, row) {
-            let pattern = Pattern::parse(written).ok_or_else(|| EngineError::Data {
-                message: format!("'{written}' is no pattern for a date"),
-            })?;
+            let pattern = patterns.get(written).as_ref();
+            let pattern = pattern.ok_or_else(|| no_pattern_of_date(written))?;
             // Fields that are too large carry over here.
             pattern.read(text).map(|(local, _)| local.date())
         } else {
@@ -173,10 +117,11 @@ fn fraction_digits(pattern: &str) -> i64 {
 
 pub(super) fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
     let is_text = *call.argument(0)?.data_type() == DataType::Utf8;
+    let mut patterns = Recent::new(Pattern::parse);
     let mut instants = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
         instants.push(if is_text {
-            ltz_of_text(call, row)?
+            ltz_of_text(call, row, &mut patterns)?
         } else {
             ltz_of_number(call, row)
         });
@@ -185,7 +130,11 @@ pub(super) fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
     temporal::from_locals(instants, &call.result, chrono_tz::UTC)
 }
 
-pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTime>> {
+fn ltz_of_text(
+    call: &Call,
+    row: usize,
+    patterns: &mut Recent<Option<Pattern>>,
+) -> Result<Option<NaiveDateTime>> {
     let Some(value) = call.text(0, row) else {
         return Ok(None);
     };
@@ -199,13 +148,14 @@ pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTim
         None => chrono_tz::UTC,
     };
     if call.arguments.len() > 1 {
-        let pattern = call.text(1, row).and_then(Pattern::parse);
-        if let (None, Some(written), true) = (&pattern, call.text(1, row), call.is_constant(1)) {
+        let written = call.text(1, row);
+        let pattern = written.and_then(|written| patterns.get(written).as_ref());
+        if let (None, Some(written), true) = (pattern, written, call.is_constant(1)) {
             return Err(validation(format!(
                 "invalid pattern for parsing TIMESTAMP_LTZ: '{written}'"
             )));
         }
-        let local = pattern.and_then(|pattern| by_pattern(value, &pattern));
+        let local = pattern.and_then(|pattern| by_pattern(value, pattern));
         return Ok(local.map(|local| temporal::to_instant(local, zone)));
     }
     match lenient_timestamp(value) {
@@ -216,7 +166,7 @@ pub(super) fn ltz_of_text(call: &Call, row: usize) -> Result<Option<NaiveDateTim
     }
 }
 
-pub(super) fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
+fn ltz_of_number(call: &Call, row: usize) -> Option<NaiveDateTime> {
     if matches!(call.types.first()?.root, TypeRoot::Float | TypeRoot::Double) {
         return ltz_of_fraction(call, row);
     }
@@ -268,17 +218,20 @@ pub(super) fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
             call.n_rows
         ])));
     }
+    let mut patterns = Recent::new(Pattern::parse_simple);
     for row in 0..call.n_rows {
-        if let Some(pattern) = call.text(1, row) {
-            simple_pattern(pattern)?;
+        if let Some(pattern) = call.text(1, row)
+            && patterns.get(pattern).is_none()
+        {
+            return Err(no_pattern_of_date(pattern));
         }
     }
     let values: Int64Array = call.strict(|row| {
-        let pattern = Pattern::parse_simple(if call.arguments.len() > 1 {
-            call.text(1, row)?
-        } else {
-            DEFAULT_PATTERN
-        })?;
+        let pattern = match call.arguments.len() {
+            1 => DEFAULT_PATTERN,
+            _ => call.text(1, row)?,
+        };
+        let pattern = patterns.get(pattern).as_ref()?;
         // What cannot be read is the smallest number, as in Flink.
         let Some((local, offset)) = pattern.read(call.text(0, row)?) else {
             return Some(i64::MIN);

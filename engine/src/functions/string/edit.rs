@@ -41,7 +41,7 @@ pub(super) fn trim(
             Some(_) => call.text(1, row)?,
             None => " ",
         };
-        Some(cut(text, &|letter| letters.contains(letter)).to_owned())
+        Some(cut(text, &|letter| letters.contains(letter)))
     })
 }
 
@@ -69,11 +69,22 @@ pub(super) fn substring(call: &Call) -> Result<ArrayRef> {
             let n_chars = text.chars().count();
             match n_chars.checked_sub(usize::try_from(start.unsigned_abs()).ok()?) {
                 Some(skipped) => skipped,
-                None => return Some(String::new()),
+                None => return Some(""),
             }
         };
-        Some(text.chars().skip(skipped).take(length).collect())
+        Some(slice(text, skipped, length))
     })
+}
+
+/// At most `length` characters behind the first `skipped` ones.
+pub(super) fn slice(text: &str, skipped: usize, length: usize) -> &str {
+    let behind = |text: &str, n_chars: usize| match text.char_indices().nth(n_chars) {
+        Some((offset, _)) => offset,
+        None => text.len(),
+    };
+    let (_, rest) = text.split_at(behind(text, skipped));
+    let (slice, _) = rest.split_at(behind(rest, length));
+    slice
 }
 
 /// As Flink, it drops the rest where nothing would be replaced.

@@ -24,7 +24,7 @@ use crate::error::{EngineError, Result};
 use crate::functions::cast::{Caster, OnFailure, parse};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
 use crate::functions::rules::common;
-use edit::{both_ends, overlay, padded, replaced, substring, translate, trim};
+use edit::{both_ends, overlay, padded, replaced, slice, substring, translate, trim};
 use printf::printf;
 use search::{compare_bytes, find, instr};
 use split::{split_index, str_to_map, str_to_map_type};
@@ -227,7 +227,7 @@ pub static FUNCTIONS: &[Definition] = &[
         |call| {
             texts(call, |row| {
                 let length = usize::try_from(call.integer(1, row)?).unwrap_or(0);
-                Some(call.text(0, row)?.chars().take(length).collect())
+                Some(slice(call.text(0, row)?, 0, length))
             })
         },
     ),
@@ -241,7 +241,7 @@ pub static FUNCTIONS: &[Definition] = &[
                 let length = usize::try_from(call.integer(1, row)?).unwrap_or(0);
                 let text = call.text(0, row)?;
                 let skipped = text.chars().count().saturating_sub(length);
-                Some(text.chars().skip(skipped).collect())
+                Some(slice(text, skipped, length))
             })
         },
     ),
@@ -420,8 +420,11 @@ pub(super) const fn text(
 }
 
 /// A column of texts, NULL where an argument is.
-pub(super) fn texts(call: &Call, compute: impl FnMut(usize) -> Option<String>) -> Result<ArrayRef> {
-    Ok(Arc::new(call.strict::<String, StringArray>(compute)))
+pub(super) fn texts<T: AsRef<str>>(
+    call: &Call,
+    compute: impl FnMut(usize) -> Option<T>,
+) -> Result<ArrayRef> {
+    Ok(Arc::new(call.strict::<T, StringArray>(compute)))
 }
 
 pub(super) fn map(call: &Call, compute: impl Fn(&str) -> Option<String>) -> Result<ArrayRef> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, MapBuilder, StringBuilder};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use memchr::memchr_iter;
+use memchr::memmem::find_iter;
 
 use super::texts;
 use crate::data::map_keys;
@@ -17,20 +19,39 @@ pub(super) fn split_index(call: &Call) -> Result<ArrayRef> {
     texts(call, |row| {
         let text = call.text(0, row)?;
         let index = usize::try_from(call.integer(2, row)?).ok()?;
-        let separator = match call.integer(1, row) {
-            Some(code) => char::from(u8::try_from(code).ok()?).to_string(),
-            None => call.text(1, row)?.to_owned(),
-        };
-        if text.is_empty() {
-            return None;
+        match call.integer(1, row) {
+            Some(code) => {
+                let separator = char::from(u8::try_from(code).ok()?);
+                part(text, separator.encode_utf8(&mut [0; 4]), index)
+            }
+            None => part(text, call.text(1, row)?, index),
         }
-        if separator.is_empty() {
-            return (index == 0).then(|| text.to_owned());
-        }
-        text.split(separator.as_str())
-            .nth(index)
-            .map(ToOwned::to_owned)
     })
+}
+
+/// What stands between the separators with the numbers `index - 1` and `index`; an empty text has no
+/// parts, an empty separator none to part.
+fn part<'a>(text: &'a str, separator: &str, index: usize) -> Option<&'a str> {
+    let bytes = text.as_bytes();
+    match separator.as_bytes() {
+        _ if text.is_empty() => None,
+        [] => (index == 0).then_some(text),
+        [byte] => between(text, 1, index, memchr_iter(*byte, bytes)),
+        separator => between(text, separator.len(), index, find_iter(bytes, separator)),
+    }
+}
+
+fn between(
+    text: &str,
+    separator_length: usize,
+    index: usize,
+    mut separators: impl Iterator<Item = usize>,
+) -> Option<&str> {
+    let start = match index.checked_sub(1) {
+        Some(before) => separators.nth(before)? + separator_length,
+        None => 0,
+    };
+    text.get(start..separators.next().unwrap_or(text.len()))
 }
 
 /// `MAP<STRING, STRING>`, always nullable.
@@ -103,4 +124,31 @@ fn pairs<'t>(
         }
     }
     Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn parts_are_counted_from_zero() {
+        let cases = [
+            ("a/b//c", "/", &["a", "b", "", "c"][..]),
+            ("/", "/", &["", ""]),
+            ("", "/", &[]),
+            ("a", "", &["a"]),
+            ("aaaa", "aa", &["", "", ""]),
+            ("äöäüä", "ä", &["", "ö", "ü", ""]),
+        ];
+        for (text, separator, parts) in cases {
+            for index in 0..5 {
+                let expected = parts.get(index).copied();
+                assert_eq!(
+                    part(text, separator, index),
+                    expected,
+                    "{text} {separator} {index}"
+                );
+            }
+        }
+    }
 }
