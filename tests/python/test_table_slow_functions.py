@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from tidemill.common import JobStatus
-from tidemill.table import EnvironmentSettings, TableEnvironment
-from tidemill.table.udf import udf
+from tidemill.table import AggregateFunction, EnvironmentSettings, TableEnvironment
+from tidemill.table.udf import udaf, udf
 from tidemill.table.udf_async import ConcurrentCalls
 
 
@@ -59,3 +60,64 @@ def test_a_timeout_of_the_function_itself_is_its_error() -> None:
     )
     with pytest.raises(TimeoutError, match=r"no answer within 0\.02 s"):
         list(late.map_batch([1]))
+
+
+async def waits_for_ever(n: int) -> int:
+    await asyncio.sleep(3600)
+    return n
+
+
+def runs_for_ever(n: int) -> int:
+    while n < 5000:
+        n = abs(n)
+    return n
+
+
+def sleeps_long(n: int) -> int:
+    time.sleep(3600)
+    return n
+
+
+class Hanging(AggregateFunction):
+    """Does not come to an end with its first row."""
+
+    def create_accumulator(self) -> list[int]:
+        """Begin with nothing."""
+        return [0]
+
+    def accumulate(self, accumulator: list[int], n: int) -> None:
+        """Never end."""
+        accumulator[0] = runs_for_ever(n)
+
+    def get_value(self, accumulator: list[int]) -> int:
+        """Give what nobody gets to see."""
+        return accumulator[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "mode"),
+    [
+        (udf(waits_for_ever, result_type="BIGINT"), "thread"),
+        (udf(runs_for_ever, result_type="BIGINT"), "thread"),
+        (udaf(Hanging(), result_type="BIGINT", accumulator_type="ARRAY<BIGINT>"), "thread"),
+        (udf(sleeps_long, result_type="BIGINT"), "process"),
+    ],
+)
+def test_a_function_that_hangs_does_not_hold_up_the_end_of_its_job(
+    function: Any, mode: str
+) -> None:
+    env = slow_environment()
+    env.get_config().set("python.execution-mode", mode)
+    env.create_temporary_function("hangs", function)
+    env.execute_sql("CREATE TABLE s (n BIGINT) WITH ('connector' = 'blackhole')")
+    client = env.execute_sql("INSERT INTO s SELECT hangs(n) FROM t").get_job_client()
+    assert client is not None
+    time.sleep(3 if mode == "process" else 0.5)
+    assert client.get_job_status().result() is JobStatus.RUNNING
+    started = time.monotonic()
+    client.cancel().result()
+    assert time.monotonic() - started < 30
+    assert client.get_job_status().result() is JobStatus.CANCELED
+    # The function's own interpreter and its loop are as good as before.
+    with env.execute_sql("SELECT slow(n) FROM t").collect() as rows:
+        assert next(rows)[0] == 0

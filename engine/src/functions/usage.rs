@@ -21,6 +21,10 @@ pub trait FunctionUse: Send + Sync + Debug {
     /// What the function has measured, as far as it has told. Does not wait for the function.
     fn metrics(&self) -> Vec<FunctionMetric>;
 
+    /// The job is to end and calls of the function hold it up: breaks them off where that can be
+    /// done, so that they fail. Does not wait for them.
+    fn interrupt(&self);
+
     /// The job has ended. When the last one has, the function is closed.
     fn end(&self);
 }

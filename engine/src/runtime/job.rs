@@ -392,12 +392,16 @@ impl JobHandle {
         Ok(pending)
     }
 
-    /// Asks the job to end after the step that runs, and returns at once.
+    /// Asks the job to end after the step that runs, and returns at once. Foreign functions that
+    /// hold up this end are interrupted.
     pub fn request_stop(&self) {
-        self.shared.progress.lock().is_stopping = true;
+        let was_stopping = std::mem::replace(&mut self.shared.progress.lock().is_stopping, true);
         self.shared.changed.notify_all();
         let parts = self.shared.parts.lock().clone();
         parts.stop();
+        if !was_stopping {
+            self.interrupt_functions();
+        }
     }
 
     /// Stops the job and returns when it has ended. A job that has ended already keeps its status.
@@ -578,7 +582,12 @@ impl JobHandle {
         self.shared.changed.notify_all();
     }
 
-    fn spawn(&self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    pub(super) fn functions(&self) -> &[Box<dyn FunctionUse>] {
+        &self.shared.functions
+    }
+
+    /// Runs `body` in a thread that counts as one of the job's.
+    pub(super) fn spawn(&self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
         self.shared.n_threads.fetch_add(1, Ordering::AcqRel);
         let job = self.clone();
         let spawned = spawn(name, move || {

@@ -16,6 +16,8 @@ pub mod checkpoint;
 
 mod attempt;
 
+mod interrupt;
+
 mod open;
 
 pub mod restart;

@@ -196,6 +196,10 @@ impl FunctionUse for BodyUse {
         usage::merged(self.0.iter().map(|used| used.metrics()))
     }
 
+    fn interrupt(&self) {
+        self.0.iter().for_each(|used| used.interrupt());
+    }
+
     fn end(&self) {
         self.0.iter().for_each(|used| used.end());
     }

@@ -12,12 +12,14 @@
 //! What a function measures is read where it runs, after batches, and kept here: whoever looks at
 //! a job's metrics never waits for the interpreter.
 
+use std::ffi::{c_long, c_ulong};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::FieldRef;
 use parking_lot::Mutex;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use tidemill_engine::functions::usage::{self, FunctionMetric, FunctionUse};
 use tidemill_engine::session::Configuration;
@@ -65,6 +67,9 @@ pub(super) struct Registration {
     /// functions keep cursors and buffers and are not made for several threads. Always taken before
     /// the interpreter, never while holding it.
     pub(super) one_batch: Arc<Mutex<()>>,
+    /// The threads, as Python names them, that are in the function. Changed only by who holds the
+    /// interpreter.
+    threads: Mutex<Vec<c_ulong>>,
 }
 
 /// What a function needs that runs in other processes, from the first call there.
@@ -108,6 +113,7 @@ impl Registration {
             voice: Arc::default(),
             metrics: Mutex::default(),
             one_batch: Arc::default(),
+            threads: Mutex::default(),
         }
     }
 
@@ -177,6 +183,7 @@ impl Registration {
     pub(super) fn with_python<T>(&self, work: impl FnOnce(Python<'_>) -> Result<T>) -> Result<T> {
         Python::try_attach(|py| {
             self.voice.take(py);
+            let _inside = Inside::enter(py, &self.threads);
             work(py)
         })
         .unwrap_or_else(|| Err(self.failure("the Python interpreter is shutting down".to_owned())))
@@ -297,6 +304,32 @@ impl Registration {
         Ok(())
     }
 
+    /// Breaks off the calls that run. One that waits in compiled code, such as `time.sleep`, ends
+    /// when that returns; a worker process that is in a call ends at once.
+    fn interrupt(&self) {
+        if let Some((pool, function)) = self.elsewhere() {
+            pool.interrupt(&function);
+        }
+        Python::try_attach(|py| {
+            let threads = self.threads.lock().clone();
+            if threads.is_empty() {
+                return;
+            }
+            // An exception does not reach those who wait for calls in other threads.
+            if let Err(error) = self.runner.call_method0(py, "interrupt") {
+                error.write_unraisable(py, Some(self.runner.bind(py)));
+            }
+            let exception = py.get_type::<PyKeyboardInterrupt>();
+            for thread in threads {
+                // SAFETY: the interpreter is held, and the exception is a class that lives on. A
+                // thread that has left the function is not among them any more.
+                unsafe {
+                    pyo3::ffi::PyThreadState_SetAsyncExc(thread as c_long, exception.as_ptr());
+                }
+            }
+        });
+    }
+
     fn end_use(&self) {
         let mut n_uses = self.n_uses.lock();
         *n_uses = n_uses.saturating_sub(1);
@@ -334,6 +367,30 @@ impl fmt::Debug for Registration {
     }
 }
 
+/// A thread that is in a function.
+struct Inside<'a> {
+    threads: &'a Mutex<Vec<c_ulong>>,
+    thread: c_ulong,
+}
+
+impl<'a> Inside<'a> {
+    fn enter(_py: Python<'_>, threads: &'a Mutex<Vec<c_ulong>>) -> Self {
+        // SAFETY: may be called by any thread.
+        let thread = unsafe { pyo3::ffi::PyThread_get_thread_ident() };
+        threads.lock().push(thread);
+        Self { threads, thread }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let mut threads = self.threads.lock();
+        if let Some(place) = threads.iter().position(|thread| *thread == self.thread) {
+            threads.swap_remove(place);
+        }
+    }
+}
+
 /// A job's hold on a function.
 #[derive(Debug)]
 struct PythonUse {
@@ -365,6 +422,10 @@ impl FunctionUse for PythonUse {
     fn metrics(&self) -> Vec<FunctionMetric> {
         let last = self.last.lock().clone();
         last.unwrap_or_else(|| self.registration.metrics())
+    }
+
+    fn interrupt(&self) {
+        self.registration.interrupt();
     }
 
     fn end(&self) {

@@ -22,6 +22,7 @@ from tidemill.common.time import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
 __all__ = ["ConcurrentCalls"]
 
@@ -54,6 +55,7 @@ class ConcurrentCalls:
         strategy = parameters.get(f"{_PREFIX}retry-strategy", "FIXED_DELAY").upper()
         attempts = int(parameters.get(f"{_PREFIX}max-attempts", "3"))
         self._attempts = 1 if strategy == "NO_RETRY" else max(1, attempts)
+        self._running: set[Future[list[Any]]] = set()
 
     def __call__(self, *values: Any) -> Any:
         """Call for a single row."""
@@ -69,9 +71,19 @@ class ConcurrentCalls:
         """
         return self._results(list(zip(*columns, strict=True)))
 
+    def interrupt(self) -> None:
+        """Cancel the calls that run: who waits for them gets a ``CancelledError``."""
+        for future in tuple(self._running):
+            future.cancel()
+
     def _results(self, rows: list[tuple[Any, ...]]) -> Iterator[Any]:
         future = asyncio.run_coroutine_threadsafe(self._run(rows), _event_loop())
-        for result in future.result():
+        self._running.add(future)
+        try:
+            results = future.result()
+        finally:
+            self._running.discard(future)
+        for result in results:
             if isinstance(result, BaseException):
                 raise result
             yield result
@@ -83,7 +95,11 @@ class ConcurrentCalls:
             async with slots:
                 # The function may have timeouts of its own, which are its errors.
                 task = asyncio.ensure_future(self._attempt(values))
-                done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
+                try:
+                    done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
+                except asyncio.CancelledError:
+                    task.cancel()
+                    raise
                 if not done:
                     task.cancel()
                     msg = f"no answer within {self._timeout_s:g} s ({_PREFIX}timeout)"

@@ -85,6 +85,7 @@ class FunctionRunner:
         self._is_open = False
         self.is_for_job = False
         self.metrics = MetricGroup()
+        self._interrupt: Callable[[], None] | None = None
 
     @property
     def name(self) -> str:
@@ -141,10 +142,17 @@ class FunctionRunner:
         if wrapper.is_async:
             from tidemill.table.udf_async import ConcurrentCalls  # noqa: PLC0415 - brings asyncio
 
-            return ConcurrentCalls(call, self.parameters())
+            calls = ConcurrentCalls(call, self.parameters())
+            self._interrupt = calls.interrupt
+            return calls
         if wrapper.func_type == "general":
             return call
         return _vectorized(call, wrapper.func_type, wrapper.result_type.as_summary_string())
+
+    def interrupt(self) -> None:
+        """Break off calls in other threads that the calling thread waits for."""
+        if self._interrupt is not None:
+            self._interrupt()
 
     def pickled(self) -> bytes:
         """Pickle the function for a worker process."""

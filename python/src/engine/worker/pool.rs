@@ -1,6 +1,7 @@
 //! The worker processes of a function: as many as threads call it at the same time.
 
 use std::collections::BTreeSet;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -94,6 +95,8 @@ struct State {
     waited: Duration,
     /// Which worker, by the number of its process, has which function.
     known: BTreeSet<(u32, u64)>,
+    /// The workers that are in calls, with the function; shutting the stream down ends one.
+    calling: Vec<(u64, u32, Arc<TcpStream>)>,
 }
 
 impl State {
@@ -167,15 +170,20 @@ impl Pool {
         };
         let mut process = self.take().map_err(failed)?;
         let process_id = process.id();
-        self.state
-            .lock()
-            .known
-            .insert((process_id, function.identity));
+        let mut state = self.state.lock();
+        state.known.insert((process_id, function.identity));
+        let calling = (function.identity, process_id, process.control());
+        state.calling.push(calling);
+        drop(state);
         let called = process.call(function, &bundles, self.settings.timeout);
+        let mut state = self.state.lock();
+        state
+            .calling
+            .retain(|(_, process, _)| *process != process_id);
         if called.is_err() {
-            let mut state = self.state.lock();
             state.known.retain(|(process, _)| *process != process_id);
         }
+        drop(state);
         // After an error of the function the streams may hold answers to bundles that nobody
         // waits for: such a worker is not used again.
         self.give_back(called.is_ok().then_some(process));
@@ -251,6 +259,16 @@ impl Pool {
     /// The processes for accumulators.
     pub(in crate::engine) fn hosts(&self) -> &Arc<Hosts> {
         &self.hosts
+    }
+
+    /// Ends the workers that are in a call of the function, whose results nobody needs any more.
+    pub(in crate::engine) fn interrupt(&self, function: &RemoteFunction) {
+        for (identity, _, control) in &self.state.lock().calling {
+            if *identity == function.identity {
+                // One that has ended meanwhile is as well.
+                drop(control.shutdown(Shutdown::Both));
+            }
+        }
     }
 
     /// Closes the function in all workers that have it, which stay for the next job. One that is busy

@@ -47,7 +47,7 @@ pub(super) struct Process {
     reading: BufReader<TcpStream>,
     writing: BufWriter<TcpStream>,
     /// Closed with this process: then the worker ends, whatever it does.
-    _control: TcpStream,
+    control: Arc<TcpStream>,
     /// The functions that it has got.
     known: HashSet<u64>,
     output: Arc<Mutex<Vec<u8>>>,
@@ -103,7 +103,7 @@ impl Process {
                     child,
                     reading: BufReader::with_capacity(STREAM_BUFFER_BYTES, data.try_clone()?),
                     writing: BufWriter::with_capacity(STREAM_BUFFER_BYTES, data),
-                    _control: control,
+                    control: Arc::new(control),
                     known: HashSet::new(),
                     output,
                     metrics: Arc::clone(metrics),
@@ -182,6 +182,11 @@ impl Process {
             results.push(self.receive_column(timeout)?);
         }
         Ok(())
+    }
+
+    /// A handle on the stream whose end is the worker's.
+    pub(super) fn control(&self) -> Arc<TcpStream> {
+        Arc::clone(&self.control)
     }
 
     /// The number of the process.
