@@ -51,6 +51,8 @@ pub struct Queries<'a> {
     pub sql: &'a [&'a str],
     /// Options beside those of the setting.
     pub options: &'a [(&'a str, &'a str)],
+    /// Statements that make further views.
+    pub views: &'a [&'a str],
 }
 
 impl Queries<'_> {
@@ -145,6 +147,9 @@ impl Queries<'_> {
             "CREATE VIEW oldest AS SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (\
              PARTITION BY k, v ORDER BY ts) AS rn FROM r) WHERE rn = 1",
         ] {
+            session.execute(sql)?;
+        }
+        for sql in self.views {
             session.execute(sql)?;
         }
         Ok(session)

@@ -82,6 +82,7 @@ const QUERIES: [&str; 24] = [
 const ALL: Queries<'_> = Queries {
     sql: &QUERIES,
     options: &[],
+    views: &[],
 };
 
 /// Queries that are stopped when so many rows are there, and go on with the others.

@@ -69,7 +69,7 @@ proptest! {
     ) {
         let [straight, before, after] = settings;
         for options in OPTIONS {
-            let queries = Queries { sql: &QUERIES, options };
+            let queries = Queries { sql: &QUERIES, options, views: &[] };
             let expected = queries.collected(&events, REFERENCE).unwrap();
             let found = queries.collected(&events, straight).unwrap();
             for ((sql, found), expected) in QUERIES.iter().zip(&found).zip(&expected) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use crate::data::RowKind;
@@ -53,6 +53,16 @@ pub struct Delta {
 /// Stands for a watermark where there has been none yet: no row is late.
 pub const NO_WATERMARK: i64 = i64::MIN;
 
+/// A watermark behind an operator that holds rows back for so long; the end and what stands for
+/// none stay what they are.
+#[must_use]
+pub fn delayed(watermark_ms: i64, delay_ms: i64) -> i64 {
+    match watermark_ms {
+        NO_WATERMARK | i64::MAX => watermark_ms,
+        watermark_ms => watermark_ms.saturating_sub(delay_ms),
+    }
+}
+
 impl Delta {
     /// Every row of `batch` is inserted.
     #[must_use]
@@ -84,6 +94,34 @@ impl Delta {
             watermarks: None,
             arrivals: None,
         })
+    }
+
+    /// The changes of all deltas, one after the other; marks stay only if all have them. None without
+    /// deltas.
+    ///
+    /// # Errors
+    /// As `concat_batches`.
+    pub fn concat(deltas: &[Self]) -> Result<Option<Self>> {
+        let Some(first) = deltas.first() else {
+            return Ok(None);
+        };
+        let batches = deltas.iter().map(Self::batch);
+        let batch = concat_batches(&first.schema(), batches)?;
+        let kinds = deltas
+            .iter()
+            .flat_map(|delta| (0..delta.num_rows()).map(|row_idx| delta.kind(row_idx)))
+            .collect();
+        let all = |marks: fn(&Self) -> Option<&ScalarBuffer<i64>>| {
+            let marks = deltas
+                .iter()
+                .map(|delta| marks(delta).map(|it| it.to_vec()));
+            let marks = marks.collect::<Option<Vec<_>>>();
+            marks.map(|marks| marks.concat().into())
+        };
+        let delta = Self::try_new(batch, kinds)?
+            .with_watermarks(all(Self::watermarks))?
+            .with_arrivals(all(Self::arrivals))?;
+        Ok(Some(delta))
     }
 
     /// The rows without their kinds.

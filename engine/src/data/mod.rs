@@ -21,5 +21,5 @@ pub mod parts;
 mod types_tests;
 
 pub use changelog::{ChangelogMode, RowKind};
-pub use delta::{Delta, NO_WATERMARK};
+pub use delta::{Delta, NO_WATERMARK, delayed};
 pub use parts::Parts;

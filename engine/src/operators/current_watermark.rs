@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, PrimitiveArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
 
-use super::{Operator, OperatorFactory, Output, StepContext};
+use super::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::state::StateTable;
@@ -32,6 +32,10 @@ impl OperatorFactory for CurrentWatermarkSpec {
             }
             _ => Err(EngineError::internal("a watermark is no timestamp")),
         }
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::Rows
     }
 }
 

@@ -17,9 +17,9 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 
 use super::group_changes::columns_at;
-use super::rank::changes::{Cause, RankedChanges};
-use super::rowtime::{Waiting, times_of};
-use super::{Emission, Operator, OperatorFactory, Output, StepContext};
+use super::rank::changes::RankedChanges;
+use super::rowtime::{Cause, Waiting, times_of};
+use super::{Emission, Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
 use crate::state::ttl::LastWrites;
@@ -69,6 +69,10 @@ impl OperatorFactory for DeduplicateSpec {
             n_written: 0,
             spec: self.clone(),
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(self.keep == Keep::First && self.time_column.is_some())
     }
 }
 
@@ -203,18 +207,11 @@ impl Operator for Deduplicate {
                     continue;
                 }
                 *kept = Kept::Done;
-                // It leaves as the last one before the watermark that passes it, or, if it was late,
-                // before the next one.
-                self.changes.caused_by(Some(Cause {
-                    watermark_ms: waiting.arrival_ms.max(time_ms.saturating_sub(1)),
-                    arrival: i64::MAX,
-                }));
                 self.changes.push(RowKind::Insert, self.rows.place(slot), 1);
                 self.rows.release(slot);
             }
         }
         self.due.extend(late);
-        self.changes.caused_by(None);
         self.flush(out)
     }
 

@@ -92,7 +92,7 @@ pub use temporal_join::TemporalJoinSpec;
 pub use temporal_sort::TemporalSortSpec;
 
 use crate::data::size::batch_bytes;
-use crate::data::{Delta, NO_WATERMARK};
+use crate::data::{Delta, NO_WATERMARK, delayed};
 use crate::error::{EngineError, Result};
 use crate::state::StateTable;
 use crate::state::memory::JobMemory;
@@ -197,6 +197,11 @@ pub trait OperatorFactory: Send + Sync + Debug {
         0
     }
 
+    /// What event time is to the operator.
+    fn time_use(&self) -> TimeUse {
+        TimeUse::None
+    }
+
     /// Whether the operator does better with many rows a step.
     fn step_length(&self) -> StepLength {
         StepLength::Any
@@ -212,6 +217,28 @@ pub trait OperatorFactory: Send + Sync + Debug {
     /// it looks at whole columns.
     fn expressions(&self) -> Option<Vec<&Arc<dyn PhysicalExpr>>> {
         None
+    }
+}
+
+/// What event time is to an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeUse {
+    /// Its results do not depend on it.
+    None,
+    /// Rows are put into windows with fixed ends and leave with them, never late.
+    Windows,
+    /// Rows are told apart by the watermark that was in force when they came, or leave with that
+    /// which passes their own time: sessions, OVER, joins by time.
+    Rows,
+}
+
+impl TimeUse {
+    /// [`Self::Rows`] if event time matters at all.
+    pub(crate) const fn rows_if(is_event_time: bool) -> Self {
+        match is_event_time {
+            true => Self::Rows,
+            false => Self::None,
+        }
     }
 }
 
@@ -249,6 +276,8 @@ pub struct StepContext {
     /// Whether all of its rows come from one source, so that what the rows say about the
     /// watermark in force is the whole truth.
     pub has_one_source: bool,
+    /// By how much watermarks are behind those of that source when they reach the operator.
+    pub delay_ms: i64,
     /// `table.exec.state.ttl`: state of a key that has not been written for so long is forgotten
     /// (`state::ttl`); none if it is kept.
     pub state_ttl_ms: Option<i64>,
@@ -263,7 +292,7 @@ impl StepContext {
             return NO_WATERMARK;
         };
         if self.has_one_source {
-            watermark_ms
+            delayed(watermark_ms, self.delay_ms)
         } else {
             watermark_ms.min(self.watermark_ms)
         }
@@ -302,6 +331,29 @@ impl Output {
         if !self.is_full {
             self.deltas.push(delta);
         }
+    }
+
+    /// How many deltas wait to be drained.
+    pub(crate) fn n_deltas(&self) -> usize {
+        self.deltas.len()
+    }
+
+    /// The deltas behind the first `n_deltas` were sent when this watermark was in force, if they do
+    /// not say it themselves.
+    ///
+    /// # Errors
+    /// Never in practice: a delta has as many marks as rows.
+    pub(crate) fn mark_behind(&mut self, n_deltas: usize, watermark_ms: i64) -> Result<()> {
+        for delta in self.deltas.iter_mut().skip(n_deltas) {
+            if delta.watermarks().is_none() {
+                let n_rows = delta.num_rows();
+                *delta = delta
+                    .clone()
+                    .with_watermarks(Some(vec![watermark_ms; n_rows].into()))?
+                    .with_arrivals(Some(vec![i64::MAX; n_rows].into()))?;
+            }
+        }
+        Ok(())
     }
 
     /// To be called between pieces of a large output, which holds `n_bytes` that it has not emitted

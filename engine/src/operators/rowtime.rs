@@ -5,7 +5,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 
-use crate::data::NO_WATERMARK;
+use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 
 /// The times of all rows in milliseconds since the epoch.
@@ -35,6 +35,46 @@ pub(super) fn times_of(batch: &RecordBatch, column: usize) -> Result<ScalarBuffe
         .as_primitive::<TimestampMillisecondType>()
         .values()
         .clone())
+}
+
+/// When a row came: where that is known, what it causes came at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// The watermark of its source that was in force.
+    watermark_ms: i64,
+    /// Its number in the step.
+    arrival: i64,
+}
+
+impl Cause {
+    const UNKNOWN: Self = Self {
+        watermark_ms: NO_WATERMARK,
+        arrival: i64::MIN,
+    };
+
+    /// When row `row_idx` of `delta` came; none if that is not known.
+    pub(super) fn of(delta: &Delta, row_idx: usize) -> Option<Self> {
+        Some(Self {
+            watermark_ms: *delta.watermarks()?.get(row_idx)?,
+            arrival: *delta.arrivals()?.get(row_idx)?,
+        })
+    }
+}
+
+/// `delta`, whose rows say when what has caused them came; as it is if nobody knows.
+///
+/// # Errors
+/// `Internal` if there are not as many causes as rows.
+pub(super) fn marked(delta: Delta, causes: &[Option<Cause>]) -> Result<Delta> {
+    if causes.iter().all(Option::is_none) {
+        return Ok(delta);
+    }
+    let causes = || causes.iter().map(|cause| cause.unwrap_or(Cause::UNKNOWN));
+    let watermarks = causes().map(|cause| cause.watermark_ms).collect();
+    let arrivals = causes().map(|cause| cause.arrival).collect();
+    delta
+        .with_watermarks(Some(watermarks))?
+        .with_arrivals(Some(arrivals))
 }
 
 /// A row that waits for the watermark.

@@ -13,7 +13,7 @@ use super::deduplicate::with_column;
 use super::group_changes::columns_at;
 use super::rank::column_orders;
 use super::rowtime::{Waiting, times_of};
-use super::{Operator, OperatorFactory, Output, SortKey, StepContext};
+use super::{Operator, OperatorFactory, Output, SortKey, StepContext, TimeUse};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::state::{RowStore, SortKeys, StateTable};
@@ -43,6 +43,10 @@ impl OperatorFactory for TemporalSortSpec {
             n_late: 0,
             spec: self.clone(),
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(self.time_column.is_some())
     }
 }
 

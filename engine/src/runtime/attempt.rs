@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::checkpoint::{Board, Checkpoints, Restored};
+use super::event_time::EventTimes;
 use super::graph::{Graph, NodeKind};
 use super::inbox::Inbox;
 use super::job::JobOptions;
@@ -86,8 +87,9 @@ pub(super) fn open(
         .map(|worker_idx| Worker::new(graph, worker_idx, Arc::clone(&walk)))
         .collect::<Result<Vec<_>>>()?;
     let mut sinks = open::sinks(graph)?;
-    let (inbox, readers, positions) = open::sources(graph, options, restored.as_ref())?;
-    let mut watermarks = NodeWatermarks::new(graph);
+    let times = EventTimes::of(graph);
+    let (inbox, readers, positions) = open::sources(graph, options, &times, restored.as_ref())?;
+    let mut watermarks = NodeWatermarks::new(graph, &times);
     if let Some(restored) = &restored {
         open::restore(graph, restored, &mut workers, &mut sinks)?;
         // What the last step before the checkpoint knew.
@@ -125,6 +127,7 @@ pub(super) fn open(
         inbox,
         walk,
         watermarks,
+        times,
         counters: Arc::clone(counters),
         sinks,
         positions,

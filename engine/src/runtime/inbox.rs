@@ -61,6 +61,8 @@ pub(super) struct Arrived {
     /// How far each source was before them, if some table has a watermark: further than after the
     /// last step if meanwhile a reader has ended or become idle.
     pub(super) before: Vec<(usize, Progress)>,
+    /// The watermarks behind the rows of readers, before their end.
+    pub(super) reached: Vec<(usize, i64)>,
     /// How far each source is behind them.
     pub(super) progress: Vec<(usize, Progress)>,
     /// Nothing follows.
@@ -221,11 +223,12 @@ impl Inbox {
         };
         let n_ready = state.queues.iter().filter(|queue| queue.n_rows > 0).count();
         let share = (max_rows / n_ready.max(1)).max(1);
-        let mut rows = Vec::new();
+        let (mut rows, mut reached) = (Vec::new(), Vec::new());
         for queue_idx in 0..state.queues.len() {
             let others_ms = state.others_ms(queue_idx);
             if let Some(queue) = state.queues.get_mut(queue_idx) {
-                queue.admit(share, others_ms, &mut rows)?;
+                let reached_ms = queue.admit(share, others_ms, &mut rows)?;
+                reached.extend(reached_ms.map(|reached_ms| (queue.node_idx, reached_ms)));
             }
         }
         let progress = state.progress();
@@ -238,6 +241,7 @@ impl Inbox {
         self.room.notify_all();
         Ok(Arrived {
             rows,
+            reached,
             before,
             progress,
             ended,

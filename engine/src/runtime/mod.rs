@@ -46,6 +46,8 @@ mod positions;
 
 mod watermark;
 
+mod event_time;
+
 mod metrics;
 
 pub mod prometheus;

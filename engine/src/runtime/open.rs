@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::checkpoint::{ReaderState, ReaderTime, Restored};
+use super::event_time::EventTimes;
 use super::graph::{Graph, NodeKind};
 use super::inbox::Inbox;
 use super::job::JobOptions;
@@ -63,6 +64,7 @@ pub(super) fn restore(
 pub(super) fn sources(
     graph: &Graph,
     options: &JobOptions,
+    times: &EventTimes,
     restored: Option<&Restored>,
 ) -> Result<(Arc<Inbox>, Vec<ReaderThread>, Positions)> {
     let mut opened = Vec::new();
@@ -84,7 +86,12 @@ pub(super) fn sources(
         };
         let given = resume(source.as_ref(), given, &mut readers)?;
         for (reader, (rest, time)) in readers.into_iter().zip(given) {
-            let tracker = watermark.clone().map(Tracker::new);
+            let tracker = watermark.clone().map(|mut spec| {
+                if times.of_node(node_idx).marks_rows {
+                    Arc::make_mut(&mut spec).marks_all_rows = true;
+                }
+                Tracker::new(spec)
+            });
             let tracker = match time {
                 Some(time) => tracker.map(|tracker| tracker.resume(time.tracker)),
                 None => tracker,
@@ -149,26 +156,7 @@ fn resume(
     let times = given.iter().filter_map(|state| state.time);
     let begun = times.filter(|time| time.tracker.has_begun());
     let time = begun.reduce(ReaderTime::least);
-    let mut rest = joined(given.into_iter().filter_map(|state| state.rest).collect())?;
+    let rests: Vec<Delta> = given.into_iter().filter_map(|state| state.rest).collect();
+    let mut rest = Delta::concat(&rests)?.filter(|rest| rest.num_rows() > 0);
     Ok(readers.iter().map(|_| (rest.take(), time)).collect())
-}
-
-/// Rows of several readers as one delta.
-fn joined(rests: Vec<Delta>) -> Result<Option<Delta>> {
-    let Some(first) = rests.first() else {
-        return Ok(None);
-    };
-    let batches = rests.iter().map(Delta::batch);
-    let batch = arrow::compute::concat_batches(&first.schema(), batches)?;
-    let kinds = rests
-        .iter()
-        .flat_map(|rest| (0..rest.num_rows()).map(|row_idx| rest.kind(row_idx)))
-        .collect();
-    let watermarks = rests
-        .iter()
-        .map(|rest| rest.watermarks().map(|watermarks| watermarks.to_vec()))
-        .collect::<Option<Vec<_>>>();
-    let delta = Delta::try_new(batch, kinds)?
-        .with_watermarks(watermarks.map(|watermarks| watermarks.concat().into()))?;
-    Ok(Some(delta).filter(|delta| delta.num_rows() > 0))
 }

@@ -101,14 +101,16 @@ impl Queue {
         })
     }
 
-    /// Takes at most `max_rows` rows; `others_ms` is how far the source's other readers are.
+    /// Takes at most `max_rows` rows; `others_ms` is how far the source's other readers are. Gives
+    /// the watermark behind them, also if the reader has ended.
     pub(super) fn admit(
         &mut self,
         max_rows: usize,
         others_ms: i64,
         rows: &mut Vec<(usize, Delta)>,
-    ) -> Result<()> {
+    ) -> Result<Option<i64>> {
         let mut room = max_rows;
+        let mut reached_ms = None;
         while room > 0 {
             let Some(arrival) = self.arrivals.pop_front() else {
                 break;
@@ -146,6 +148,7 @@ impl Queue {
                 None => delta,
                 Some(track) => {
                     self.watermark_ms = Some(track.after_ms);
+                    reached_ms = Some(track.after_ms.min(others_ms));
                     let before: usize = rows.iter().map(|(_, delta)| delta.num_rows()).sum();
                     track.mark(delta, others_ms, before)?
                 }
@@ -157,7 +160,7 @@ impl Queue {
         {
             self.watermark_ms = self.watermark_ms.max(Some(flushed_ms));
         }
-        Ok(())
+        Ok(reached_ms)
     }
 
     /// How far the reader is with what was admitted.

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::barrier::Barrier;
 use super::checkpoint::{Checkpoints, Due, Gathered, NodeTables, Stop};
+use super::event_time::{EventTimes, Passed};
 use super::inbox::{Admission, Arrived, Inbox};
 use super::job::JobOptions;
 use super::metrics::{Counters, NodeWork};
@@ -46,6 +47,7 @@ pub(super) struct StepLoop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) walk: Arc<Walk>,
     pub(super) watermarks: NodeWatermarks,
+    pub(super) times: EventTimes,
     pub(super) counters: Arc<Counters>,
     pub(super) crew: Crew,
     pub(super) sinks: Vec<JobSink>,
@@ -135,10 +137,12 @@ impl StepLoop {
         self.number += 1;
         let processing_time_ms = now_ms();
         let mut arrived = first;
+        let mut passed = Passed::default();
         let mut is_one_wave = true;
         loop {
             let n_rows = arrived.n_rows();
             step.take(n_rows);
+            passed.note(&arrived, &self.times);
             self.spread(std::mem::take(&mut arrived.rows));
             if !arrived.has_more || !step.has_room() {
                 break;
@@ -150,6 +154,7 @@ impl StepLoop {
                 number: self.number,
                 processing_time_ms,
                 watermarks,
+                passed: Arc::default(),
                 ended: false,
                 is_open: true,
             })?;
@@ -168,6 +173,7 @@ impl StepLoop {
             number: self.number,
             processing_time_ms,
             watermarks: Arc::clone(&watermarks),
+            passed: Arc::new(passed),
             ended: arrived.ended,
             is_open: false,
         })?;
@@ -192,6 +198,7 @@ impl StepLoop {
             number: self.number,
             processing_time_ms: now_ms(),
             watermarks: Arc::clone(&watermarks),
+            passed: Arc::default(),
             ended: false,
             is_open: false,
         })?;
@@ -213,6 +220,7 @@ impl StepLoop {
                 number: self.number,
                 processing_time_ms: now_ms(),
                 watermarks: Arc::clone(&watermarks),
+                passed: Arc::default(),
                 ended: true,
                 is_open: false,
             })?;

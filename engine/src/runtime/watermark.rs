@@ -24,9 +24,10 @@ use arrow::datatypes::TimestampMillisecondType;
 use datafusion::physical_expr::PhysicalExpr;
 use serde::{Deserialize, Serialize};
 
-use super::graph::{Graph, NodeKind};
+use super::event_time::{EventTimes, delay_of};
+use super::graph::Graph;
 use super::row_times::RowTimes;
-use crate::data::{Delta, NO_WATERMARK};
+use crate::data::{Delta, NO_WATERMARK, delayed};
 use crate::error::{EngineError, Result};
 
 /// The WATERMARK of a table. The expressions are over the columns that are read of the source.
@@ -324,6 +325,8 @@ pub(super) struct NodeWatermark {
     pub(super) before_ms: i64,
     pub(super) after_ms: i64,
     pub(super) has_one_source: bool,
+    /// By how much it is behind that of the source.
+    pub(super) delay_ms: i64,
 }
 
 /// The watermarks of all nodes, on the job's thread.
@@ -337,6 +340,8 @@ struct NodeTime {
     inputs: Vec<usize>,
     delay_ms: i64,
     has_one_source: bool,
+    /// By how much what it reads is behind that source.
+    behind_source_ms: i64,
     /// Of what it reads.
     input: Progress,
     /// Of what leaves it.
@@ -344,37 +349,25 @@ struct NodeTime {
 }
 
 impl NodeWatermarks {
-    pub(super) fn new(graph: &Graph) -> Self {
+    pub(super) fn new(graph: &Graph, times: &EventTimes) -> Self {
         let none = Progress {
             watermark_ms: NO_WATERMARK,
             is_idle: false,
         };
-        // The source behind a node, if there is but one, and no delay on the way.
-        let mut origins: Vec<Option<usize>> = Vec::with_capacity(graph.nodes.len());
-        let mut nodes = Vec::with_capacity(graph.nodes.len());
-        for (node_idx, node) in graph.nodes.iter().enumerate() {
-            let inputs: Vec<usize> = node.inputs.iter().map(|edge| edge.from.0).collect();
-            let mut sources = inputs
-                .iter()
-                .map(|&input| origins.get(input).copied().flatten());
-            let origin = match sources.next() {
-                None => Some(node_idx),
-                Some(first) => first.filter(|_| sources.all(|other| other == first)),
-            };
-            let delay_ms = match &node.kind {
-                NodeKind::Operator(factory) => factory.watermark_delay_ms().max(0),
-                _ => 0,
-            };
-            origins.push(origin.filter(|_| delay_ms == 0));
-            nodes.push(NodeTime {
-                inputs,
-                delay_ms,
-                has_one_source: origin.is_some(),
+        let nodes = graph.nodes.iter().enumerate().map(|(node_idx, node)| {
+            let time = times.of_node(node_idx);
+            NodeTime {
+                inputs: node.inputs.iter().map(|edge| edge.from.0).collect(),
+                delay_ms: delay_of(node),
+                has_one_source: time.origin.is_some(),
+                behind_source_ms: time.delay_ms,
                 input: none,
                 output: none,
-            });
+            }
+        });
+        Self {
+            nodes: nodes.collect(),
         }
-        Self { nodes }
     }
 
     /// Whether some source is further than its nodes know.
@@ -436,16 +429,10 @@ impl NodeWatermarks {
                 before_ms,
                 after_ms,
                 has_one_source: node.has_one_source,
+                delay_ms: node.behind_source_ms,
             });
         }
         changes.into()
-    }
-}
-
-fn delayed(watermark_ms: i64, delay_ms: i64) -> i64 {
-    match watermark_ms {
-        NO_WATERMARK | i64::MAX => watermark_ms,
-        watermark_ms => watermark_ms.saturating_sub(delay_ms),
     }
 }
 

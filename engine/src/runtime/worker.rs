@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use super::barrier::Barrier;
 use super::checkpoint::NodeTables;
+use super::event_time::{EventTimes, NodeEventTime, Passed, in_order};
 use super::exchange::{Mailboxes, scatter};
 use super::graph::{Exchange, Graph, NodeKind};
 use super::job::JobOptions;
@@ -56,6 +57,7 @@ const NO_TIMER: i64 = i64::MAX;
 struct WalkNode {
     name: Arc<str>,
     stage: usize,
+    time: NodeEventTime,
     /// Sinks are walked by the job, not by workers.
     is_sink: bool,
     /// The nodes that it reads.
@@ -101,6 +103,8 @@ pub(super) struct Step {
     pub(super) processing_time_ms: i64,
     /// Event time of each node, before and behind this step.
     pub(super) watermarks: Arc<[NodeWatermark]>,
+    /// Those of the sources on the way through it.
+    pub(super) passed: Arc<Passed>,
     /// No input follows.
     pub(super) ended: bool,
     /// Whether more rows follow in this step: then it is not yet at its end.
@@ -116,11 +120,13 @@ impl Walk {
     ) -> Result<Self> {
         let mut nodes: Vec<WalkNode> = Vec::with_capacity(graph.nodes.len());
         let mut mailboxes = Vec::new();
+        let times = EventTimes::of(graph);
         for (node_idx, node) in graph.nodes.iter().enumerate() {
             let is_sink = matches!(node.kind, NodeKind::Sink(_));
             let mut walk_node = WalkNode {
                 name: node.name.as_str().into(),
                 stage: 0,
+                time: times.of_node(node_idx),
                 is_sink,
                 inputs: node.inputs.iter().map(|edge| edge.from.0).collect(),
                 ports: Vec::new(),
@@ -390,11 +396,16 @@ impl Worker {
             worker_idx: self.worker_idx,
             watermark_ms: watermark.map_or(NO_WATERMARK, |it| it.before_ms),
             has_one_source: watermark.is_some_and(|it| it.has_one_source),
+            delay_ms: watermark.map_or(0, |it| it.delay_ms),
             state_ttl_ms: self.walk.state_ttl_ms,
         };
         for (port_idx, port) in node.ports.iter().enumerate() {
             let input = self.take_input(node_idx, port_idx, *port);
             self.walk.have_taken(&input);
+            let input = match node.time.is_in_order {
+                true => in_order(input)?,
+                false => input,
+            };
             for delta in input {
                 work.records_in += delta.num_rows() as u64;
                 match self.instances.get_mut(node_idx) {
@@ -409,7 +420,15 @@ impl Worker {
                 && let Some(watermark) = watermark
                 && watermark.after_ms > watermark.before_ms
             {
-                operator.on_watermark(watermark.after_ms, &ctx, &mut self.out)?;
+                if node.time.is_told_all {
+                    for met in step.passed.of_node(node_idx, node.time, &step.watermarks) {
+                        let n_deltas = self.out.n_deltas();
+                        operator.on_watermark(met.watermark_ms, &ctx, &mut self.out)?;
+                        self.out.mark_behind(n_deltas, met.mark_ms)?;
+                    }
+                } else {
+                    operator.on_watermark(watermark.after_ms, &ctx, &mut self.out)?;
+                }
             }
             if !step.is_open {
                 operator.on_step_end(&ctx, &mut self.out)?;

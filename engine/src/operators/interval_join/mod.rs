@@ -26,8 +26,9 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
 
 use super::join::{JoinInput, JoinKind, Residual};
+use super::rowtime::Cause;
 use super::window::WindowTime;
-use super::{Operator, OperatorFactory, Output, StepContext};
+use super::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
@@ -106,6 +107,10 @@ impl OperatorFactory for IntervalJoinSpec {
             WindowTime::Processing => 0,
         }
     }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(self.time == WindowTime::Event)
+    }
 }
 
 struct IntervalJoin {
@@ -135,6 +140,8 @@ struct Pending {
     watermark_ms: i64,
     /// Its number among the rows of the step that came under one watermark.
     arrival: i64,
+    /// When its source sent it, if that is known.
+    cause: Option<Cause>,
     slot: u32,
 }
 
@@ -198,6 +205,7 @@ impl Operator for IntervalJoin {
                 time_ms,
                 watermark_ms,
                 arrival: arrivals.map_or(0, |all| all.get(place).copied().unwrap_or(0)),
+                cause: Cause::of(&delta, place),
                 slot,
             });
         }
@@ -210,16 +218,18 @@ impl Operator for IntervalJoin {
         _ctx: &StepContext,
         out: &mut Output,
     ) -> Result<()> {
-        self.meet_pending(out)?;
         match self.spec.time {
-            WindowTime::Event => self.expire_all(watermark_ms, out),
+            WindowTime::Event => {
+                self.meet_pending(watermark_ms, out)?;
+                self.expire_all(watermark_ms, out)
+            }
             // Nothing comes any more, but the clock has not moved: rows stay without a partner.
             WindowTime::Processing => Ok(()),
         }
     }
 
     fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
-        self.meet_pending(out)?;
+        self.meet_pending(i64::MAX, out)?;
         if self.spec.time == WindowTime::Processing {
             self.expire_all(ctx.processing_time_ms, out)?;
         }
@@ -275,11 +285,14 @@ impl IntervalJoin {
         millis(times.ok_or_else(|| EngineError::internal("an interval join without a time"))?)
     }
 
-    /// Takes the rows of the step in the order in which they came.
-    fn meet_pending(&mut self, out: &mut Output) -> Result<()> {
-        let [left, right] = std::mem::take(&mut self.pending);
-        let mut rows: Vec<(usize, Pending)> = left.into_iter().map(|row| (0, row)).collect();
-        rows.extend(right.into_iter().map(|row| (1, row)));
+    /// Takes the rows of the step that came before this watermark, in the order in which they came.
+    fn meet_pending(&mut self, before_ms: i64, out: &mut Output) -> Result<()> {
+        let mut rows: Vec<(usize, Pending)> = Vec::new();
+        for (port, pending) in self.pending.iter_mut().enumerate() {
+            let is_due = |row: &mut Pending| row.watermark_ms < before_ms || before_ms == i64::MAX;
+            let due = pending.extract_if(.., is_due);
+            rows.extend(due.map(|row| (port, row)));
+        }
         rows.sort_by_key(|(_, row)| (row.watermark_ms, row.arrival));
         for (port, row) in rows {
             self.meet(port, row);
@@ -297,6 +310,7 @@ impl IntervalJoin {
         // As in Flink, time begins in 1970.
         let now_ms = row.watermark_ms.max(0);
         let latest_ms = row.time_ms.saturating_add(reach_ms);
+        self.found.caused_by(row.cause);
         let Some(key) = row.key else {
             self.found.close(port, row.slot);
             return;
@@ -377,6 +391,7 @@ impl IntervalJoin {
 
     /// Forgets what nobody can meet any more at `time_ms`.
     fn expire_all(&mut self, time_ms: i64, out: &mut Output) -> Result<()> {
+        self.found.caused_by(None);
         while let Some(entry) = self.timers.first_entry() {
             if *entry.key() > time_ms {
                 break;

@@ -14,6 +14,7 @@ use crate::data::Delta;
 use crate::error::{EngineError, Result};
 use crate::operators::Output;
 use crate::operators::group_changes::columns_at;
+use crate::operators::rowtime::{Cause, marked};
 use crate::operators::window::aggregate::state_batch;
 use crate::state::StateTable;
 
@@ -25,8 +26,12 @@ const MAX_PAIRS: usize = 65_536;
 pub(super) struct Found {
     left: Vec<u32>,
     right: Vec<u32>,
-    /// Rows that meet nobody any more.
-    closed: [Vec<u32>; 2],
+    /// Of each pair, when the row came that found its partner.
+    causes: Vec<Option<Cause>>,
+    /// Rows that meet nobody any more, and what has closed them.
+    closed: [Vec<(u32, Option<Cause>)>; 2],
+    /// Of what is found now.
+    cause: Option<Cause>,
 }
 
 impl Found {
@@ -38,11 +43,17 @@ impl Found {
         };
         self.left.push(left);
         self.right.push(right);
+        self.causes.push(self.cause);
+    }
+
+    /// What is found from now on came with this row, or a watermark brought it.
+    pub(super) fn caused_by(&mut self, cause: Option<Cause>) {
+        self.cause = cause;
     }
 
     pub(super) fn close(&mut self, port: usize, slot: u32) {
         if let Some(closed) = self.closed.get_mut(port) {
-            closed.push(slot);
+            closed.push((slot, self.cause));
         }
     }
 
@@ -58,13 +69,17 @@ impl IntervalJoin {
         let Found {
             mut left,
             mut right,
+            mut causes,
             closed,
+            cause,
         } = std::mem::take(&mut self.found);
+        self.found.cause = cause;
         if !left.is_empty() {
             if let Some(is_match) = self.test(&left, &right)? {
                 let matches = |row: usize| is_match.is_valid(row) && is_match.value(row);
                 left = chosen(&left, matches);
                 right = chosen(&right, matches);
+                causes = chosen(&causes, matches);
             }
             for (flags, slots) in self.has_partner.iter_mut().zip([&left, &right]) {
                 for &slot in slots {
@@ -73,24 +88,26 @@ impl IntervalJoin {
                     }
                 }
             }
-            out.emit(self.joined([Some(&left), Some(&right)], left.len())?);
+            let pairs = self.joined([Some(&left), Some(&right)], left.len())?;
+            out.emit(marked(pairs, &causes)?);
         }
-        for (port, slots) in closed.into_iter().enumerate() {
+        for (port, closed) in closed.into_iter().enumerate() {
             if self.spec.is_outer(port) {
                 let flags = self.has_partner.get(port).map_or(&[][..], Vec::as_slice);
                 let is_alone = |slot: u32| !flags.get(slot as usize).copied().unwrap_or(false);
-                let alone: Vec<u32> = slots.iter().copied().filter(|&it| is_alone(it)).collect();
+                let alone = closed.iter().copied().filter(|(slot, _)| is_alone(*slot));
+                let (alone, causes): (Vec<u32>, Vec<Option<Cause>>) = alone.unzip();
                 if !alone.is_empty() {
                     let sides = if port == 0 {
                         [Some(&alone), None]
                     } else {
                         [None, Some(&alone)]
                     };
-                    out.emit(self.joined(sides, alone.len())?);
+                    out.emit(marked(self.joined(sides, alone.len())?, &causes)?);
                 }
             }
             if let Some(rows) = self.rows.get_mut(port) {
-                for slot in slots {
+                for (slot, _) in closed {
                     rows.release(slot);
                 }
             }
@@ -240,11 +257,11 @@ impl IntervalJoin {
     }
 }
 
-fn chosen(slots: &[u32], is_chosen: impl Fn(usize) -> bool) -> Vec<u32> {
-    slots
+fn chosen<T: Copy>(values: &[T], is_chosen: impl Fn(usize) -> bool) -> Vec<T> {
+    values
         .iter()
         .enumerate()
         .filter(|(row, _)| is_chosen(*row))
-        .map(|(_, slot)| *slot)
+        .map(|(_, value)| *value)
         .collect()
 }

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::{Operator, OperatorFactory, SortKey};
+use super::{Operator, OperatorFactory, SortKey, TimeUse};
 use crate::error::Result;
 use crate::functions::accumulators::AggregateCall;
 
@@ -145,5 +145,9 @@ pub struct MatchSpec {
 impl OperatorFactory for MatchSpec {
     fn create(&self, _worker_idx: usize, _n_workers: usize) -> Result<Box<dyn Operator>> {
         Ok(Box::new(operator::MatchRecognize::try_new(self)?))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(self.time_column.is_some())
     }
 }

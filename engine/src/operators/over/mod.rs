@@ -21,7 +21,7 @@ mod calls;
 
 use arrow::datatypes::SchemaRef;
 
-use super::{Emission, Operator, OperatorFactory, SortKey};
+use super::{Emission, Operator, OperatorFactory, SortKey, TimeUse};
 use crate::error::Result;
 use crate::functions::accumulators::AggregateCall;
 
@@ -108,6 +108,10 @@ impl OperatorFactory for OverSpec {
                 Box::new(by_time::OverByTime::try_new(self)?)
             }
         })
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(matches!(self.order, OverOrder::Rowtime(_)))
     }
 }
 

@@ -30,7 +30,7 @@ use arrow::datatypes::{Int64Type, SchemaRef, UInt8Type};
 use retention::Retention;
 
 use super::join::{JoinInput, Residual};
-use super::{Operator, OperatorFactory, Output, StepContext};
+use super::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
@@ -68,6 +68,10 @@ impl OperatorFactory for TemporalJoinSpec {
             retention: Retention::default(),
             spec: self.clone(),
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::Rows
     }
 }
 

@@ -27,7 +27,7 @@ use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
 use crate::functions::accumulators::AggregateCall;
 use crate::operators::group_changes::columns_at;
-use crate::operators::{Operator, OperatorFactory, Output, StepContext};
+use crate::operators::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::state::{KeyIndex, StateTable};
 
 /// What a column of a grouping is to its window.
@@ -193,6 +193,14 @@ impl OperatorFactory for WindowAggregateSpec {
             ids: Vec::new(),
             n_late: 0,
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        match (self.time, self.kind) {
+            (WindowTime::Processing, _) => TimeUse::None,
+            (WindowTime::Event, WindowKind::Session { .. }) => TimeUse::Rows,
+            (WindowTime::Event, _) => TimeUse::Windows,
+        }
     }
 }
 

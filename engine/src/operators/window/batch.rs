@@ -22,7 +22,7 @@ use super::aggregate::state_batch;
 use super::assign::millis;
 use crate::data::{Delta, NO_WATERMARK};
 use crate::error::{EngineError, Result};
-use crate::operators::{Operator, OperatorFactory, Output, StepContext};
+use crate::operators::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::state::{RowStore, StateTable};
 
 /// An input whose rows wait for the end of their window.
@@ -66,6 +66,10 @@ impl OperatorFactory for WindowBatchSpec {
             n_workers,
             n_late: 0,
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::Windows
     }
 }
 

@@ -24,7 +24,7 @@ use super::{TimeWindow, WindowClock};
 use crate::data::{Delta, NO_WATERMARK, RowKind};
 use crate::error::{EngineError, Result};
 use crate::operators::group_changes::columns_at;
-use crate::operators::{Operator, OperatorFactory, Output, StepContext};
+use crate::operators::{Operator, OperatorFactory, Output, StepContext, TimeUse};
 use crate::state::row_store::RowStore;
 use crate::state::{KeyIndex, StateTable};
 
@@ -59,6 +59,10 @@ impl OperatorFactory for SessionTvfSpec {
             ids: Vec::new(),
             n_late: 0,
         }))
+    }
+
+    fn time_use(&self) -> TimeUse {
+        TimeUse::rows_if(self.time == WindowTime::Event)
     }
 }
 
