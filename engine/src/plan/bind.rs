@@ -32,7 +32,7 @@ use crate::plan::grouping::check_group_by;
 use crate::plan::locate::located;
 use crate::plan::match_recognize::PATTERN_FUNCTIONS;
 use crate::plan::normalize::{
-    normalize_expr, normalize_query, spell_out_sets, unsupported_relation,
+    normalize_expr, normalize_query, spell_out_sets, tell_apart, unsupported_relation,
 };
 use crate::plan::row_star::expand_row_stars;
 use crate::plan::rules::analyze;
@@ -69,6 +69,7 @@ fn bind_unplaced(
 ) -> Result<LogicalPlan> {
     let mut query = query.clone();
     spell_out_sets(&mut query);
+    tell_apart(&mut query);
     function_names::resolve(&mut query, tables)?;
     check_functions(&query, functions, tables)?;
     let marks = apply_hints(&mut query)?;

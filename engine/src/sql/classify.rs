@@ -16,7 +16,7 @@
 //! A text that begins with `%`, `!`, `?` or `#` is never SQL.
 
 /// Statements that go on with a word or a name in backticks.
-const GO_ON_WITH_A_WORD: [&str; 27] = [
+const GO_ON_WITH_A_WORD: [&str; 28] = [
     "ADD",
     "ALTER",
     "ANALYZE",
@@ -40,6 +40,7 @@ const GO_ON_WITH_A_WORD: [&str; 27] = [
     "SHOW",
     "STATEMENT",
     "STOP",
+    "TABLE",
     "TRUNCATE",
     "UNLOAD",
     "UPDATE",

@@ -127,6 +127,7 @@ impl Dialect for FlinkDialect {
             (Keyword::TABLE, Token::LParen) if is_query(&parser.peek_nth_token_ref(2).token) => {
                 Some(parse_table_argument(parser))
             }
+            (Keyword::GROUPING, next) if is_word(next, "SETS") => Some(parse_sets(parser)),
             (_, Token::LParen) => json_syntax::parse_call(parser),
             (Keyword::TIMESTAMP, next) if is_word(next, "WITH") => {
                 text_syntax::parse_instant(parser)
@@ -188,6 +189,23 @@ impl Dialect for FlinkDialect {
         }
         Some(parse_between(parser, expr, negated, symmetric))
     }
+}
+
+/// `GROUPING SETS (…)` as one of the sets of another.
+fn parse_sets(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    parser.advance_token();
+    parser.expect_token(&Token::LParen)?;
+    let sets = parser.parse_comma_separated(|parser| {
+        if !parser.consume_token(&Token::LParen) {
+            return Ok(vec![parser.parse_expr()?]);
+        }
+        let keys = parser.parse_comma_separated0(Parser::parse_expr, Token::RParen)?;
+        parser.expect_token(&Token::RParen)?;
+        Ok(keys)
+    })?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::GroupingSets(sets))
 }
 
 /// Above all operators.

@@ -36,6 +36,8 @@ mod parser;
 
 mod pattern_clause;
 
+mod table_query;
+
 mod prepass;
 
 mod json_syntax;

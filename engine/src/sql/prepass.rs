@@ -10,7 +10,8 @@
 //!   name begins with [`SUBSET_SYMBOL`];
 //! - a subquery before MATCH_RECOGNIZE becomes the argument of a made-up function,
 //!   [`SUBQUERY_TABLE`]: sqlparser reads the clause behind names only; `SKIP TO x` gets its LAST;
-//! - rows of one value, `VALUES 1, 2`, get the parentheses that sqlparser wants.
+//! - rows of one value, `VALUES 1, 2`, get the parentheses that sqlparser wants;
+//! - `TABLE t` as a query is spelled out ([`super::table_query`]).
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{
@@ -22,6 +23,7 @@ use super::dialect::FlinkDialect;
 use super::hints::{TableHint, parse_table_hint};
 use super::pattern_clause;
 use super::source::{SourceText, position_of};
+use super::table_query;
 
 /// The symbol of DEFINE that carries `WITHIN interval`.
 pub const WITHIN_SYMBOL: &str = "__within";
@@ -53,6 +55,7 @@ pub(super) fn prepare(source: &SourceText) -> Result<Prepared, SqlDiagnostic> {
     let table_hints = take_table_hints(source, &mut tokens)?;
     move_within(&mut tokens);
     pattern_clause::prepare(&mut tokens);
+    table_query::prepare(&mut tokens);
     wrap_bare_rows(&mut tokens);
     Ok(Prepared {
         tokens,

@@ -3,6 +3,7 @@
 //! ```text
 //!   ROLLUP ((a, b), c)                   GROUPING SETS ((a, b, c), (a, b), ())
 //!   GROUPING SETS (ROLLUP (a, b), (c))   GROUPING SETS ((a, b), (a), (), (c))
+//!   GROUPING SETS (GROUPING SETS (a), b) GROUPING SETS ((a), (b))
 //! ```
 //!
 //! The binder knows ROLLUP and CUBE of single keys; those stay.
@@ -59,19 +60,26 @@ fn sets_of(key: &Expr) -> Option<Vec<Keys>> {
     match key {
         Expr::Rollup(parts) if !parts.iter().all(is_single) => Some(rollup(parts)),
         Expr::Cube(parts) if !parts.iter().all(is_single) => Some(cube(parts)),
-        Expr::GroupingSets(sets) if sets.iter().any(|set| nested(set).is_some()) => Some(
-            sets.iter()
-                .flat_map(|set| nested(set).unwrap_or_else(|| vec![set.clone()]))
-                .collect(),
-        ),
+        Expr::GroupingSets(sets) if sets.iter().any(|set| nested(set).is_some()) => {
+            Some(flat(sets))
+        }
         _ => None,
     }
 }
 
-/// The sets of a ROLLUP or CUBE that stands for a set: it was read as a call.
+fn flat(sets: &[Keys]) -> Vec<Keys> {
+    sets.iter()
+        .flat_map(|set| nested(set).unwrap_or_else(|| vec![set.clone()]))
+        .collect()
+}
+
+/// The sets of GROUPING SETS that stand for a set, and of a ROLLUP or CUBE: those were read as
+/// calls.
 fn nested(set: &Keys) -> Option<Vec<Keys>> {
-    let [Expr::Function(call)] = set.as_slice() else {
-        return None;
+    let call = match set.as_slice() {
+        [Expr::GroupingSets(sets)] => return Some(flat(sets)),
+        [Expr::Function(call)] => call,
+        _ => return None,
     };
     let name = call.name.to_string();
     if name.eq_ignore_ascii_case("ROLLUP") {

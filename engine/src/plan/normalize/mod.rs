@@ -34,10 +34,13 @@ mod relations;
 
 mod sets;
 
+mod with_names;
+
 pub(super) use group_sets::spell_out_sets;
 pub(crate) use names::name_columns;
 pub use relations::table_hint;
 pub(super) use relations::unsupported_relation;
+pub(super) use with_names::tell_apart;
 
 use std::ops::ControlFlow;
 

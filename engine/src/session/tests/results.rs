@@ -438,6 +438,38 @@ fn grouping_sets_spelled_out() {
         counted("GROUPING SETS (CUBE (region, id))"),
         counted("CUBE (region, id)")
     );
+    assert_eq!(
+        counted(
+            "GROUPING SETS (GROUPING SETS ((region), id), GROUPING SETS (ROLLUP (region, id)))"
+        ),
+        counted("GROUPING SETS ((region), (id), (region, id), (region), ())")
+    );
+}
+
+/// What WITH defines later hides what stood there under its name; TABLE is a query.
+#[test]
+fn names_of_with_and_table_queries() {
+    let same = |left: &str, right: &str| {
+        let rows = run(&session(), left);
+        assert_eq!(rows, run(&session(), right), "{left}");
+        rows
+    };
+    let rows = same(
+        "WITH x AS (SELECT 1 AS a), y AS (SELECT a FROM x), x AS (SELECT a + 1 AS a FROM x)
+         SELECT x.a, y.a AS b FROM x, y",
+        "SELECT 2 AS a, 1 AS b",
+    );
+    assert!(rows.contains("+I 2 | 1"), "{rows}");
+    same(
+        "WITH x AS (SELECT 1 AS a) SELECT a FROM (WITH x AS (SELECT x.a + 2 AS a FROM x) SELECT a FROM x)
+         WHERE a > (SELECT MAX(a) FROM x)",
+        "SELECT 3 AS a",
+    );
+    same("TABLE orders", "SELECT * FROM orders");
+    same(
+        "WITH t AS (TABLE orders) (TABLE t) EXCEPT TABLE orders",
+        "SELECT * FROM orders EXCEPT SELECT * FROM orders",
+    );
 }
 
 /// The columns of VALUES have the types of a UNION; the first of FLOAT and DOUBLE stays.
