@@ -77,8 +77,13 @@ impl GraphBuilder {
         table.sink.check(sent)?;
         let accepted = table.sink.changelog_mode(sent);
         changes::check_sink(&self.graph, &modes, input.id, &table.name, accepted)?;
-        self.check_conflict_strategy(input, &table, accepted)?;
-        let is_materialized = self.is_materialized(input, &table, sent, accepted)?;
+        // A sink that takes what it is asked for keeps rows by its key, too.
+        let upserted = table.sink.changelog_mode(ChangelogMode {
+            update_before: false,
+            ..sent
+        });
+        self.check_conflict_strategy(input, &table, upserted)?;
+        let is_materialized = self.is_materialized(input, &table, sent, upserted)?;
         let ways = self.ways(input, &table, accepted);
         let mut attributes = String::new();
         if is_materialized {

@@ -391,6 +391,47 @@ fn only_upsert_sinks_have_conflicts() {
     "#]].assert_eq(&written(&session, ChangelogMode::INSERT_ONLY, sql));
 }
 
+/// `print` takes what it is asked for: with a key it is an upsert sink.
+#[test]
+fn a_printed_table_with_a_key_keeps_rows_by_it() {
+    let session = session();
+    for (table, key) in [("keyed", ", PRIMARY KEY (a) NOT ENFORCED"), ("loose", "")] {
+        let columns = format!("a BIGINT, b STRING{key}");
+        let sql = format!("CREATE TABLE {table} ({columns}) WITH ('connector' = 'print')");
+        session.execute(&sql).unwrap();
+    }
+    let sink = |rest: &str| {
+        let sql = format!("EXPLAIN INSERT INTO {rest}");
+        let plan = super::run(&session, &sql);
+        let line = plan.lines().find(|line| line.contains(" Sink("));
+        let line = line.or_else(|| plan.lines().find(|line| line.starts_with("Sink(")));
+        let start = line.map(|line| line.find("fields=").unwrap_or_default());
+        match (line, start) {
+            (Some(line), Some(start)) => line[start..].to_owned(),
+            _ => plan.chars().take(70).collect(),
+        }
+    };
+    let query = "SELECT COUNT(*) AS n, b FROM src GROUP BY b";
+    assert_eq!(
+        sink(&format!("keyed {query} ON CONFLICT DO NOTHING")),
+        "fields=[a, b], upsertMaterialize=[true], conflictStrategy=[NOTHING])"
+    );
+    assert_eq!(
+        sink(&format!("loose {query} ON CONFLICT DO NOTHING")),
+        "fields=[a, b], conflictStrategy=[NOTHING])"
+    );
+    let refused = sink(&format!("keyed {query}"));
+    assert!(
+        refused.contains("has an upsert key that differs"),
+        "{refused}"
+    );
+    let refused = sink("keyed SELECT c, b FROM src ON CONFLICT DO NOTHING");
+    assert!(
+        refused.contains("ON CONFLICT clause is only allowed"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn the_configuration_decides_who_materializes() {
     let session = session();
