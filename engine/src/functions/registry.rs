@@ -81,7 +81,7 @@ impl FunctionRegistry {
             FunctionKind::BuiltIn
         } else if window::find(key.as_str()).is_some() {
             FunctionKind::Window
-        } else if NOT_YET.contains(&key.as_str()) {
+        } else if is_not_yet(&key) {
             FunctionKind::NotYet
         } else {
             FunctionKind::Unknown
@@ -245,6 +245,12 @@ const SYNTAX: &[&str] = &[
     "tumble_rowtime",
     "tumble_start",
 ];
+
+/// Whether a name, in lower case, is that of a function of Flink that does not run yet.
+#[must_use]
+pub fn is_not_yet(name: &str) -> bool {
+    NOT_YET.contains(&name)
+}
 
 /// Functions of Flink that do not run yet.
 const NOT_YET: &[&str] = &[

@@ -457,6 +457,13 @@ fn types_and_keys_are_checked_where_they_stand() {
               1 | SELECT CAST(a AS DESCRIPTOR) FROM t
                 |                  ^^^^^^^^^^"]],
     );
+    check_error(
+        "SELECT * FROM ML_PREDICT(INPUT => TABLE t, MODEL => MODEL m)",
+        &expect![[r"
+            a MODEL as an argument is not supported yet at line 1, column 59
+              1 | SELECT * FROM ML_PREDICT(INPUT => TABLE t, MODEL => MODEL m)
+                |                                                           ^"]],
+    );
 }
 
 #[test]

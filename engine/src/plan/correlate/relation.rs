@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::TableCall;
 use crate::data::types::FlinkType;
 use crate::error::EngineError;
+use crate::functions::registry::is_not_yet;
 use crate::functions::table::{TableFunction, Unnest};
 use crate::sql::diagnostics::validation;
 
@@ -102,7 +103,12 @@ impl TableFunctions {
         }
         // A function of the user that gives an array of rows for a row is a table function.
         let provider = context.context_provider();
-        if provider.get_function_meta(&name.to_lowercase()).is_none() {
+        let key = name.to_lowercase();
+        if provider.get_function_meta(&key).is_none() {
+            if is_not_yet(&key) {
+                let feature = format!("function {}", name.to_uppercase());
+                return Err(EngineError::unsupported(feature).into());
+            }
             return Err(validation(format!("no table function named '{name}'")).into());
         }
         self.unnest(vec![SqlExpr::Function(call)], false, alias, context)

@@ -160,7 +160,13 @@ pub(super) fn to_diagnostic(
         position = position_of(token.span.start);
     }
     let found = found_idx.and_then(|idx| significant.get(idx).copied());
-    let (message, expected) = reword(&message, found, &significant);
+    let (message, expected) = match is_model(&significant, found_idx) {
+        true => (
+            "a MODEL as an argument is not supported yet".to_owned(),
+            None,
+        ),
+        false => reword(&message, found, &significant),
+    };
     let length = found.map_or(1, |token| span_length(source.text(), token.span));
     let position = position.or_else(|| end_of(&significant));
     let hint = hint(&message, expected.as_deref(), &significant, found_idx);
@@ -170,6 +176,14 @@ pub(super) fn to_diagnostic(
         SqlErrorKind::Parse
     };
     SqlDiagnostic::at(kind, message, source.text(), position, length).with_hint(hint)
+}
+
+/// Whether what was found is the name behind `MODEL` in the arguments of a function.
+fn is_model(significant: &[&TokenWithSpan], found_idx: Option<usize>) -> bool {
+    let before = |n| significant.get(found_idx?.checked_sub(n)?);
+    let is_argument = before(2)
+        .is_some_and(|token| matches!(token.token, Token::LParen | Token::Comma | Token::RArrow));
+    is_argument && before(1).is_some_and(|token| is_word(token, "MODEL"))
 }
 
 /// The message in our words, and what sqlparser would have liked.
