@@ -51,6 +51,13 @@ pub static FUNCTIONS: &[Definition] = &[
         |_| Err(EngineError::internal("an IF was not made lazy")),
     ),
     text(
+        "__lagged",
+        3..=3,
+        &[Kind::Any],
+        ResultType::Computed(lagged_type),
+        lagged,
+    ),
+    text(
         "__typed",
         2..=2,
         &[Kind::Any],
@@ -238,6 +245,37 @@ fn coalesce(call: &Call) -> Result<ArrayRef> {
         }
     }
     Ok(found)
+}
+
+/// The type of the value; its default says whether it may be NULL.
+fn lagged_type(types: &[FlinkType], _: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+    let [value, default, _] = types else {
+        return Err(invalid_arguments("LAG", types));
+    };
+    Ok(FlinkType {
+        root: value.root.clone(),
+        nullable: may_be_null(default),
+    })
+}
+
+/// `__lagged(value, default, found)`: the value of another row, and the default where `found` is
+/// NULL, because there is no such row. A default that is never NULL stands for NULL, too.
+fn lagged(call: &Call) -> Result<ArrayRef> {
+    let caster = Caster {
+        on_failure: OnFailure::Fail,
+        zone: call.zone,
+    };
+    let (value, mut default) = (call.argument(0)?, Arc::clone(call.argument(1)?));
+    if let Some(from) = call.types.get(1)
+        && !needs_no_cast(&from.root, &call.result.root)
+    {
+        default = caster.cast(&default, from, &call.result)?;
+    }
+    let found = match call.result.nullable {
+        true => is_not_null(call.argument(2)?)?,
+        false => is_not_null(value)?,
+    };
+    Ok(zip(&found, value, &default)?)
 }
 
 /// NULL if any argument is; NaN is the greatest number, as in `Double.compareTo`.

@@ -11,7 +11,6 @@ use arrow::array::ArrayRef;
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::function::{
     ExpressionArgs, PartitionEvaluatorArgs, WindowUDFFieldArgs,
@@ -20,11 +19,13 @@ use datafusion::logical_expr::planner::{PlannerResult, RawWindowExpr};
 use datafusion::logical_expr::window_state::WindowAggState;
 use datafusion::logical_expr::{
     Expr, LimitEffect, PartitionEvaluator, ReversedUDWF, Signature, WindowFunctionDefinition,
-    WindowUDF, WindowUDFImpl,
+    WindowUDF, WindowUDFImpl, lit,
 };
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::error::EngineError;
+use crate::functions::illegal_null;
+use crate::functions::registry::builtin_scalar;
 use crate::sql::diagnostics::SqlDiagnostic;
 
 /// The window function of this lower-case name.
@@ -66,15 +67,34 @@ pub fn plan(raw: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
             call(raw, Some(NullTreatment::IgnoreNulls)),
         )),
         "lag" | "lead" => match raw.args.get(2).cloned() {
-            Some(default) => {
-                let null_treatment = raw.null_treatment;
-                let value = call(raw, null_treatment);
-                Ok(PlannerResult::Planned(coalesce(vec![value, default])))
-            }
+            Some(default) => Ok(PlannerResult::Planned(with_default(raw, default)?)),
             None => Ok(PlannerResult::Original(raw)),
         },
         _ => Ok(PlannerResult::Original(raw)),
     }
+}
+
+/// LAG or LEAD with a default, which may be any expression over the row: Flink gives it the type of
+/// the value.
+fn with_default(mut raw: RawWindowExpr, default: Expr) -> DfResult<Expr> {
+    if matches!(default, Expr::Literal(ScalarValue::Null, _)) {
+        return Err(illegal_null().into());
+    }
+    let lagged = builtin_scalar("__lagged")
+        .ok_or_else(|| EngineError::internal("there is no function '__lagged'"))?;
+    raw.args.truncate(2);
+    let null_treatment = raw.null_treatment;
+    let mut found = raw.clone();
+    if let Some(value) = found.args.first_mut() {
+        *value = lit(true);
+    }
+    let value = call(raw, null_treatment);
+    // A constant stands for NULL, too: nobody asks whether there is a row.
+    let found = match default.column_refs().is_empty() {
+        true => value.clone(),
+        false => call(found, null_treatment),
+    };
+    Ok(lagged.call(vec![value, default, found]))
 }
 
 fn call(raw: RawWindowExpr, null_treatment: Option<NullTreatment>) -> Expr {

@@ -68,6 +68,29 @@ fn a_limit_among_equal_rows() {
     );
 }
 
+/// The default of LAG and LEAD takes the type of the value, and is any expression over the row: then
+/// a NULL of another row stays.
+#[test]
+fn defaults_of_other_rows() {
+    check(
+        "SELECT id, LAG(amount, 1, id * 100) OVER (ORDER BY id DESC) AS a,
+                LEAD(id, 2, 7.9) OVER (ORDER BY id) AS b,
+                LEAD(region, 1, CAST(NULL AS STRING)) OVER (ORDER BY id) AS c,
+                LAG(region, 1, 5) OVER (ORDER BY id) AS d FROM orders",
+        expect![[r#"
+            [id INT NOT NULL, a BIGINT NOT NULL, b INT NOT NULL, c STRING, d STRING NOT NULL]
+            +I 1 | 20 | 3 | south | 5
+            +I 2 | 30 | 4 | north | north
+            +I 3 | 300 | 7 | NULL | south
+            +I 4 | 400 | 7 | NULL | north
+        "#]],
+    );
+    check(
+        "SELECT LAG(id, 1, NULL) OVER (ORDER BY id) AS a FROM orders",
+        expect!["illegal use of 'NULL'"],
+    );
+}
+
 /// Streams do not tell them apart.
 #[test]
 fn distinct_bytes_and_rows() {
