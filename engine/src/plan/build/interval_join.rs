@@ -18,8 +18,10 @@ use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 use super::join::Condition;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
+use crate::error::Result;
 use crate::operators::window::WindowTime;
 use crate::operators::{IntervalJoinSpec, JoinKind, JoinSpec};
+use crate::plan::changes::table_error;
 use crate::plan::time;
 use crate::runtime::{Exchange, NodeKind};
 
@@ -108,6 +110,25 @@ impl GraphBuilder {
             upper_ms,
             time,
         })
+    }
+
+    /// Refuses an interval join of rows that change. Where an operator below has made an ordinary
+    /// timestamp of the time, the join is an ordinary one.
+    ///
+    /// # Errors
+    /// Flink's sentence.
+    pub(super) fn refuse_changes_by_time(&self, join: &Join, condition: &Condition) -> Result<()> {
+        let Some(bounds) = self.time_bounds(join, &mut condition.clone()) else {
+            return Ok(());
+        };
+        let [left, right] = bounds.columns;
+        if !self.is_live(&join.left, left) || !self.is_live(&join.right, right) {
+            return Ok(());
+        }
+        Err(table_error(
+            "StreamPhysicalIntervalJoin doesn't support consuming update and delete changes",
+            Some("join by time rows that only come, or leave out the condition of time"),
+        ))
     }
 
     /// `spec` as a join by time.

@@ -36,6 +36,7 @@ use crate::runtime::{Exchange, NodeKind};
 use crate::sql::diagnostics::validation;
 
 /// A join as the operator sees it: semi, anti and mark joins keep left rows.
+#[derive(Clone)]
 pub(super) struct Condition {
     pub(super) kind: JoinKind,
     pub(super) keys: Vec<(Expr, Expr)>,
@@ -72,7 +73,11 @@ impl GraphBuilder {
         let stays = left.built.mode.is_insert_only() && right.built.mode.is_insert_only();
         let bounds = match windows {
             None if stays => self.time_bounds(join, &mut condition),
-            _ => None,
+            None => {
+                self.refuse_changes_by_time(join, &condition)?;
+                None
+            }
+            Some(_) => None,
         };
         let residual = self.residual(condition.residual, left_plan, right_plan)?;
         let is_left_only = matches!(

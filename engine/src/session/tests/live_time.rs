@@ -163,3 +163,48 @@ fn what_takes_any_marked_column() {
         assert!(said.contains("Execution Plan"), "{query}: {said}");
     }
 }
+
+/// A join by time takes rows that only come; where the time has become an ordinary timestamp, the
+/// join is an ordinary one.
+#[test]
+fn joins_by_time_of_rows_that_change() {
+    let (session, _folder) = session();
+    let explained = |left: &str| {
+        let sql = format!(
+            "EXPLAIN SELECT a.v FROM {left} a JOIN events b ON a.k = b.k
+             AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '5' SECOND"
+        );
+        run(&session, &sql)
+    };
+    let refused = explained("newest");
+    assert!(
+        refused.contains("StreamPhysicalIntervalJoin doesn't support consuming update and delete"),
+        "{refused}"
+    );
+    let plan = explained("other");
+    assert!(plan.contains("IntervalJoin("), "{plan}");
+    let plan = explained("(SELECT k, ts, SUM(v) AS v FROM newest GROUP BY k, ts)");
+    assert!(
+        plan.contains(" Join(") && !plan.contains("IntervalJoin("),
+        "{plan}"
+    );
+}
+
+/// DESCRIBE in batch mode: no column is a rowtime, the clock is.
+#[test]
+fn described_in_batch_mode() {
+    let (session, _folder) = session();
+    run(&session, "SET 'execution.runtime-mode' = 'batch'");
+    for sql in [
+        "DESCRIBE events",
+        "DESCRIBE other",
+        "SHOW COLUMNS FROM other",
+    ] {
+        let rows = run(&session, sql);
+        assert!(rows.contains("ts | TIMESTAMP(3) | TRUE"), "{rows}");
+        assert!(
+            rows.contains("*PROCTIME*") && !rows.contains("*ROWTIME*"),
+            "{rows}"
+        );
+    }
+}
