@@ -25,7 +25,7 @@ use crate::sql::statement::{LikeFilter, ObjectKind, ObjectPath, Show, ShowCreate
 ///
 /// # Errors
 /// If what FROM names does not exist, or the table of SHOW COLUMNS.
-pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>> {
+pub fn show(manager: &CatalogManager, show: &Show, is_batch: bool) -> Option<Result<RecordBatch>> {
     let filter = show.filter.as_ref();
     let names = |column: &str, names: Result<Vec<String>>| {
         Some(names.and_then(|names| one_column(column, keep(names, filter)?)))
@@ -68,7 +68,7 @@ pub fn show(manager: &CatalogManager, show: &Show) -> Option<Result<RecordBatch>
         ShowWhat::Modules => names("module name", Ok(manager.modules.used().to_vec())),
         ShowWhat::FullModules => Some(full_modules(manager)),
         ShowWhat::Jars => names("jars", Ok(Vec::new())),
-        ShowWhat::Columns => Some(show_columns(manager, show)),
+        ShowWhat::Columns => Some(show_columns(manager, show, is_batch)),
         ShowWhat::Partitions => Some(show_partitions(manager, show)),
         ShowWhat::Functions | ShowWhat::UserFunctions | ShowWhat::Jobs => None,
     }
@@ -186,12 +186,16 @@ struct Description {
 }
 
 /// The rows of DESCRIBE for a path: name, type, null, key, extras, watermark, and comment if there
-/// is any.
+/// is any. In batch mode no column is a rowtime.
 ///
 /// # Errors
 /// If there is no such table or view.
-pub fn describe(manager: &CatalogManager, path: &ObjectPath) -> Result<RecordBatch> {
-    let rows = descriptions(&find_described(manager, path)?);
+pub fn describe(
+    manager: &CatalogManager,
+    path: &ObjectPath,
+    is_batch: bool,
+) -> Result<RecordBatch> {
+    let rows = descriptions(&find_described(manager, path)?, is_batch);
     let has_comments = has_comments(&rows);
     descriptions_table(rows, has_comments)
 }
@@ -244,11 +248,11 @@ fn show_partitions(manager: &CatalogManager, show: &Show) -> Result<RecordBatch>
     }
 }
 
-fn show_columns(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
+fn show_columns(manager: &CatalogManager, show: &Show, is_batch: bool) -> Result<RecordBatch> {
     let Some(path) = &show.within else {
         return Err(EngineError::internal("SHOW COLUMNS without a table"));
     };
-    let mut rows = descriptions(&find_described(manager, path)?);
+    let mut rows = descriptions(&find_described(manager, path)?, is_batch);
     let has_comments = has_comments(&rows);
     let names = rows.iter().map(|row| row.name.clone()).collect();
     let kept = keep(names, show.filter.as_ref())?;
@@ -256,15 +260,23 @@ fn show_columns(manager: &CatalogManager, show: &Show) -> Result<RecordBatch> {
     descriptions_table(rows, has_comments)
 }
 
-fn descriptions(resolved: &Resolved) -> Vec<Description> {
-    match &resolved.object {
+fn descriptions(resolved: &Resolved, is_batch: bool) -> Vec<Description> {
+    let mut rows: Vec<_> = match &resolved.object {
         CatalogObject::Table(table) => table
             .columns
             .iter()
             .map(|column| describe_column(table, column))
             .collect(),
         CatalogObject::View(view) => describe_view(view),
+    };
+    if is_batch {
+        for row in &mut rows {
+            if let Some(plain) = row.type_text.strip_suffix(" *ROWTIME*") {
+                row.type_text = plain.to_owned();
+            }
+        }
     }
+    rows
 }
 
 fn describe_column(table: &CatalogTable, column: &Column) -> Description {

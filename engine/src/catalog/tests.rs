@@ -128,9 +128,9 @@ fn run(manager: &mut CatalogManager, text: &str) -> Result<String> {
             manager.use_database(&path.names())?;
             return Ok(String::new());
         }
-        Statement::Show(statement) => show::show(manager, statement).unwrap()?,
+        Statement::Show(statement) => show::show(manager, statement, false).unwrap()?,
         Statement::ShowCreate(statement) => show::show_create(manager, statement)?,
-        Statement::Describe(Describe::Table(path)) => show::describe(manager, path)?,
+        Statement::Describe(Describe::Table(path)) => show::describe(manager, path, false)?,
         other => panic!("not here: {other:?}"),
     };
     Ok(pretty_format_batches(&[rows])?.to_string())

@@ -487,7 +487,9 @@ fn use_target(session: &Session, target: &UseTarget) -> Result<TableResult> {
 }
 
 fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
-    if let Some(rows) = session.tables().read(|catalog| show::show(catalog, wanted)) {
+    let is_batch = session.configuration().is_batch();
+    let shown = |catalog: &_| show::show(catalog, wanted, is_batch);
+    if let Some(rows) = session.tables().read(shown) {
         return TableResult::rows(rows?);
     }
     let filter = wanted.filter.as_ref();
@@ -502,10 +504,11 @@ fn show_list(session: &Session, wanted: &Show) -> Result<TableResult> {
 }
 
 fn describe(session: &Session, target: &Describe, text: &str) -> Result<TableResult> {
+    let is_batch = session.configuration().is_batch();
     let rows = match target {
         Describe::Table(path) => session
             .tables()
-            .read(|catalog| show::describe(catalog, path))
+            .read(|catalog| show::describe(catalog, path, is_batch))
             .map_err(|error| at_path(error, text, path))?,
         Describe::Catalog { name, extended } => session
             .tables()
