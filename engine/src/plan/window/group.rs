@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
     Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder, Projection,
 };
 
+use super::computed_time::is_of_rowtime;
 use super::node::{WINDOW_COLUMNS, WindowTvf};
 use super::relation::check_measures;
 use crate::error::{EngineError, Result};
@@ -27,6 +28,7 @@ use crate::functions::registry::builtin_scalar;
 use crate::operators::window::WindowKind;
 use crate::plan::build::constant;
 use crate::plan::errors::from_planner;
+use crate::plan::time;
 use crate::sql::diagnostics::validation;
 
 /// The function of a window over numbers of rows.
@@ -112,6 +114,13 @@ fn rewrite(
         return Err(EngineError::internal("a group window got lost").into());
     };
     let (time, kind) = read_call(call, &aggregate, config)?;
+    let is_marked = time
+        .to_field(aggregate.input.schema())
+        .is_ok_and(|(_, field)| time::is_rowtime(&field));
+    let time = match !is_marked && is_of_rowtime(&time, &aggregate.input) {
+        true => time::rowtime(time)?,
+        false => time,
+    };
     let others: Vec<Expr> = aggregate
         .group_expr
         .iter()

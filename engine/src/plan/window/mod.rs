@@ -10,6 +10,8 @@ pub mod node;
 
 pub mod group;
 
+mod computed_time;
+
 pub mod grouping_sets;
 
 pub mod properties;

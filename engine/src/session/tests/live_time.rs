@@ -208,3 +208,37 @@ fn described_in_batch_mode() {
         );
     }
 }
+
+/// Group windows take what is computed of a rowtime; windows of table functions do not.
+#[test]
+fn windows_of_computed_times() {
+    let (session, _folder) = session();
+    let counted = |query: &str, time: &str| {
+        let sql = format!(
+            "SELECT COUNT(*) AS n FROM ({query}) GROUP BY TUMBLE({time}, INTERVAL '5' SECOND)"
+        );
+        run(&session, &sql)
+    };
+    let by_ts = counted("SELECT ts FROM events", "ts");
+    assert!(by_ts.contains("+I"), "{by_ts}");
+    for (query, time) in [
+        ("SELECT COALESCE(ts, ts) AS t FROM events", "t"),
+        (
+            "SELECT ts + INTERVAL '1' SECOND AS t FROM events",
+            "t - INTERVAL '1' SECOND",
+        ),
+        (
+            "SELECT t FROM (SELECT FLOOR(ts TO SECOND) AS t FROM events) WHERE t IS NOT NULL",
+            "t",
+        ),
+    ] {
+        assert_eq!(counted(query, time), by_ts, "{query}");
+    }
+    let refused = counted("SELECT CAST(ts AS TIMESTAMP(3)) AS t FROM events", "t");
+    assert!(refused.contains("time attribute"), "{refused}");
+    let refused = run(
+        &session,
+        "SELECT * FROM TUMBLE((SELECT COALESCE(ts, ts) AS t FROM events), DESCRIPTOR(t), INTERVAL '5' SECOND)",
+    );
+    assert!(refused.contains("time attribute"), "{refused}");
+}
