@@ -12,6 +12,8 @@ pub mod graph;
 
 pub mod job;
 
+mod options;
+
 pub mod checkpoint;
 
 mod attempt;
@@ -60,8 +62,9 @@ use std::thread::JoinHandle;
 
 pub use checkpoint::{CheckpointInfo, CheckpointOptions, CheckpointStats, PendingCheckpoint};
 pub use graph::{Edge, Exchange, Graph, Node, NodeId, NodeKind};
-pub use job::{JobHandle, JobOptions, JobStatus, jobs, shutdown_all, start};
+pub use job::{JobHandle, JobStatus, jobs, shutdown_all, start};
 pub use metrics::{JobMetrics, NodeMetrics};
+pub use options::JobOptions;
 pub use watermark::WatermarkSpec;
 
 use crate::error::{EngineError, Result};

@@ -7,7 +7,7 @@ use super::checkpoint::{ReaderState, ReaderTime, Restored};
 use super::event_time::EventTimes;
 use super::graph::{Graph, NodeKind};
 use super::inbox::Inbox;
-use super::job::JobOptions;
+use super::options::JobOptions;
 use super::parts::parts_read;
 use super::positions::Positions;
 use super::reader::ReaderThread;

@@ -15,7 +15,7 @@
 use std::time::{Duration, Instant};
 
 use super::graph::{Graph, NodeKind};
-use super::job::JobOptions;
+use super::options::JobOptions;
 use crate::operators::StepLength;
 
 /// Rows of the first wave, before anything is known.
