@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   first, arrival     the row at once: +I; nothing else is kept than the key
-//!   first, event time  +I when the watermark passes the row; until then an earlier row replaces it
+//!   first, event time  +I when the watermark passes the row; until then an earlier row replaces it;
+//!                      rows behind the watermark are dropped
 //!   last               +I, then -U/+U for every row that is not older than the kept one
 //! ```
 //!
@@ -67,6 +68,7 @@ impl OperatorFactory for DeduplicateSpec {
             touched: Vec::new(),
             last_writes: LastWrites::default(),
             n_written: 0,
+            n_late: 0,
             spec: self.clone(),
         }))
     }
@@ -94,6 +96,8 @@ struct Deduplicate {
     last_writes: LastWrites,
     /// Keys that this step has written.
     n_written: usize,
+    /// Rows that came behind the watermark where the first one by event time is kept.
+    n_late: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -154,6 +158,10 @@ impl Operator for Deduplicate {
                     .unwrap_or_default(),
                 arrival_ms: ctx.watermark_at(&delta, row_idx),
             };
+            if waiting.is_behind() && self.spec.keep == Keep::First && times.is_some() {
+                self.n_late += 1;
+                continue;
+            }
             let row = row_idx as u32;
             self.changes.caused_by(Cause::of(&delta, row_idx));
             let is_written = match (self.spec.keep, times.is_some()) {
@@ -184,7 +192,7 @@ impl Operator for Deduplicate {
             // Nothing waits for a time, and the contents before the step are told at its end.
             return Ok(());
         }
-        let mut late = Vec::new();
+        let (mut late, mut times) = (Vec::new(), Vec::new());
         while let Some(Reverse((time_ms, arrived, id))) = self.due.peek().copied() {
             if time_ms > watermark_ms {
                 break;
@@ -207,12 +215,17 @@ impl Operator for Deduplicate {
                     continue;
                 }
                 *kept = Kept::Done;
+                times.push(time_ms);
                 self.changes.push(RowKind::Insert, self.rows.place(slot), 1);
                 self.rows.release(slot);
             }
         }
         self.due.extend(late);
-        self.flush(out)
+        if !self.changes.is_empty() {
+            let first = self.changes.take(&self.rows, &self.spec.schema, false)?;
+            out.emit_timed(first, times.into_iter())?;
+        }
+        self.rows.settle()
     }
 
     fn on_step_end(&mut self, ctx: &StepContext, out: &mut Output) -> Result<()> {
@@ -317,6 +330,10 @@ impl Operator for Deduplicate {
             }
         }
         Ok(())
+    }
+
+    fn late_records(&self) -> u64 {
+        self.n_late
     }
 
     fn state_bytes(&self) -> usize {

@@ -299,6 +299,9 @@ impl StepContext {
     }
 }
 
+/// Where the numbers of rows begin that a watermark has brought: behind those of any source.
+const FIRED: i64 = 1 << 62;
+
 /// Takes what an operator emits.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -338,6 +341,17 @@ impl Output {
         self.deltas.len()
     }
 
+    /// Hands on rows that leave because a watermark has passed these times, one a row: of rows that
+    /// one watermark brings, those of earlier times come first, on whatever worker they were.
+    ///
+    /// # Errors
+    /// `Internal` if there are not as many times as rows.
+    pub fn emit_timed(&mut self, delta: Delta, times_ms: impl Iterator<Item = i64>) -> Result<()> {
+        let arrivals = times_ms.map(|time_ms| FIRED.saturating_add(time_ms.max(0)));
+        self.emit(delta.with_arrivals(Some(arrivals.collect()))?);
+        Ok(())
+    }
+
     /// The deltas behind the first `n_deltas` were sent when this watermark was in force, if they do
     /// not say it themselves.
     ///
@@ -347,10 +361,12 @@ impl Output {
         for delta in self.deltas.iter_mut().skip(n_deltas) {
             if delta.watermarks().is_none() {
                 let n_rows = delta.num_rows();
+                let arrivals = delta.arrivals().cloned();
+                let arrivals = arrivals.unwrap_or_else(|| vec![FIRED; n_rows].into());
                 *delta = delta
                     .clone()
                     .with_watermarks(Some(vec![watermark_ms; n_rows].into()))?
-                    .with_arrivals(Some(vec![i64::MAX; n_rows].into()))?;
+                    .with_arrivals(Some(arrivals))?;
             }
         }
         Ok(())

@@ -87,6 +87,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether the row came behind the watermark; one with its very time is still in time.
+    pub(super) const fn is_behind(self) -> bool {
+        self.arrival_ms != NO_WATERMARK && self.time_ms < self.arrival_ms
+    }
+
     /// Whether the row's timer has fired by the time a row arrives under `watermark_ms`. A row that
     /// came late has a timer in the past: it fires when the watermark advances next.
     pub(super) const fn has_fired(self, watermark_ms: i64) -> bool {

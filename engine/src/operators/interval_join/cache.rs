@@ -26,6 +26,12 @@ impl Default for Side {
     }
 }
 
+impl Side {
+    const fn is_idle(&self) -> bool {
+        self.rows.is_empty() && self.timer_ms == NO_TIMER
+    }
+}
+
 impl KeyCache {
     const fn side(&self, port: usize) -> &Side {
         if port == 0 { &self.left } else { &self.right }
@@ -91,7 +97,9 @@ impl KeyCache {
         self.side_mut(port).timer_ms = timer_ms;
     }
 
+    /// Whether nothing is known of the key. A timer whose rows have gone still holds: the next row
+    /// sets none of its own before it.
     pub(super) const fn is_empty(&self) -> bool {
-        self.left.rows.is_empty() && self.right.rows.is_empty()
+        self.left.is_idle() && self.right.is_idle()
     }
 }

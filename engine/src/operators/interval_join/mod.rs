@@ -35,7 +35,7 @@ use crate::operators::group_changes::columns_at;
 use crate::operators::window::assign::millis;
 use crate::state::{KeyIndex, RowStore, StateTable};
 use cache::{KeyCache, NO_TIMER};
-use pairs::Found;
+use pairs::{Found, TIMERS};
 
 /// A join by time.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ struct IntervalJoin {
     rows: [RowStore; 2],
     /// By slot.
     has_partner: [Vec<bool>; 2],
-    /// Keys of the step.
+    /// Keys of the step: those of its rows, and those that have lost rows.
     touched: Vec<u32>,
     /// Rows of the step that have not been looked at.
     pending: [Vec<Pending>; 2],
@@ -256,8 +256,16 @@ impl Operator for IntervalJoin {
     }
 
     fn restore(&mut self, tables: Vec<StateTable>) -> Result<()> {
-        for table in tables {
-            self.restore_rows(&table)?;
+        let (timers, rows): (Vec<_>, Vec<_>) =
+            tables.into_iter().partition(|table| table.name == TIMERS);
+        for table in &rows {
+            self.restore_rows(table)?;
+        }
+        for table in &timers {
+            self.restore_timers(table)?;
+        }
+        if timers.is_empty() {
+            self.renew_timers();
         }
         for rows in &mut self.rows {
             rows.settle()?;
@@ -360,6 +368,7 @@ impl IntervalJoin {
                 } else {
                     timer_ms.max(0)
                 };
+                self.found.timer_ms = timer_ms;
                 let closed = cache.take_until(port, expired(now_ms, self.spec.reach_ms(port)));
                 let first_ms = cache.first_ms(port);
                 cache.set_timer(port, NO_TIMER);
@@ -398,9 +407,8 @@ impl IntervalJoin {
             }
             for key in entry.remove() {
                 self.expire_due(key, time_ms);
-                if self.keys.get(key as usize).is_some_and(KeyCache::is_empty) {
-                    self.index.remove(key);
-                }
+                // Rows of the step may still meet it: it goes at the end of the step.
+                self.touched.push(key);
             }
             if self.found.is_full() {
                 self.emit_found(out)?;

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::Int64Type;
 
 use super::IntervalJoin;
-use super::cache::KeyCache;
+use super::cache::{KeyCache, NO_TIMER};
 use crate::data::Delta;
 use crate::error::{EngineError, Result};
 use crate::operators::Output;
@@ -29,10 +29,24 @@ pub(super) struct Found {
     /// Of each pair, when the row came that found its partner.
     causes: Vec<Option<Cause>>,
     /// Rows that meet nobody any more, and what has closed them.
-    closed: [Vec<(u32, Option<Cause>)>; 2],
+    closed: [Vec<Closed>; 2],
     /// Of what is found now.
     cause: Option<Cause>,
+    /// The timer that closes rows now.
+    pub(super) timer_ms: i64,
 }
+
+/// A row that is done with.
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    slot: u32,
+    /// The row that came then; none if a watermark did.
+    cause: Option<Cause>,
+    timer_ms: i64,
+}
+
+/// The table of a checkpoint with the timers of each key, left and right.
+pub(super) const TIMERS: &str = "timers";
 
 impl Found {
     pub(super) fn pair(&mut self, port: usize, own: u32, other: u32) {
@@ -53,7 +67,11 @@ impl Found {
 
     pub(super) fn close(&mut self, port: usize, slot: u32) {
         if let Some(closed) = self.closed.get_mut(port) {
-            closed.push((slot, self.cause));
+            closed.push(Closed {
+                slot,
+                cause: self.cause,
+                timer_ms: self.timer_ms,
+            });
         }
     }
 
@@ -72,6 +90,7 @@ impl IntervalJoin {
             mut causes,
             closed,
             cause,
+            timer_ms: _,
         } = std::mem::take(&mut self.found);
         self.found.cause = cause;
         if !left.is_empty() {
@@ -95,20 +114,30 @@ impl IntervalJoin {
             if self.spec.is_outer(port) {
                 let flags = self.has_partner.get(port).map_or(&[][..], Vec::as_slice);
                 let is_alone = |slot: u32| !flags.get(slot as usize).copied().unwrap_or(false);
-                let alone = closed.iter().copied().filter(|(slot, _)| is_alone(*slot));
-                let (alone, causes): (Vec<u32>, Vec<Option<Cause>>) = alone.unzip();
+                let lonely: Vec<Closed> = closed
+                    .iter()
+                    .copied()
+                    .filter(|row| is_alone(row.slot))
+                    .collect();
+                let alone: Vec<u32> = lonely.iter().map(|row| row.slot).collect();
                 if !alone.is_empty() {
                     let sides = if port == 0 {
                         [Some(&alone), None]
                     } else {
                         [None, Some(&alone)]
                     };
-                    out.emit(marked(self.joined(sides, alone.len())?, &causes)?);
+                    let rows = self.joined(sides, alone.len())?;
+                    if lonely.iter().all(|row| row.cause.is_none()) {
+                        out.emit_timed(rows, lonely.iter().map(|row| row.timer_ms))?;
+                    } else {
+                        let causes: Vec<_> = lonely.iter().map(|row| row.cause).collect();
+                        out.emit(marked(rows, &causes)?);
+                    }
                 }
             }
             if let Some(rows) = self.rows.get_mut(port) {
-                for (slot, _) in closed {
-                    rows.release(slot);
+                for row in closed {
+                    rows.release(row.slot);
                 }
             }
         }
@@ -175,9 +204,66 @@ impl IntervalJoin {
         )?))
     }
 
-    /// One table a side: its rows, their times, and whether they had a partner.
+    /// When the rows of each key are to be looked through: a row does not move a timer, so it does
+    /// not follow from the rows.
+    fn save_timers(&self) -> Result<StateTable> {
+        let has_timer = |cache: &KeyCache| (0..2).any(|port| cache.timer(port) != NO_TIMER);
+        let caches = (0_u32..).zip(&self.keys);
+        let (ids, caches): (Vec<u32>, Vec<&KeyCache>) =
+            caches.filter(|(_, cache)| has_timer(cache)).unzip();
+        let mut columns = self.index.keys(&ids)?;
+        let key_columns = (0..columns.len()).collect();
+        for port in 0..2 {
+            let timers = caches.iter().map(|cache| cache.timer(port));
+            columns.push(Arc::new(Int64Array::from_iter_values(timers)));
+        }
+        Ok(StateTable {
+            name: TIMERS,
+            batch: state_batch(columns)?,
+            key_columns,
+        })
+    }
+
+    pub(super) fn restore_timers(&mut self, table: &StateTable) -> Result<()> {
+        let n_keys = self.spec.left.key_columns.len();
+        let Some((key, [left, right])) = table.batch.columns().split_at_checked(n_keys) else {
+            return Err(not_ours());
+        };
+        let mut ids = Vec::new();
+        self.index.intern(key, table.batch.num_rows(), &mut ids)?;
+        self.keys.resize_with(self.index.end(), KeyCache::default);
+        for (port, timers) in [left, right].into_iter().enumerate() {
+            let timers = timers
+                .as_primitive_opt::<Int64Type>()
+                .ok_or_else(not_ours)?;
+            for (&id, &timer_ms) in ids.iter().zip(timers.values()) {
+                if timer_ms != NO_TIMER
+                    && let Some(cache) = self.keys.get_mut(id as usize)
+                {
+                    cache.set_timer(port, timer_ms);
+                    self.timers.entry(timer_ms).or_default().insert(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets timers as if all rows had just come.
+    pub(super) fn renew_timers(&mut self) {
+        for port in 0..2 {
+            let firsts: Vec<(u32, i64)> = (0_u32..)
+                .zip(&self.keys)
+                .filter_map(|(id, cache)| Some((id, cache.first_ms(port)?)))
+                .collect();
+            for (id, first_ms) in firsts {
+                self.set_timer(id, port, first_ms);
+            }
+        }
+    }
+
+    /// One table a side: its rows, their times, and whether they had a partner; and the timers.
     pub(super) fn save_rows(&self) -> Result<Vec<StateTable>> {
-        ["left", "right"]
+        let sides = ["left", "right"]
             .into_iter()
             .enumerate()
             .map(|(port, name)| {
@@ -202,14 +288,11 @@ impl IntervalJoin {
                     batch: state_batch(columns)?,
                     key_columns: self.spec.input(port).key_columns.clone(),
                 })
-            })
-            .collect()
+            });
+        sides.chain([self.save_timers()]).collect()
     }
 
     pub(super) fn restore_rows(&mut self, table: &StateTable) -> Result<()> {
-        let not_ours = || EngineError::Data {
-            message: "the saved rows are not those of this interval join".to_owned(),
-        };
         let port = match table.name {
             "left" => 0,
             "right" => 1,
@@ -246,14 +329,13 @@ impl IntervalJoin {
                 cache.insert(port, time_ms, slot);
             }
         }
-        let firsts: Vec<(u32, i64)> = (0_u32..)
-            .zip(&self.keys)
-            .filter_map(|(id, cache)| Some((id, cache.first_ms(port)?)))
-            .collect();
-        for (id, first_ms) in firsts {
-            self.set_timer(id, port, first_ms);
-        }
         Ok(())
+    }
+}
+
+fn not_ours() -> EngineError {
+    EngineError::Data {
+        message: "the saved rows are not those of this interval join".to_owned(),
     }
 }
 

@@ -325,7 +325,8 @@ impl OverByTime {
         let options = RecordBatchOptions::new().with_row_count(Some(due.len()));
         let batch =
             RecordBatch::try_new_with_options(Arc::clone(&self.spec.schema), columns, &options)?;
-        out.emit(Delta::insert_only(batch));
+        let times = due.iter().map(|row| row.time_ms);
+        out.emit_timed(Delta::insert_only(batch), times)?;
         for slot in released {
             self.rows.release(slot);
         }

@@ -369,8 +369,11 @@ impl TemporalJoin {
         let schema = Arc::clone(&self.spec.schema);
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         let kinds = left.iter().map(|row| row.kind).collect();
-        out.emit(Delta::try_new(batch, kinds)?);
-        Ok(())
+        let column = self.spec.time_columns.first().copied();
+        let times = column.and_then(|column| left_rows.columns().get(column));
+        let times = millis(times.ok_or_else(|| EngineError::internal("rows without a time"))?)?;
+        let changes = Delta::try_new(batch, kinds)?;
+        out.emit_timed(changes, times.values().iter().copied())
     }
 
     /// The right columns; NULL where there is no version.
