@@ -178,9 +178,20 @@ fn hash<D: Digest>(call: &Call) -> Result<ArrayRef> {
 fn sha2(call: &Call) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(call.n_rows);
     for row in 0..call.n_rows {
-        let (Some(bytes), Some(n_bits)) = (bytes(call, 0, row), call.integer(1, row)) else {
+        let Some(n_bits) = call.integer(1, row) else {
             values.push(None);
             continue;
+        };
+        let bytes = match bytes(call, 0, row) {
+            Some(bytes) => bytes,
+            // A constant length is looked at although there is nothing to hash.
+            None if call.is_constant(1) && !matches!(n_bits, 224 | 256 | 384 | 512) => {
+                return Err(unknown_length(n_bits));
+            }
+            None => {
+                values.push(None);
+                continue;
+            }
         };
         values.push(Some(match n_bits {
             // Java knows an algorithm of this name; as a constant the length is looked at before.
@@ -189,16 +200,16 @@ fn sha2(call: &Call) -> Result<ArrayRef> {
             256 => hex(&Sha256::digest(&bytes)),
             384 => hex(&Sha384::digest(&bytes)),
             512 => hex(&Sha512::digest(&bytes)),
-            other => {
-                return Err(EngineError::Data {
-                    message: format!(
-                        "SHA2 of {other} bits: unsupported algorithm; use 224, 256, 384 or 512"
-                    ),
-                });
-            }
+            other => return Err(unknown_length(other)),
         }));
     }
     Ok(Arc::new(arrow::array::StringArray::from(values)))
+}
+
+fn unknown_length(n_bits: i64) -> EngineError {
+    EngineError::Data {
+        message: format!("SHA2 of {n_bits} bits: unsupported algorithm; use 224, 256, 384 or 512"),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
+use super::java_calendar;
+
 /// Stands for `u` of `SimpleDateFormat`: 1 is Monday.
 const WEEKDAY_NUMBER: char = '1';
 
@@ -133,6 +135,20 @@ impl Pattern {
     /// nothing reads nothing.
     #[must_use]
     pub fn read(&self, text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
+        let fields = self.fields(text)?;
+        Some((fields.resolve()?, fields.offset_seconds))
+    }
+
+    /// As [`Pattern::read`], but as `SimpleDateFormat` understands what it has read: days before
+    /// October 15th, 1582 are those of the Julian calendar, and a fraction is a number of
+    /// milliseconds, however many digits it has.
+    #[must_use]
+    pub fn read_simple(&self, text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
+        let fields = self.fields(text)?;
+        Some((fields.resolve_simple()?, fields.offset_seconds))
+    }
+
+    fn fields(&self, text: &str) -> Option<Fields> {
         let mut fields = Fields::default();
         let mut rest = text;
         for (part_idx, part) in self.parts.iter().enumerate() {
@@ -147,7 +163,7 @@ impl Pattern {
         if rest.len() == text.len() {
             return None;
         }
-        Some((fields.resolve()?, fields.offset_seconds))
+        Some(fields)
     }
 }
 
@@ -255,6 +271,8 @@ struct Fields {
     minute: i64,
     second: i64,
     nanos: i64,
+    /// The digits of the fraction as a number.
+    millis: i64,
     offset_seconds: Option<i32>,
 }
 
@@ -319,6 +337,7 @@ impl Fields {
             'S' => {
                 let padded: String = digits.chars().chain("000000000".chars()).take(9).collect();
                 self.nanos = padded.parse().ok()?;
+                self.millis = value;
             }
             _ => return None,
         }
@@ -366,6 +385,25 @@ impl Fields {
                 first.checked_add_signed(TimeDelta::days(self.day.unwrap_or(1) - 1))?
             }
         };
+        self.seconds(date.and_time(NaiveTime::MIN))?
+            .checked_add_signed(TimeDelta::nanoseconds(self.nanos))
+    }
+
+    fn resolve_simple(&self) -> Option<NaiveDateTime> {
+        let (month0, day) = match self.day_of_year {
+            Some(day) => (0, day),
+            None => (
+                self.month.unwrap_or(1).checked_sub(1)?,
+                self.day.unwrap_or(1),
+            ),
+        };
+        let date = java_calendar::date(self.year.unwrap_or(1970), month0, day)?;
+        self.seconds(date.and_time(NaiveTime::MIN))?
+            .checked_add_signed(TimeDelta::try_milliseconds(self.millis)?)
+    }
+
+    /// So many hours, minutes and seconds behind a midnight.
+    fn seconds(&self, midnight: NaiveDateTime) -> Option<NaiveDateTime> {
         let hour = match (self.hour, self.half_day_hour) {
             (Some(hour), _) => hour,
             (None, Some(hour)) => {
@@ -377,9 +415,10 @@ impl Fields {
             }
             (None, None) => 0,
         };
-        let seconds = hour * 3600 + self.minute * 60 + self.second;
-        date.and_time(NaiveTime::MIN)
-            .checked_add_signed(TimeDelta::seconds(seconds) + TimeDelta::nanoseconds(self.nanos))
+        let parts = [(hour, 3_600), (self.minute, 60), (self.second, 1)];
+        parts.iter().try_fold(midnight, |clock, (count, seconds)| {
+            clock.checked_add_signed(TimeDelta::try_seconds(count.checked_mul(*seconds)?)?)
+        })
     }
 }
 

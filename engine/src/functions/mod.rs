@@ -40,6 +40,8 @@ pub mod java_time;
 
 mod java_strict;
 
+mod java_calendar;
+
 pub mod datetime;
 
 pub mod conditional;

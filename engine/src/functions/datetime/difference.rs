@@ -5,18 +5,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array};
-use chrono::{Datelike, NaiveDateTime};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array};
+use arrow::datatypes::{DataType, Time32MillisecondType};
+use chrono::{Datelike, NaiveDateTime, NaiveTime};
 use datafusion::common::ScalarValue;
 
-use super::{add, local, unit_size};
+use super::{add, has_null, local, unit_size};
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::Result;
+use crate::functions::cast::temporal;
 use crate::functions::define::Call;
 use crate::sql::diagnostics::validation;
 
 /// INT. Instants are subtracted from instants only, and the time between a TIME and a date is
-/// none.
+/// none. The difference to a NULL that is written down is NULL, whatever the types are.
 ///
 /// # Errors
 /// A validation error for the other pairs.
@@ -24,6 +26,13 @@ pub(super) fn difference_type(
     types: &[FlinkType],
     constants: &[Option<&ScalarValue>],
 ) -> Result<FlinkType> {
+    let result = FlinkType {
+        root: TypeRoot::Int,
+        nullable: types.iter().any(|given| given.nullable),
+    };
+    if has_null(constants) {
+        return Ok(result);
+    }
     let ends = types.get(1..).unwrap_or_default();
     let count = |is_such: fn(&TypeRoot) -> bool| {
         let roots = ends.iter().map(|given| &given.root);
@@ -45,10 +54,7 @@ pub(super) fn difference_type(
             "TIMESTAMPDIFF takes a TIME only beside another TIME".to_owned(),
         ));
     }
-    Ok(FlinkType {
-        root: TypeRoot::Int,
-        nullable: types.iter().any(|given| given.nullable),
-    })
+    Ok(result)
 }
 
 /// The whole units from the second argument to the third, as an INT that wraps.
@@ -65,13 +71,45 @@ pub(super) fn timestamp_diff(call: &Call) -> Result<ArrayRef> {
             "MICROSECOND" => seconds.wrapping_mul(1_000_000) as i32,
             // The seconds have wrapped before they are divided.
             "WEEK" => seconds as i32 / 604_800,
+            // The unit of a number of a day is the day.
+            "DOW" | "ISODOW" | "DOY" => (seconds / 86_400) as i32,
+            "EPOCH" => seconds as i32,
+            "ISOYEAR" => months_apart(call, row, 12)?,
+            // Years, not tens of them.
+            "DECADE" => months_apart(call, row, 12)?,
             unit => match unit_size(unit)? {
                 (0, millis) => (seconds / (millis / 1_000)) as i32,
-                (months, _) => i32::try_from(months_between(from, to) / months).ok()?,
+                (months, _) => months_apart(call, row, months)?,
             },
         })
     });
     Ok(Arc::new(values))
+}
+
+/// How often so many months fit between the clocks of a row. Flink subtracts days or timestamps:
+/// where none of both is a timestamp, the milliseconds of a TIME are taken for days.
+fn months_apart(call: &Call, row: usize, months: i64) -> Option<i32> {
+    let is_clock = |index: usize| {
+        let data_type = call.arguments.get(index).map(Array::data_type);
+        matches!(data_type, Some(DataType::Timestamp(..)))
+    };
+    let (from, to) = match is_clock(1) || is_clock(2) {
+        true => (local(call, 1, row)?, local(call, 2, row)?),
+        false => (day(call, 1, row)?, day(call, 2, row)?),
+    };
+    i32::try_from(months_between(from, to) / months).ok()
+}
+
+/// The midnight of a DATE, and of the day whose number is the milliseconds of a TIME.
+fn day(call: &Call, index: usize, row: usize) -> Option<NaiveDateTime> {
+    let array = call.arguments.get(index)?;
+    match array.data_type() {
+        DataType::Time32(_) if array.is_valid(row) => {
+            let days = array.as_primitive::<Time32MillisecondType>().value(row);
+            Some(temporal::date_of_days(days).ok()?.and_time(NaiveTime::MIN))
+        }
+        _ => local(call, index, row),
+    }
 }
 
 /// Whole months from one clock to another. Days count first, and the last days of months meet; then

@@ -9,11 +9,12 @@ use arrow::array::{ArrayRef, Int64Array};
 use chrono::{Datelike, NaiveDateTime, Timelike};
 use datafusion::common::ScalarValue;
 
-use super::{amount, local};
+use super::{amount, has_null, local};
 use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::temporal;
 use crate::functions::define::Call;
+use crate::functions::rules::is_interval;
 use crate::sql::diagnostics::validation;
 
 /// The type of `EXTRACT(unit FROM value)`.
@@ -34,17 +35,41 @@ pub(super) fn part_type(
     else {
         return Ok(result);
     };
+    if !has_null(constants) {
+        expect_part(unit, value)?;
+    }
+    Ok(result)
+}
+
+/// BIGINT of a function that is named after its unit.
+///
+/// # Errors
+/// A validation error for a unit that an interval does not have.
+pub(super) fn named_part_type(unit: &str, types: &[FlinkType]) -> Result<FlinkType> {
+    let value = types
+        .first()
+        .ok_or_else(|| EngineError::internal("one operand expected"))?;
+    if is_interval(&value.root) {
+        expect_part(unit, value)?;
+    }
+    Ok(FlinkType {
+        root: TypeRoot::BigInt,
+        nullable: value.nullable,
+    })
+}
+
+/// A validation error for a unit that values of this type do not have.
+fn expect_part(unit: &str, value: &FlinkType) -> Result<()> {
     let is_known = match &value.root {
-        TypeRoot::Date => !matches!(unit.as_str(), "MICROSECOND" | "NANOSECOND"),
-        TypeRoot::Time(_) => !matches!(unit.as_str(), "MICROSECOND" | "NANOSECOND" | "EPOCH"),
+        TypeRoot::Date => !matches!(unit, "MICROSECOND" | "NANOSECOND"),
+        TypeRoot::Time(_) => !matches!(unit, "MICROSECOND" | "NANOSECOND" | "EPOCH"),
         TypeRoot::IntervalYearMonth { .. } => matches!(
-            unit.as_str(),
+            unit,
             "MILLENNIUM" | "CENTURY" | "YEAR" | "QUARTER" | "MONTH"
         ),
-        TypeRoot::IntervalDayTime { .. } => matches!(
-            unit.as_str(),
-            "DAY" | "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND"
-        ),
+        TypeRoot::IntervalDayTime { .. } => {
+            matches!(unit, "DAY" | "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND")
+        }
         _ => true,
     };
     if !is_known {
@@ -53,7 +78,7 @@ pub(super) fn part_type(
             value.root_text()
         )));
     }
-    Ok(result)
+    Ok(())
 }
 
 pub(super) fn extract<'a>(

@@ -35,12 +35,13 @@ use crate::data::types::{DayTimeResolution, FlinkType, MAX_LENGTH, TypeRoot, Yea
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::{Call, Definition, Kind, ResultType};
+use crate::functions::java_calendar::JavaZone;
 use crate::functions::java_time::Pattern;
 use crate::functions::rules::is_interval;
 use crate::functions::string::{text, texts};
 use crate::sql::diagnostics::validation;
 use difference::{difference_type, months_between, timestamp_diff};
-use fields::{extract, part_type};
+use fields::{extract, named_part_type, part_type};
 use periods::{elapsed_millis, elapsed_months, overlaps};
 use reading::{ltz_type, to_date, to_timestamp, to_timestamp_ltz, unix_timestamp};
 use rounding::round_to;
@@ -60,6 +61,7 @@ pub(super) const MONTHS: TypeRoot = TypeRoot::IntervalYearMonth {
     year_precision: 2,
 };
 const UNIT: &[Kind] = &[Kind::Text, Kind::TemporalOrInterval];
+const PART: &[Kind] = &[Kind::TemporalOrInterval];
 const ROUNDED: &[Kind] = &[Kind::Temporal, Kind::Text];
 const MOVED: &[Kind] = &[Kind::TemporalOrInterval, Kind::TemporalOrInterval];
 const ADDED: &[Kind] = &[Kind::Text, Kind::Integer, Kind::Temporal];
@@ -78,36 +80,76 @@ pub static FUNCTIONS: &[Definition] = &[
             extract(call, 1, |row| units.get(row).copied().flatten())
         },
     ),
-    text("year", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("YEAR"))
-    }),
-    text("quarter", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("QUARTER"))
-    }),
-    text("month", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("MONTH"))
-    }),
-    text("week", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("WEEK"))
-    }),
-    text("dayofyear", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("DOY"))
-    }),
-    text("dayofmonth", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("DAY"))
-    }),
-    text("dayofweek", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("DOW"))
-    }),
-    text("hour", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("HOUR"))
-    }),
-    text("minute", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("MINUTE"))
-    }),
-    text("second", 1..=1, &[Kind::Temporal], BIGINT, |call| {
-        extract(call, 0, |_| Some("SECOND"))
-    }),
+    text(
+        "year",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("YEAR", types)),
+        |call| extract(call, 0, |_| Some("YEAR")),
+    ),
+    text(
+        "quarter",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("QUARTER", types)),
+        |call| extract(call, 0, |_| Some("QUARTER")),
+    ),
+    text(
+        "month",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("MONTH", types)),
+        |call| extract(call, 0, |_| Some("MONTH")),
+    ),
+    text(
+        "week",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("WEEK", types)),
+        |call| extract(call, 0, |_| Some("WEEK")),
+    ),
+    text(
+        "dayofyear",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("DOY", types)),
+        |call| extract(call, 0, |_| Some("DOY")),
+    ),
+    text(
+        "dayofmonth",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("DAY", types)),
+        |call| extract(call, 0, |_| Some("DAY")),
+    ),
+    text(
+        "dayofweek",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("DOW", types)),
+        |call| extract(call, 0, |_| Some("DOW")),
+    ),
+    text(
+        "hour",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("HOUR", types)),
+        |call| extract(call, 0, |_| Some("HOUR")),
+    ),
+    text(
+        "minute",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("MINUTE", types)),
+        |call| extract(call, 0, |_| Some("MINUTE")),
+    ),
+    text(
+        "second",
+        1..=1,
+        PART,
+        ResultType::Computed(|types, _| named_part_type("SECOND", types)),
+        |call| extract(call, 0, |_| Some("SECOND")),
+    ),
     text(
         "__floor_to",
         2..=2,
@@ -215,9 +257,9 @@ pub static FUNCTIONS: &[Definition] = &[
         |call| {
             texts(call, |row| {
                 let (local, _) = Pattern::parse(DEFAULT_PATTERN)?.read(call.text(0, row)?)?;
-                let from = java_zone(call.text(1, row)?);
-                let to = java_zone(call.text(2, row)?);
-                let shown = temporal::to_local(temporal::to_instant(local, from), to);
+                let from = JavaZone::of(call.text(1, row)?);
+                let to = JavaZone::of(call.text(2, row)?);
+                let shown = to.to_local(from.to_instant(local));
                 Pattern::parse(DEFAULT_PATTERN)?.format(shown)
             })
         },
@@ -359,21 +401,13 @@ fn local(call: &Call, index: usize, row: usize) -> Option<NaiveDateTime> {
     }
 }
 
-/// `TimeZone.getTimeZone`: IANA names and `GMT+8`; what it does not know is UTC.
-fn java_zone(name: &str) -> chrono_tz::Tz {
-    let custom = || {
-        let offset = name.strip_prefix("GMT")?;
-        let hours: i32 = offset.trim_end_matches(":00").parse().ok()?;
-        // The names of these zones have the sign of POSIX.
-        let sign = if hours < 0 { '+' } else { '-' };
-        format!("Etc/GMT{sign}{}", hours.abs()).parse().ok()
-    };
-    if name.starts_with(['+', '-']) {
-        return chrono_tz::UTC;
-    }
-    custom()
-        .or_else(|| name.parse().ok())
-        .unwrap_or(chrono_tz::UTC)
+/// Whether a NULL stands among the arguments as a constant: a strict call is NULL then before anybody
+/// asks whether its types go together.
+fn has_null(constants: &[Option<&ScalarValue>]) -> bool {
+    constants
+        .iter()
+        .flatten()
+        .any(|constant| constant.is_null())
 }
 
 fn epoch() -> NaiveDateTime {
@@ -403,12 +437,15 @@ fn amount(call: &Call, index: usize, row: usize) -> Option<(i64, i64)> {
 }
 
 /// What is moved keeps its type; two intervals of a kind are an interval.
-fn moved_type(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+fn moved_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     let [left, right] = types else {
         return Err(EngineError::internal("two operands expected"));
     };
     let nullable = left.nullable || right.nullable;
-    if is_interval(&left.root) && matches!(right.root, TypeRoot::TimestampLtz(_)) {
+    if is_interval(&left.root)
+        && matches!(right.root, TypeRoot::TimestampLtz(_))
+        && !has_null(constants)
+    {
         return Err(validation(
             "an interval in front of a TIMESTAMP_LTZ cannot be added to it; write the interval last"
                 .to_owned(),
@@ -524,7 +561,9 @@ fn added_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result
         .get(2)
         .map_or(TypeRoot::Null, |given| given.root.clone());
     let is_coarse = matches!(moved, TypeRoot::Date) || moved == TypeRoot::Time(0);
-    if unit == "MICROSECOND" || (unit == "MILLISECOND" && is_coarse) {
+    let is_micros = matches!(unit, "MICROSECOND" | "FRAC_SECOND");
+    let is_null = has_null(constants) && moved != TypeRoot::Date;
+    if !is_null && (is_micros || (unit == "MILLISECOND" && is_coarse)) {
         let moved = FlinkType::not_null(moved);
         return Err(validation(format!(
             "TIMESTAMPADD cannot add a {unit} to {}",
@@ -533,6 +572,10 @@ fn added_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result
     }
     let root = match moved {
         TypeRoot::Date if is_clock_unit => TypeRoot::Timestamp(6),
+        TypeRoot::Time(_) if is_micros => TypeRoot::Time(3),
+        TypeRoot::Time(0) if unit == "MILLISECOND" => TypeRoot::Time(3),
+        TypeRoot::Timestamp(digits) if is_micros => TypeRoot::Timestamp(digits.max(6)),
+        TypeRoot::TimestampLtz(digits) if is_micros => TypeRoot::TimestampLtz(digits.max(6)),
         TypeRoot::Timestamp(digits) if unit == "MILLISECOND" => TypeRoot::Timestamp(digits.max(3)),
         TypeRoot::TimestampLtz(digits) if unit == "MILLISECOND" => {
             TypeRoot::TimestampLtz(digits.max(3))

@@ -13,6 +13,7 @@ use crate::data::types::{FlinkType, TypeRoot};
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{parse, temporal};
 use crate::functions::define::Call;
+use crate::functions::java_calendar::JavaZone;
 use crate::functions::java_strict;
 use crate::functions::java_time::{Part, Pattern};
 use crate::functions::recent::Recent;
@@ -62,7 +63,7 @@ pub(super) fn to_date(call: &Call) -> Result<ArrayRef> {
             let pattern = patterns.get(written).as_ref();
             let pattern = pattern.ok_or_else(|| no_pattern_of_date(written))?;
             // Fields that are too large carry over here.
-            pattern.read(text).map(|(local, _)| local.date())
+            pattern.read_simple(text).map(|(local, _)| local.date())
         } else {
             None
         };
@@ -233,12 +234,12 @@ pub(super) fn unix_timestamp(call: &Call) -> Result<ArrayRef> {
         };
         let pattern = patterns.get(pattern).as_ref()?;
         // What cannot be read is the smallest number, as in Flink.
-        let Some((local, offset)) = pattern.read(call.text(0, row)?) else {
+        let Some((local, offset)) = pattern.read_simple(call.text(0, row)?) else {
             return Some(i64::MIN);
         };
         let instant = match offset {
             Some(seconds) => local - TimeDelta::seconds(seconds.into()),
-            None => temporal::to_instant(local, call.zone),
+            None => JavaZone::Named(call.zone).to_instant(local),
         };
         Some(instant.and_utc().timestamp())
     });

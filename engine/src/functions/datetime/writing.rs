@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::datatypes::DataType;
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 
 use super::{DEFAULT_PATTERN, local};
 use crate::error::{EngineError, Result};
-use crate::functions::cast::temporal;
 use crate::functions::define::Call;
+use crate::functions::java_calendar::{self, JavaZone};
 use crate::functions::java_time::Pattern;
 use crate::functions::recent::Recent;
 
@@ -127,16 +127,27 @@ pub(super) fn from_unixtime(call: &Call) -> Result<ArrayRef> {
         };
         let writer = writers.get(pattern).as_mut();
         let writer = writer.ok_or_else(|| no_pattern_of_date(pattern))?;
-        let instant = call
-            .integer(0, row)
-            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
-        texts.append_option(
-            instant.and_then(|instant| {
-                writer.text(temporal::to_local(instant.naive_utc(), call.zone))
-            }),
-        );
+        // The milliseconds wrap as a BIGINT does.
+        let instant = call.integer(0, row).and_then(|seconds| {
+            chrono::DateTime::from_timestamp_millis(seconds.wrapping_mul(1_000))
+        });
+        let Some(instant) = instant else {
+            texts.append_null();
+            return Ok(());
+        };
+        let local = JavaZone::Named(call.zone).to_local(instant.naive_utc());
+        texts.append_option(writer.text(as_written(local)?));
         Ok(())
     })
+}
+
+/// The clock with the day that the calendar of its time had for it.
+fn as_written(local: NaiveDateTime) -> Result<NaiveDateTime> {
+    let (year, month, day) = java_calendar::label(local.date());
+    let date = NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
+        EngineError::unsupported(format!("the leap day of {year} in the Julian calendar"))
+    })?;
+    Ok(date.and_time(local.time()))
 }
 
 /// A column of texts, one appended for each row.

@@ -40,14 +40,14 @@ pub static FUNCTIONS: &[Definition] = &[
         1..=1,
         &[Kind::Text],
         ResultType::Argument(0),
-        |call| map(call, |text| Some(text.to_uppercase())),
+        |call| cased(call, str::to_uppercase),
     ),
     text(
         "lower",
         1..=1,
         &[Kind::Text],
         ResultType::Argument(0),
-        |call| map(call, |text| Some(text.to_lowercase())),
+        |call| cased(call, str::to_lowercase),
     ),
     text(
         "initcap",
@@ -488,6 +488,23 @@ fn translated(types: &[FlinkType], _constants: &[Option<&ScalarValue>]) -> Resul
     Ok(FlinkType {
         root: STRING,
         nullable: types.first().is_none_or(|text| text.nullable),
+    })
+}
+
+/// A text in other letters, which may be more: 'ß' has two capitals. A constant is cut to the length of
+/// its type, as Flink's planner does when it computes one.
+fn cased(call: &Call, change: fn(&str) -> String) -> Result<ArrayRef> {
+    let length = match call.result.root {
+        TypeRoot::Char(length) | TypeRoot::Varchar(length) if call.is_constant(0) => length,
+        _ => MAX_LENGTH,
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    map(call, |text| {
+        let changed = change(text);
+        Some(match changed.char_indices().nth(length) {
+            Some((end, _)) => changed.get(..end).unwrap_or_default().to_owned(),
+            None => changed,
+        })
     })
 }
 
