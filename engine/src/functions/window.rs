@@ -18,8 +18,8 @@ use datafusion::logical_expr::function::{
 use datafusion::logical_expr::planner::{PlannerResult, RawWindowExpr};
 use datafusion::logical_expr::window_state::WindowAggState;
 use datafusion::logical_expr::{
-    Expr, LimitEffect, PartitionEvaluator, ReversedUDWF, Signature, WindowFunctionDefinition,
-    WindowUDF, WindowUDFImpl, lit,
+    Expr, LimitEffect, PartitionEvaluator, ReversedUDWF, Signature, WindowFrameBound,
+    WindowFunctionDefinition, WindowUDF, WindowUDFImpl, lit,
 };
 use datafusion::physical_expr::PhysicalExpr;
 
@@ -43,11 +43,21 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// LAST_VALUE pass over NULL, LAG and LEAD give their default for NULL too, ranks need an order.
 ///
 /// # Errors
-/// A validation error for a rank without ORDER BY.
+/// A validation error for a rank without ORDER BY, and for a frame of months.
 pub fn plan(raw: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
     if raw.filter.is_some() {
         return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
             "OVER must be applied to aggregate function: FILTER cannot stand before it".to_owned(),
+        )))
+        .into());
+    }
+    let frame = &raw.window_frame;
+    if [&frame.start_bound, &frame.end_bound]
+        .iter()
+        .any(|bound| counts_months(bound))
+    {
+        return Err(EngineError::from(Arc::new(SqlDiagnostic::validation(
+            "INTERVAL_YEAR_MONTH type is not allowed for window boundary".to_owned(),
         )))
         .into());
     }
@@ -71,6 +81,15 @@ pub fn plan(raw: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
             None => Ok(PlannerResult::Original(raw)),
         },
         _ => Ok(PlannerResult::Original(raw)),
+    }
+}
+
+/// Whether a bound is an interval of months; bounds are texts as yet.
+fn counts_months(bound: &WindowFrameBound) -> bool {
+    match bound {
+        WindowFrameBound::Preceding(ScalarValue::Utf8(Some(text)))
+        | WindowFrameBound::Following(ScalarValue::Utf8(Some(text))) => text.ends_with("months"),
+        _ => false,
     }
 }
 

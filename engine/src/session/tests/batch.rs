@@ -91,6 +91,15 @@ fn defaults_of_other_rows() {
     );
 }
 
+#[test]
+fn a_frame_of_months() {
+    check(
+        "SELECT SUM(id) OVER (ORDER BY t RANGE BETWEEN INTERVAL '1' MONTH PRECEDING AND CURRENT ROW)
+         FROM (SELECT id, TIMESTAMP '2024-01-01 00:00:00' AS t FROM orders)",
+        expect!["INTERVAL_YEAR_MONTH type is not allowed for window boundary"],
+    );
+}
+
 /// Streams do not tell them apart.
 #[test]
 fn distinct_bytes_and_rows() {
