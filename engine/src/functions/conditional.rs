@@ -105,7 +105,7 @@ fn results_of(types: &[FlinkType]) -> Vec<FlinkType> {
         .collect()
 }
 
-fn case_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<FlinkType> {
+fn case_type(types: &[FlinkType], _: &[Option<&ScalarValue>]) -> Result<FlinkType> {
     let conditions = types.iter().step_by(2).take(types.len() / 2);
     for condition in conditions {
         expect_boolean(condition)?;
@@ -116,50 +116,9 @@ fn case_type(types: &[FlinkType], constants: &[Option<&ScalarValue>]) -> Result<
             "ELSE clause or at least one THEN clause must be non-NULL".to_owned(),
         ));
     }
-    least_restrictive(&results)
-        .or_else(|| least_restrictive(&without_null_integers(types, constants)))
-        .ok_or_else(|| {
-            validation("illegal mixing of types in CASE or COALESCE statement".to_owned())
-        })
-}
-
-/// The results of a `__case` where whole numbers stand beside dates and times: Flink takes such types
-/// together and fails only while it casts a number. A NULL that is written down is none.
-fn without_null_integers(
-    types: &[FlinkType],
-    constants: &[Option<&ScalarValue>],
-) -> Vec<FlinkType> {
-    let is_null = |index: usize| {
-        let constant = constants.get(index).copied().flatten();
-        constant.is_some_and(ScalarValue::is_null)
-    };
-    let written: Vec<FlinkType> = types
-        .iter()
-        .enumerate()
-        .map(|(index, given)| match given.root {
-            TypeRoot::TinyInt | TypeRoot::SmallInt | TypeRoot::Int | TypeRoot::BigInt
-                if is_null(index) =>
-            {
-                FlinkType::nullable(TypeRoot::Null)
-            }
-            _ => given.clone(),
-        })
-        .collect();
-    let results = results_of(&written);
-    let is_moment = |given: &FlinkType| {
-        matches!(
-            given.root,
-            TypeRoot::Date
-                | TypeRoot::Time(_)
-                | TypeRoot::Timestamp(_)
-                | TypeRoot::TimestampLtz(_)
-                | TypeRoot::Null
-        )
-    };
-    match results.iter().all(is_moment) {
-        true => results,
-        false => results_of(types),
-    }
+    least_restrictive(&results).ok_or_else(|| {
+        validation("illegal mixing of types in CASE or COALESCE statement".to_owned())
+    })
 }
 
 /// As CASE, but NULL where the condition may be; clocks of different precision keep the first's.
@@ -364,26 +323,4 @@ fn type_of(call: &Call) -> Result<ArrayRef> {
     });
     let values: StringArray = (0..call.n_rows).map(|_| shown.clone()).collect();
     Ok(Arc::new(values))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn null_integers_stand_beside_dates() {
-        let of = |other: TypeRoot, constant: &ScalarValue| {
-            let types = [
-                FlinkType::not_null(TypeRoot::Boolean),
-                FlinkType::nullable(other),
-                FlinkType::not_null(TypeRoot::Date),
-            ];
-            case_type(&types, &[None, Some(constant), None])
-        };
-        let date = of(TypeRoot::BigInt, &ScalarValue::Int64(None)).unwrap();
-        assert_eq!(date, FlinkType::nullable(TypeRoot::Date));
-        assert!(of(TypeRoot::BigInt, &ScalarValue::Int64(Some(1))).is_err());
-        assert!(of(TypeRoot::Double, &ScalarValue::Float64(None)).is_err());
-    }
 }
