@@ -318,12 +318,20 @@ impl GraphBuilder {
         exprs: &[Expr],
         schema: &SchemaRef,
     ) -> Result<Built> {
-        if let Some(predicate) = filter
-            && let Some(built) = self.top_n(input, predicate, Some((exprs, schema)))?
-        {
-            return Ok(built);
-        }
-        let mut built = self.query(input)?;
+        // What asks for the watermark is computed above the rank, by a Calc of its own.
+        let asks = exprs.iter().any(asks_watermark);
+        let ranked = match filter {
+            Some(predicate) => {
+                let projection = (!asks).then_some((exprs, schema));
+                self.top_n(input, predicate, projection)?
+            }
+            None => None,
+        };
+        let (mut built, filter) = match ranked {
+            Some(built) if !asks => return Ok(built),
+            Some(built) => (built, None),
+            None => (self.query(input)?, filter),
+        };
         let select: Vec<_> = exprs
             .iter()
             .zip(schema.fields())
