@@ -2,6 +2,7 @@
 
     python tests/bench/nexmark.py [--events 2000000] [--rounds 2] [--format json] [--only q0,q4]
                                   [--pyflink PYTHON] [--generator] [--queries FOLDER]
+                                  [--timeout 240]
 
 Both read the same files, written once (``json``: one table of events with nested rows, ``csv``:
 one table a kind of event), in turns, with the same program. Flink runs with mini-batch and object
@@ -11,7 +12,8 @@ medians: events a second of both, their ratio, the seconds of the first job, and
 the process trees; at the end the geometric mean of the ratios.
 
 ``--generator`` adds a column for the events that Tidemill makes itself (Flink's own generator is a
-plug-in that is not in the wheel). ``--queries`` names a folder with the benchmark's own SQL files
+plug-in that is not in the wheel). A program that has not ended after ``--timeout`` seconds is given
+up, and not asked again. ``--queries`` names a folder with the benchmark's own SQL files
 (``ddl_gen.sql``, ``q0.sql`` …), which Tidemill then runs as they are, from its generator.
 """
 
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--pyflink", metavar="PYTHON")
     parser.add_argument("--generator", action="store_true")
     parser.add_argument("--queries", type=Path, metavar="FOLDER")
+    parser.add_argument("--timeout", type=float, default=240, metavar="SECONDS")
     options = parser.parse_args()
     questions = [name for name in options.only.split(",") if name] or (
         sorted(path.stem for path in options.queries.glob("q*.sql"))
@@ -52,7 +55,7 @@ def main() -> None:
         print_line("", *(f"{name} {what}" for name in commands for what in ("ev/s", "1st s", "MB")))
         ratios = []
         for question in questions:
-            cells, ratio = ask(question, commands, options.rounds)
+            cells, ratio = ask(question, commands, options.rounds, options.timeout)
             ratios += [ratio] if ratio else []
             print_line(question, *cells, *([f"{ratio:.1f} x"] if ratio else []))
     if ratios:
@@ -80,16 +83,18 @@ def variants(options: argparse.Namespace, folder: str) -> dict[str, list[str]]:
 
 
 def ask(
-    question: str, commands: dict[str, list[str]], rounds: int
+    question: str, commands: dict[str, list[str]], rounds: int, timeout_s: float
 ) -> tuple[list[str], float | None]:
     """Ask all a question in turns; give the cells of its line and the ratio of the rates."""
     runs: dict[str, list[Measurement]] = {name: [] for name in commands}
     failures: dict[str, str] = {}
     for _ in range(rounds):
         for name, command in commands.items():
+            if name in failures:
+                continue
             whole = [question if part == "QUESTION" else part for part in command]
             try:
-                runs[name].append(measure(whole))
+                runs[name].append(measure(whole, timeout_s=timeout_s))
             except RuntimeError as error:
                 failures[name] = str(error).strip().splitlines()[-1][:60]
     cells = []

@@ -7,6 +7,7 @@ resident sets, so memory that processes share is counted once for each of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -53,13 +54,21 @@ def tree_bytes(process: psutil.Process) -> int:
     return total
 
 
+def end(process: psutil.Process) -> None:
+    """Kill ``process`` and everything below it."""
+    for member in (*process.children(recursive=True), process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+
+
 def measure(command: list[str], *, timeout_s: float = 1800, reports: bool = True) -> Measurement:
     """Run ``command`` and measure it; unless it ``reports`` not, it prints a JSON object last.
 
     Raises
     ------
     RuntimeError
-        If the program fails; the message carries the end of its error output.
+        If the program fails; the message carries the end of its error output. If it has not ended
+        after `timeout_s`; it is ended then, with all below it.
     """
     started = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -74,7 +83,13 @@ def measure(command: list[str], *, timeout_s: float = 1800, reports: bool = True
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    output, errors = child.communicate(timeout=timeout_s)
+    try:
+        output, errors = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        end(psutil.Process(child.pid))
+        child.communicate()
+        msg = f"no end after {timeout_s:g} s"
+        raise RuntimeError(msg) from None
     wall_s = time.perf_counter() - started
     watcher.join()
     if child.returncode != 0:

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 .venv/bin/python tests/bench/kernel.py tidemill python3
 .venv/bin/python tests/bench/cdn.py ${PYFLINK:+--pyflink "$PYFLINK"}
 .venv/bin/python tests/bench/functions.py ${PYFLINK:+--pyflink "$PYFLINK"}
-.venv/bin/python tests/bench/nexmark.py --format json ${PYFLINK:+--pyflink "$PYFLINK"}
+.venv/bin/python tests/bench/nexmark.py --format json --generator ${PYFLINK:+--pyflink "$PYFLINK"}
 .venv/bin/python tests/bench/nexmark.py --format csv ${PYFLINK:+--pyflink "$PYFLINK"}
 .venv/bin/python tests/bench/batch.py
 cargo run --release --locked --quiet -p tidemill-tests --example group_by
