@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 use tidemill_tests::events::{Emission, Queries, REFERENCE, Setting, events};
 
-const QUERIES: [&str; 20] = [
+const QUERIES: [&str; 24] = [
     // The first rows, then sessions.
     "SELECT window_start, window_end, k, COUNT(*) AS c, SUM(v) AS s FROM SESSION(\
      TABLE oldest PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND) \
@@ -23,6 +23,15 @@ const QUERIES: [&str; 20] = [
     // Late first rows wait for the next watermark.
     "SELECT window_end, COUNT(*) AS c FROM TUMBLE(TABLE oldest, DESCRIPTOR(ts), INTERVAL '2' SECOND) \
      GROUP BY window_start, window_end",
+    // The last rows and the best ones, then windows: what is taken back may be late.
+    "SELECT window_end, COUNT(*) AS c, SUM(v) AS s FROM TUMBLE(TABLE newest, DESCRIPTOR(ts), \
+     INTERVAL '2' SECOND) GROUP BY window_start, window_end",
+    "SELECT HOP_END(ts, INTERVAL '1' SECOND, INTERVAL '3' SECOND) AS we, k, COUNT(*) AS c, \
+     SUM(v) AS s FROM newest GROUP BY HOP(ts, INTERVAL '1' SECOND, INTERVAL '3' SECOND), k",
+    "SELECT SESSION_START(ts, INTERVAL '1' SECOND) AS ws, COUNT(*) AS c, SUM(v) AS s FROM newest \
+     GROUP BY SESSION(ts, INTERVAL '1' SECOND)",
+    "SELECT window_end, COUNT(*) AS c, SUM(v) AS s FROM TUMBLE(TABLE best, DESCRIPTOR(ts), \
+     INTERVAL '2' SECOND) GROUP BY window_start, window_end",
     // OVER, then sessions and windows.
     "SELECT SESSION_START(ts, INTERVAL '1' SECOND) AS ws, k, SUM(s) AS s, COUNT(*) AS c FROM (\
      SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '4' SECOND \
@@ -76,10 +85,13 @@ const QUERIES: [&str; 20] = [
 const NEARBY: &str = "CREATE VIEW nearby AS SELECT l.k, l.ts, r.v AS w FROM l JOIN r ON l.k = r.k \
      AND r.ts BETWEEN l.ts - INTERVAL '2' SECOND AND l.ts + INTERVAL '1' SECOND";
 
+const BEST: &str = "CREATE VIEW best AS SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (\
+     PARTITION BY k ORDER BY v DESC, ts) AS n FROM t) WHERE n <= 2";
+
 const ALL: Queries<'_> = Queries {
     sql: &QUERIES,
     options: &[],
-    views: &[NEARBY],
+    views: &[NEARBY, BEST],
 };
 
 fn settings() -> impl Strategy<Value = Setting> {

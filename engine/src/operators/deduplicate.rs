@@ -76,6 +76,10 @@ impl OperatorFactory for DeduplicateSpec {
     fn time_use(&self) -> TimeUse {
         TimeUse::rows_if(self.keep == Keep::First && self.time_column.is_some())
     }
+
+    fn recalls_rows(&self) -> bool {
+        self.keep == Keep::Last
+    }
 }
 
 struct Deduplicate {

@@ -202,6 +202,12 @@ pub trait OperatorFactory: Send + Sync + Debug {
         TimeUse::None
     }
 
+    /// Whether it takes back rows that came earlier: what was in time then may be late now, though
+    /// the row that is the cause is not.
+    fn recalls_rows(&self) -> bool {
+        false
+    }
+
     /// Whether the operator does better with many rows a step.
     fn step_length(&self) -> StepLength {
         StepLength::Any

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::UInt32Array;
 
-use super::graph::{Graph, NodeKind};
+use super::graph::{Graph, Node, NodeKind};
 use super::inbox::Arrived;
 use super::watermark::NodeWatermark;
 use crate::data::{Delta, delayed};
@@ -59,7 +59,8 @@ impl EventTimes {
                 _ => TimeUse::None,
             })
             .collect();
-        // The greatest use among the nodes before each.
+        // The greatest use among the nodes before each; a node that recalls rows sends marks that
+        // matter, as if it had waited for them.
         let mut before: Vec<TimeUse> = Vec::with_capacity(graph.nodes.len());
         for (node_idx, node) in graph.nodes.iter().enumerate() {
             let inputs = || node.inputs.iter().map(|edge| edge.from.0);
@@ -76,7 +77,8 @@ impl EventTimes {
             let delay_ms = inputs().map(behind).max().unwrap_or(0);
             let of_inputs = inputs().filter_map(|input| {
                 let own = uses.get(input).copied()?;
-                Some(own.max(before.get(input).copied()?))
+                let recalls = TimeUse::rows_if(graph.nodes.get(input).is_some_and(recalls_rows));
+                Some(own.max(recalls).max(before.get(input).copied()?))
             });
             let earlier = of_inputs.max().unwrap_or(TimeUse::None);
             before.push(earlier);
@@ -123,8 +125,12 @@ impl EventTimes {
     }
 }
 
+fn recalls_rows(node: &Node) -> bool {
+    matches!(&node.kind, NodeKind::Operator(factory) if factory.recalls_rows())
+}
+
 /// By how much the watermarks that leave a node are behind those that reach it.
-pub(super) fn delay_of(node: &super::graph::Node) -> i64 {
+pub(super) fn delay_of(node: &Node) -> i64 {
     match &node.kind {
         NodeKind::Operator(factory) => factory.watermark_delay_ms().max(0),
         _ => 0,

@@ -105,6 +105,10 @@ impl OperatorFactory for RankSpec {
             Box::new(TopN::<Box<[u8]>>::try_new(self.clone(), sort_keys)?)
         })
     }
+
+    fn recalls_rows(&self) -> bool {
+        true
+    }
 }
 
 /// The types and directions of sort keys.

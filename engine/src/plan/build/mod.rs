@@ -205,6 +205,14 @@ impl GraphBuilder {
         self.options = options;
     }
 
+    /// Builds a part of the query whose every change counts, also one that the same step takes back.
+    fn in_row_by_row<T>(&mut self, build: impl FnOnce(&mut Self) -> T) -> T {
+        let emission = std::mem::replace(&mut self.options.emission, Emission::RowByRow);
+        let built = build(self);
+        self.options.emission = emission;
+        built
+    }
+
     /// Adds the nodes of `plan`.
     ///
     /// # Errors

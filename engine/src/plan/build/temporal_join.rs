@@ -7,7 +7,7 @@ use datafusion::logical_expr::Expr;
 use super::{Built, GraphBuilder};
 use crate::data::ChangelogMode;
 use crate::error::{EngineError, Result};
-use crate::operators::{Emission, JoinKind, TemporalJoinSpec};
+use crate::operators::{JoinKind, TemporalJoinSpec};
 use crate::plan::changes::role::{Role, Wants};
 use crate::plan::temporal::TemporalJoin;
 use crate::plan::window::properties::column_of;
@@ -22,10 +22,7 @@ impl GraphBuilder {
         let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = node.on.iter().cloned().unzip();
         let left = self.side(&node.left, &left_keys)?;
         // Every version counts, also those that are replaced within a step.
-        let emission = std::mem::replace(&mut self.options.emission, Emission::RowByRow);
-        let right = self.side(&node.right, &right_keys);
-        self.options.emission = emission;
-        let right = right?;
+        let right = self.in_row_by_row(|builder| builder.side(&node.right, &right_keys))?;
         let kind = match node.is_left_outer {
             true => JoinKind::Left,
             false => JoinKind::Inner,

@@ -57,7 +57,11 @@ impl GraphBuilder {
                 )));
             }
         }
-        let input = self.query(&node.input)?;
+        let input = match is_proctime || self.options.is_batch {
+            true => self.query(&node.input)?,
+            // A row that is replaced when its window is over has been counted there.
+            false => self.in_row_by_row(|builder| builder.query(&node.input))?,
+        };
         let mut fields = input.schema.fields().to_vec();
         fields.extend(node.window_fields());
         let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::new(fields));

@@ -14,6 +14,7 @@ use crate::data::{Delta, RowKind, keys};
 use crate::error::{EngineError, Result};
 use crate::operators::deduplicate::with_column;
 use crate::operators::group_changes::columns_at;
+use crate::operators::rowtime::Cause;
 use crate::operators::{Emission, Operator, Output, StepContext};
 use crate::state::ttl::LastWrites;
 use crate::state::{KeyIndex, Place, RowStore, SortKeys, SortValue, SortedRuns, StateTable};
@@ -136,6 +137,7 @@ impl<K: SortValue> TopN<K> {
             self.forget_expired(id);
             self.set_end(id, rank_ends, row_idx);
             self.remember(id);
+            self.changes.caused_by(Cause::of(delta, row_idx));
             match (&self.spec.strategy, delta.kind(row_idx)) {
                 (RankStrategy::AppendFast, RowKind::Insert) => self.insert(row),
                 (RankStrategy::AppendFast, _) => {
@@ -149,6 +151,7 @@ impl<K: SortValue> TopN<K> {
                 (RankStrategy::Retract, _) => self.retract(&row),
             }
         }
+        self.changes.caused_by(None);
         self.forget_empty(&ids);
         self.ids = ids;
         Ok(())
