@@ -6,17 +6,24 @@
 //! ```
 //!
 //! Both name the same rows. The analyzer asks for the type of a RANGE's distance even where there is
-//! none, and knows no such type for TIME or BYTES.
+//! none, and knows no such type for TIME or BYTES. Where a TIME has a distance, it is counted in
+//! milliseconds:
+//!
+//! ```text
+//!   ORDER BY tm RANGE BETWEEN INTERVAL '5' SECOND PRECEDING AND CURRENT ROW
+//!     ──▶  ORDER BY CAST(tm AS BIGINT) RANGE BETWEEN 5000 PRECEDING AND CURRENT ROW
+//! ```
 
 use std::sync::Arc;
 
+use arrow::compute::kernels::cast_utils::parse_interval_day_time;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    Expr, ExprSchemable, LogicalPlan, WindowFrame, WindowFrameBound, WindowFrameUnits, cast,
 };
 
 /// `plan` with frames of peers where a key has no distances.
@@ -43,7 +50,10 @@ fn of_peers(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::WindowFunction(mut call) = expr else {
         return Ok(Transformed::no(expr));
     };
-    if !(is_of_peers(&call.params.window_frame) && lacks_distance(&call, schema)?) {
+    if !is_of_peers(&call.params.window_frame) {
+        return of_millis(call, schema);
+    }
+    if !lacks_distance(&call, schema)? {
         return Ok(Transformed::no(Expr::WindowFunction(call)));
     }
     let frame = &call.params.window_frame;
@@ -53,6 +63,45 @@ fn of_peers(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         frame.end_bound.clone(),
     );
     Ok(Transformed::yes(Expr::WindowFunction(call)))
+}
+
+/// A RANGE with a distance over a TIME as one over its milliseconds.
+fn of_millis(mut call: Box<WindowFunction>, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let [key] = call.params.order_by.as_mut_slice() else {
+        return Ok(Transformed::no(Expr::WindowFunction(call)));
+    };
+    let frame = &call.params.window_frame;
+    let is_time = matches!(key.expr.get_type(schema)?, DataType::Time32(_));
+    if !is_time || frame.units != WindowFrameUnits::Range {
+        return Ok(Transformed::no(Expr::WindowFunction(call)));
+    }
+    let frame = WindowFrame::new_bounds(
+        WindowFrameUnits::Range,
+        bound_of_millis(&frame.start_bound)?,
+        bound_of_millis(&frame.end_bound)?,
+    );
+    let millis = cast(cast(key.expr.clone(), DataType::Int32), DataType::Int64);
+    key.expr = millis;
+    call.params.window_frame = frame;
+    Ok(Transformed::yes(Expr::WindowFunction(call)))
+}
+
+/// A distance, which is a text as yet, in milliseconds.
+fn millis(distance: &ScalarValue) -> DfResult<ScalarValue> {
+    let ScalarValue::Utf8(Some(text)) = distance else {
+        return Ok(distance.clone());
+    };
+    let interval = parse_interval_day_time(text)?;
+    let millis = i64::from(interval.days) * 86_400_000 + i64::from(interval.milliseconds);
+    Ok(ScalarValue::Int64(Some(millis)))
+}
+
+fn bound_of_millis(bound: &WindowFrameBound) -> DfResult<WindowFrameBound> {
+    Ok(match bound {
+        WindowFrameBound::CurrentRow => WindowFrameBound::CurrentRow,
+        WindowFrameBound::Preceding(distance) => WindowFrameBound::Preceding(millis(distance)?),
+        WindowFrameBound::Following(distance) => WindowFrameBound::Following(millis(distance)?),
+    })
 }
 
 /// Whether neither end of a RANGE is at a distance.

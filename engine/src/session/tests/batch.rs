@@ -100,6 +100,24 @@ fn a_frame_of_months() {
     );
 }
 
+#[test]
+fn a_frame_of_times_of_day() {
+    check(
+        "SELECT id, SUM(id) OVER (ORDER BY tm RANGE BETWEEN INTERVAL '5' MINUTE PRECEDING
+             AND INTERVAL '1' SECOND FOLLOWING) AS s
+         FROM (VALUES (1, TIME '10:00:00'), (2, TIME '10:04:59'), (3, TIME '10:05:00'),
+             (4, TIME '10:10:01'), (5, CAST(NULL AS TIME))) AS t (id, tm)",
+        expect![[r#"
+            [id INT NOT NULL, s INT]
+            +I 5 | 5
+            +I 1 | 1
+            +I 2 | 6
+            +I 3 | 6
+            +I 4 | 4
+        "#]],
+    );
+}
+
 /// Streams do not tell them apart.
 #[test]
 fn distinct_bytes_and_rows() {
