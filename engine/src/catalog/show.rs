@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use regex::RegexBuilder;
 
-use super::table::{CatalogTable, Column, ColumnSource, expression_text};
+use super::table::{CatalogTable, Column, ColumnSource, TimeAttribute, expression_text};
 use super::{
     CatalogManager, CatalogObject, CatalogView, ObjectIdentifier, Resolved, as_kind, distribution,
     fail, quoted, secrets,
@@ -261,25 +261,27 @@ fn show_columns(manager: &CatalogManager, show: &Show, is_batch: bool) -> Result
 }
 
 fn descriptions(resolved: &Resolved, is_batch: bool) -> Vec<Description> {
-    let mut rows: Vec<_> = match &resolved.object {
+    match &resolved.object {
         CatalogObject::Table(table) => table
             .columns
             .iter()
-            .map(|column| describe_column(table, column))
+            .map(|column| describe_column(table, column, is_batch))
             .collect(),
-        CatalogObject::View(view) => describe_view(view),
-    };
-    if is_batch {
-        for row in &mut rows {
-            if let Some(plain) = row.type_text.strip_suffix(" *ROWTIME*") {
-                row.type_text = plain.to_owned();
-            }
-        }
+        CatalogObject::View(view) => describe_view(view, is_batch),
     }
-    rows
 }
 
-fn describe_column(table: &CatalogTable, column: &Column) -> Description {
+/// A column's type with what it means for time.
+fn type_text(flink_type: &FlinkType, attribute: Option<&str>, is_batch: bool) -> String {
+    let is_shown = |it: &&str| !is_batch || *it != TimeAttribute::Rowtime.text();
+    match attribute.filter(is_shown) {
+        Some(attribute) => format!("{} *{attribute}*", flink_type.root_text()),
+        None => flink_type.root_text(),
+    }
+}
+
+fn describe_column(table: &CatalogTable, column: &Column, is_batch: bool) -> Description {
+    let attribute = table.time_attribute(column).map(TimeAttribute::text);
     let key = table
         .primary_key
         .as_ref()
@@ -290,12 +292,7 @@ fn describe_column(table: &CatalogTable, column: &Column) -> Description {
         .filter(|watermark| watermark.column.first() == Some(&column.name));
     Description {
         name: column.name.clone(),
-        type_text: match table.time_attribute(column) {
-            Some(attribute) => {
-                format!("{} *{}*", column.flink_type.root_text(), attribute.text())
-            }
-            None => column.flink_type.root_text(),
-        },
+        type_text: type_text(&column.flink_type, attribute, is_batch),
         nullable: column.flink_type.nullable,
         key: key.map(|key| format!("PRI({})", key.columns.join(", "))),
         extras: extras(column),
@@ -321,7 +318,7 @@ fn extras(column: &Column) -> Option<String> {
     }
 }
 
-fn describe_view(view: &CatalogView) -> Vec<Description> {
+fn describe_view(view: &CatalogView, is_batch: bool) -> Vec<Description> {
     let comments = view.column_comments.iter().cloned();
     let comments = comments.chain(std::iter::repeat(None));
     view.schema
@@ -330,12 +327,10 @@ fn describe_view(view: &CatalogView) -> Vec<Description> {
         .zip(comments)
         .map(|(field, comment)| {
             let flink_type = FlinkType::from_field(field);
+            let attribute = field.metadata().get(TIME_ATTRIBUTE_KEY);
             Description {
                 name: field.name().clone(),
-                type_text: match field.metadata().get(TIME_ATTRIBUTE_KEY) {
-                    Some(attribute) => format!("{} *{attribute}*", flink_type.root_text()),
-                    None => flink_type.root_text(),
-                },
+                type_text: type_text(&flink_type, attribute.map(String::as_str), is_batch),
                 nullable: flink_type.nullable,
                 key: None,
                 extras: None,

@@ -84,7 +84,7 @@ impl JavaZone {
     pub(super) fn to_local(self, instant: NaiveDateTime) -> NaiveDateTime {
         match self {
             Self::Named(zone) if instant.year() >= 1900 => temporal::to_local(instant, zone),
-            _ => instant + TimeDelta::seconds(self.standard_seconds()),
+            _ => moved(instant, self.standard_seconds()),
         }
     }
 
@@ -93,7 +93,7 @@ impl JavaZone {
     pub(super) fn to_instant(self, local: NaiveDateTime) -> NaiveDateTime {
         match self {
             Self::Named(zone) if local.year() >= 1900 => temporal::to_instant(local, zone),
-            _ => local - TimeDelta::seconds(self.standard_seconds()),
+            _ => moved(local, -self.standard_seconds()),
         }
     }
 
@@ -111,6 +111,12 @@ impl JavaZone {
             Self::Fixed(seconds) => seconds,
         }
     }
+}
+
+/// The clock so many seconds later; at the end of the calendar it stays.
+fn moved(clock: NaiveDateTime, seconds: i64) -> NaiveDateTime {
+    let moved = clock.checked_add_signed(TimeDelta::seconds(seconds));
+    moved.unwrap_or(clock)
 }
 
 /// `+8`, `+08`, `+0830`, `+8:30`.

@@ -14,6 +14,9 @@
 //! of the source, wherever the node stands; what an operator on the way holds rows back is
 //! subtracted where a mark is read ([`crate::operators::StepContext::watermark_at`]).
 //!
+//! What an operator takes back of earlier rows (the last row of a key, a Top-N) is marked as its cause
+//! is, and ordered alike: the -U may be late where the row that replaces it is not.
+//!
 //! Of several sources nobody knows which watermark came first: there a step is one watermark.
 
 use std::collections::BTreeMap;

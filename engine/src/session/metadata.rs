@@ -13,7 +13,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use crate::catalog::{CatalogTable, Column, ColumnSource, ObjectIdentifier};
-use crate::connectors::{ConnectorFactory, MetadataColumn};
+use crate::connectors::{ConnectorFactory, MetadataColumn, MetadataKey};
 use crate::data::types::FlinkType;
 use crate::error::{EngineError, Result};
 use crate::functions::cast::{self, OnFailure, is_supported};
@@ -43,13 +43,9 @@ pub(super) fn requested(
             )));
         }
         let Some(found) = known.iter().find(|known| known.key == key) else {
-            let keys: Vec<&str> = known.iter().map(|known| known.key).collect();
-            return Err(validation(format!(
-                "invalid metadata key '{key}' in column '{}' of table '{identifier}'. The \
-                 connector '{}' supports the following metadata keys for reading: {}",
-                column.name,
-                factory.identifier(),
-                keys.join(", ")
+            let place = format!("column '{}' of table '{identifier}'", column.name);
+            return Err(validation(unknown_key(
+                key, &place, factory, known, "reading",
             )));
         };
         let given = FlinkType::parse(found.data_type)?;
@@ -107,14 +103,8 @@ pub(super) fn written(
             )));
         }
         let Some(found) = known.iter().find(|known| known.key == key) else {
-            let keys: Vec<&str> = known.iter().map(|known| known.key).collect();
-            return Err(refused(format!(
-                "invalid metadata key '{key}' in column '{}' of table '{identifier}'. The \
-                 connector '{}' supports the following metadata keys for writing: {}",
-                column.name,
-                factory.identifier(),
-                keys.join(", ")
-            )));
+            let place = format!("column '{}' of table '{identifier}'", column.name);
+            return Err(refused(unknown_key(key, &place, factory, known, "writing")));
         };
         let taken = FlinkType::parse(found.data_type)?;
         if !is_supported(&column.flink_type.root, &taken.root) {
@@ -131,6 +121,23 @@ pub(super) fn written(
         })
     };
     persisted.map(column).collect()
+}
+
+/// The sentence about a key that is not among those for reading or for writing.
+fn unknown_key(
+    key: &str,
+    place: &str,
+    factory: &dyn ConnectorFactory,
+    known: &[MetadataKey],
+    purpose: &str,
+) -> String {
+    let keys: Vec<&str> = known.iter().map(|known| known.key).collect();
+    format!(
+        "invalid metadata key '{key}' in {place}. The connector '{}' supports the following \
+         metadata keys for {purpose}: {}",
+        factory.identifier(),
+        keys.join(", ")
+    )
 }
 
 /// The table's metadata columns as expressions over the source's.

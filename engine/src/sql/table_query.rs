@@ -54,31 +54,32 @@ fn begins_query(tokens: &[TokenWithSpan], idx: usize) -> bool {
     };
     match tokens.get(before).map(|it| &it.token) {
         None | Some(Token::SemiColon) => true,
-        // Behind the name of a function it is an argument.
-        Some(Token::LParen) => match previous(tokens, before) {
-            None => true,
-            Some(opener) => match tokens.get(opener).map(|it| &it.token) {
-                Some(Token::Word(_)) => {
-                    matches!(
-                        keyword(tokens, opener),
-                        Keyword::FROM
-                            | Keyword::JOIN
-                            | Keyword::LATERAL
-                            | Keyword::IN
-                            | Keyword::EXISTS
-                            | Keyword::ALL
-                            | Keyword::ANY
-                            | Keyword::SOME
-                    ) || goes_before_query(tokens, opener)
-                }
-                _ => true,
-            },
-        },
+        Some(Token::LParen) => {
+            previous(tokens, before).is_none_or(|opener| opens_query(tokens, opener))
+        }
         // Behind the queries of WITH, or the columns of INSERT.
         Some(Token::RParen) => true,
         Some(Token::Word(_)) => goes_before_query(tokens, before),
         _ => false,
     }
+}
+
+/// Whether the parenthesis behind the token at `idx` may hold a query: behind the name of a function
+/// it holds arguments.
+fn opens_query(tokens: &[TokenWithSpan], idx: usize) -> bool {
+    let is_word = matches!(tokens.get(idx).map(|it| &it.token), Some(Token::Word(_)));
+    let goes_before = matches!(
+        keyword(tokens, idx),
+        Keyword::FROM
+            | Keyword::JOIN
+            | Keyword::LATERAL
+            | Keyword::IN
+            | Keyword::EXISTS
+            | Keyword::ALL
+            | Keyword::ANY
+            | Keyword::SOME
+    );
+    !is_word || goes_before || goes_before_query(tokens, idx)
 }
 
 /// Whether a query may follow the word at `idx`.
