@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(1);
 impl JobHandle {
     /// Watches over the end of a job that was asked to stop, in a thread of the job.
     pub(super) fn interrupt_functions(&self) {
-        if self.functions().is_empty() {
+        if self.functions().is_empty() || self.status().is_terminal() {
             return;
         }
         let job = self.clone();
